@@ -114,18 +114,37 @@ mod tests {
             (".25s", 250),
             ("1m0.5s", 60_500),
         ] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_millis(millis)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn names_what_is_wrong() {
         assert_eq!(parse_duration(""), Err(DurationError::Empty));
-        assert_eq!(parse_duration("5"), Err(DurationError::MissingUnit("5".into())));
-        assert!(matches!(parse_duration("5d"), Err(DurationError::UnknownUnit { .. })));
-        assert!(matches!(parse_duration("-1s"), Err(DurationError::Negative(_))));
-        assert!(matches!(parse_duration("1.2.3s"), Err(DurationError::Malformed(_))));
-        assert!(matches!(parse_duration("9999999999h"), Err(DurationError::Malformed(_))));
+        assert_eq!(
+            parse_duration("5"),
+            Err(DurationError::MissingUnit("5".into()))
+        );
+        assert!(matches!(
+            parse_duration("5d"),
+            Err(DurationError::UnknownUnit { .. })
+        ));
+        assert!(matches!(
+            parse_duration("-1s"),
+            Err(DurationError::Negative(_))
+        ));
+        assert!(matches!(
+            parse_duration("1.2.3s"),
+            Err(DurationError::Malformed(_))
+        ));
+        assert!(matches!(
+            parse_duration("9999999999h"),
+            Err(DurationError::Malformed(_))
+        ));
     }
 
     #[test]

@@ -15,7 +15,9 @@ pub enum HostnameError {
     Empty,
     #[error("host name {0:?} is longer than 253 characters")]
     TooLong(String),
-    #[error("host name {host:?}: label {label:?} is not a DNS label (letters, digits and '-', at most 63)")]
+    #[error(
+        "host name {host:?}: label {label:?} is not a DNS label (letters, digits and '-', at most 63)"
+    )]
     Label { host: String, label: String },
     #[error("host name {0:?}: a wildcard may only be the whole first label")]
     Wildcard(String),
@@ -96,7 +98,9 @@ fn is_label(label: &str) -> bool {
     bytes.len() <= 63
         && edge(bytes.first().copied())
         && edge(bytes.last().copied())
-        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 impl fmt::Debug for Hostname {

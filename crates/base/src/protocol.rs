@@ -77,7 +77,10 @@ impl Protocol {
     /// Handled as bytes.
     #[must_use]
     pub fn is_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::Https | Self::Tls | Self::Mongo | Self::Redis | Self::Mysql)
+        matches!(
+            self,
+            Self::Tcp | Self::Https | Self::Tls | Self::Mongo | Self::Redis | Self::Mysql
+        )
     }
 
     /// Carries TLS of the application.

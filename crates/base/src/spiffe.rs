@@ -14,7 +14,9 @@ pub struct SpiffeId {
 
 /// Why a URI is not an Istio workload identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an identity of the form spiffe://<trust domain>/ns/<namespace>/sa/<service account>")]
+#[error(
+    "{0:?} is not an identity of the form spiffe://<trust domain>/ns/<namespace>/sa/<service account>"
+)]
 pub struct SpiffeError(pub String);
 
 impl SpiffeId {
@@ -74,7 +76,12 @@ mod tests {
     fn round_trips_and_refuses_other_forms() {
         let uri = "spiffe://cluster.local/ns/default/sa/reviews";
         assert_eq!(uri.parse::<SpiffeId>().unwrap().to_string(), uri);
-        for bad in ["spiffe://cluster.local", "https://x/ns/a/sa/b", "spiffe://x/ns//sa/b", "spiffe://x/ns/a/sa/b/c"] {
+        for bad in [
+            "spiffe://cluster.local",
+            "https://x/ns/a/sa/b",
+            "spiffe://x/ns//sa/b",
+            "spiffe://x/ns/a/sa/b/c",
+        ] {
             assert!(bad.parse::<SpiffeId>().is_err(), "{bad}");
         }
     }

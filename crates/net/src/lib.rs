@@ -1,1 +1,7 @@
-//! net
+//! What touches the operating system's network: sockets, TLS, drain, telemetry, inherited descriptors.
+
+pub mod drain;
+pub mod listenfd;
+pub mod socket;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,67 @@
+//! Sockets with the options that a transparent proxy needs.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+
+use nix::sys::socket::{getsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Whether several sockets of the process share an address, the kernel spreading connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// One socket only.
+    Exclusive,
+    /// `SO_REUSEPORT`: one socket per worker.
+    PerWorker,
+}
+
+/// Opens a non-blocking TCP listener with `SO_REUSEADDR`.
+pub fn listen(address: SocketAddr, sharing: Sharing, backlog: i32) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    if sharing == Sharing::PerWorker {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// The destination that a redirected connection was sent to (`SO_ORIGINAL_DST`), or an error when no
+/// NAT rule touched it.
+pub fn original_dst(socket: &impl AsFd, local: SocketAddr) -> io::Result<SocketAddr> {
+    let fd = socket.as_fd();
+    if local.is_ipv4() {
+        let raw = getsockopt(&fd, sockopt::OriginalDst)?;
+        let ip = std::net::Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
+        Ok(SocketAddr::new(ip.into(), u16::from_be(raw.sin_port)))
+    } else {
+        let raw = getsockopt(&fd, sockopt::Ip6tOriginalDst)?;
+        let ip = std::net::Ipv6Addr::from(raw.sin6_addr.s6_addr);
+        let ip = ip.to_ipv4_mapped().map_or(ip.into(), Into::into);
+        Ok(SocketAddr::new(ip, u16::from_be(raw.sin6_port)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_share_an_address_and_others_do_not() {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let first = listen(any, Sharing::PerWorker, 16).unwrap();
+        let address = first.local_addr().unwrap();
+        assert!(listen(address, Sharing::PerWorker, 16).is_ok());
+        assert!(listen(address, Sharing::Exclusive, 16).is_err());
+    }
+}
