@@ -1,1 +1,12 @@
-//! source
+//! The only crate that speaks to an API server: implements `api::store::Store` with `kube`, turns
+//! watches into [`api::Snapshot`]s, writes statuses, and remembers each object's last revision that
+//! resolved.
+
+mod connect;
+mod error;
+mod kube_store;
+mod request;
+mod watch;
+
+pub use connect::{Access, ConnectError, Credentials};
+pub use kube_store::KubeStore;
