@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use api::store::{Change, Query, ResourceType, StoreError};
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use kube::core::WatchEvent;
 use serde_json::Value;
 
@@ -111,7 +111,7 @@ impl Watch {
         match self.store.client().request_events::<Value>(request).await {
             Ok(events) => Step::Go(Phase::Follow {
                 version,
-                events: events.into_stream().boxed(),
+                events: Box::pin(events),
                 since: Instant::now(),
             }),
             Err(kube::Error::Api(status)) if is_gone(&status) || status.code == 404 => {
