@@ -2,6 +2,8 @@
 
 pub mod drain;
 pub mod listenfd;
+pub mod netns;
+pub mod nft;
 pub mod socket;
 pub mod telemetry;
 pub mod tls;
