@@ -1,1 +1,4 @@
-//! proxy
+//! The L7 data plane: one program that is sidecar, gateway or anything else that its xDS configuration says.
+
+pub mod codec;
+pub mod http;

@@ -1,0 +1,119 @@
+//! Heads and bodies as bytes.
+
+use super::BodyLength;
+use crate::http::{HeaderId, HeaderList};
+
+/// `METHOD target HTTP/1.1`.
+pub fn encode_request_line(method: &[u8], target: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(method);
+    out.push(b' ');
+    out.extend_from_slice(target);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// `HTTP/1.1 status reason`; a proxy always speaks for its own version (RFC 9110 §2.5).
+pub fn encode_status_line(status: u16, out: &mut Vec<u8>) {
+    if status == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason_phrase(status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// All fields, without the empty line; `skip` leaves fields out.
+pub fn encode_fields(headers: &HeaderList, keep_case: bool, skip: impl Fn(HeaderId) -> bool, out: &mut Vec<u8>) {
+    if keep_case {
+        for ((id, _, _), (name, value)) in headers.iter().zip(headers.iter_cased()) {
+            if !skip(id) {
+                encode_field(name, value, out);
+            }
+        }
+    } else {
+        for (id, name, value) in headers.iter() {
+            if !skip(id) {
+                encode_field(name, value, out);
+            }
+        }
+    }
+}
+
+pub(crate) fn encode_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Frames one body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BodyEncoder {
+    /// No more bytes may follow.
+    #[default]
+    Done,
+    /// Bytes as they are: the length was announced, or the connection's end is the body's.
+    Plain,
+    Chunked,
+}
+
+impl BodyEncoder {
+    #[must_use]
+    pub fn new(length: BodyLength) -> Self {
+        match length {
+            BodyLength::None => Self::Done,
+            BodyLength::Length(_) | BodyLength::UntilClose => Self::Plain,
+            BodyLength::Chunked => Self::Chunked,
+        }
+    }
+
+    /// Adds one piece of payload.
+    pub fn push(self, data: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Done => {}
+            Self::Plain => out.extend_from_slice(data),
+            Self::Chunked if data.is_empty() => {}
+            Self::Chunked => {
+                let mut digits = [0_u8; 18];
+                let mut at = digits.len() - 2;
+                digits[at..].copy_from_slice(b"\r\n");
+                let mut n = data.len();
+                while n > 0 {
+                    at -= 1;
+                    digits[at] = b"0123456789abcdef"[n & 15];
+                    n >>= 4;
+                }
+                out.reserve(data.len() + 20);
+                out.extend_from_slice(&digits[at..]);
+                out.extend_from_slice(data);
+                out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// Ends the body; trailers travel only in chunked ones.
+    pub fn finish(&mut self, trailers: Option<&HeaderList>, out: &mut Vec<u8>) {
+        if *self == Self::Chunked {
+            out.extend_from_slice(b"0\r\n");
+            if let Some(trailers) = trailers {
+                encode_fields(trailers, false, |_| false, out);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+        *self = Self::Done;
+    }
+}
+
+/// RFC 9110 §15, with Envoy's words where they differ.
+#[must_use]
+pub fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        // Envoy does not know the two; http does.
+        418 => "I'm a teapot",
+        425 => "Too Early",
+        _ => ::http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown"),
+    }
+}
