@@ -1,1 +1,12 @@
-//! agent
+//! What brings a proxy to a workload: injection, redirection, identity, bootstrap, health and drain.
+
+pub mod admin;
+pub mod drain;
+pub mod envoy;
+pub mod health;
+pub mod identity;
+pub mod inject;
+pub mod node;
+pub mod redirect;
+mod unverified;
+pub mod webhook;
