@@ -2,3 +2,8 @@
 
 pub mod codec;
 pub mod http;
+
+pub mod balance;
+pub mod config;
+pub mod filters;
+pub mod resilience;

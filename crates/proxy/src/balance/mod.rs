@@ -1,0 +1,14 @@
+//! Chooses one endpoint per request; knows nothing of sockets. Time and randomness are arguments.
+//!
+//! [`HostSets`] is an immutable picture of a cluster's endpoints, shared by all workers. A [`Balancer`] is one worker's
+//! position in it.
+
+mod balancer;
+mod edf;
+mod host;
+mod hosts;
+mod priority;
+
+pub use balancer::{Ask, Balancer, NoHost, Pick};
+pub use host::{Host, HostShared};
+pub use hosts::{HostSets, LocalityHosts, PriorityHosts};

@@ -1,0 +1,1 @@
+//! Applies header mutations.

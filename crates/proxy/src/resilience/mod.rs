@@ -1,0 +1,4 @@
+//! Circuit breakers, outlier detection, retries and timeouts: pure state machines; time and randomness are arguments.
+
+pub mod breaker;
+pub mod outlier;
