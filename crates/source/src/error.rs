@@ -76,7 +76,10 @@ mod tests {
             status(409, "AlreadyExists", "pods \"a\" already exists"),
             StoreError::AlreadyExists(m) if m == "pods \"a\""
         ));
-        assert!(matches!(status(409, "Conflict", "old"), StoreError::Conflict(_)));
+        assert!(matches!(
+            status(409, "Conflict", "old"),
+            StoreError::Conflict(_)
+        ));
         assert!(matches!(
             status(422, "Invalid", "spec.replicas"),
             StoreError::Refused { code: 422, .. }

@@ -253,14 +253,22 @@ mod tests {
 
     #[test]
     fn paths_follow_the_group_and_the_scope() {
-        assert_eq!(uri(get(&POD, &ObjectKey::new("a", "b"))), "/api/v1/namespaces/a/pods/b");
+        assert_eq!(
+            uri(get(&POD, &ObjectKey::new("a", "b"))),
+            "/api/v1/namespaces/a/pods/b"
+        );
         assert_eq!(uri(get(&NODE, &ObjectKey::new("", "n"))), "/api/v1/nodes/n");
         assert_eq!(
             uri(get(&VS, &ObjectKey::new("a", "b"))),
             "/apis/networking.istio.io/v1/namespaces/a/virtualservices/b"
         );
         assert_eq!(
-            uri(patch(&VS, &ObjectKey::new("a", "b"), &Patch::Merge(json!({})), Some("status"))),
+            uri(patch(
+                &VS,
+                &ObjectKey::new("a", "b"),
+                &Patch::Merge(json!({})),
+                Some("status")
+            )),
             "/apis/networking.istio.io/v1/namespaces/a/virtualservices/b/status"
         );
     }

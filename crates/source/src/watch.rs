@@ -23,8 +23,14 @@ type Events = Pin<Box<dyn Stream<Item = Result<WatchEvent<Value>, kube::Error>> 
 
 enum Phase {
     List,
-    Connect { version: String },
-    Follow { version: String, events: Events, since: Instant },
+    Connect {
+        version: String,
+    },
+    Follow {
+        version: String,
+        events: Events,
+        since: Instant,
+    },
 }
 
 /// Where to go after a step, and what it told.
@@ -61,7 +67,11 @@ pub(crate) fn watch(
             let step = match phase {
                 Phase::List => watch.list().await,
                 Phase::Connect { version } => watch.connect(version).await,
-                Phase::Follow { version, events, since } => watch.follow(version, events, since).await,
+                Phase::Follow {
+                    version,
+                    events,
+                    since,
+                } => watch.follow(version, events, since).await,
             };
             match step {
                 Step::Tell(change, next) => return Some((change, (watch, next))),
@@ -158,9 +168,11 @@ impl Watch {
                 let next = follow(version_of(&object), version, events);
                 Step::Tell(Change::Deleted(object), next)
             }
-            WatchEvent::Bookmark(mark) => {
-                Step::Go(follow(Some(mark.metadata.resource_version), version, events))
-            }
+            WatchEvent::Bookmark(mark) => Step::Go(follow(
+                Some(mark.metadata.resource_version),
+                version,
+                events,
+            )),
             WatchEvent::Error(status) if is_gone(&status) => Step::Go(Phase::List),
             WatchEvent::Error(status) => {
                 self.report("watch", &from_status(&status));
@@ -181,7 +193,9 @@ impl Watch {
 }
 
 fn version_of(object: &Value) -> Option<String> {
-    object["metadata"]["resourceVersion"].as_str().map(Into::into)
+    object["metadata"]["resourceVersion"]
+        .as_str()
+        .map(Into::into)
 }
 
 /// 50 ms, doubled up to 3 s, a quarter of it random: a restarted server on one machine is back within a

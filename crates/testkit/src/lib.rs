@@ -1,1 +1,13 @@
-//! testkit
+//! What tests stand on: an API server in memory, a clock that only tests move, certificates, ports and
+//! the real programs that we are tested against.
+
+mod clock;
+mod memory;
+mod peers;
+pub mod pki;
+mod ports;
+
+pub use clock::FakeClock;
+pub use memory::{Call, MemoryStore, Verb};
+pub use peers::peer;
+pub use ports::{free_port, listener};

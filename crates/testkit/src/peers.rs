@@ -1,0 +1,41 @@
+//! The real programs that tests run against: Envoy, curl, nginx, kubectl and their like.
+
+use std::path::PathBuf;
+
+/// Where a peer is: `$FERROMESH_PEERS/bin/<name>` first, then `$PATH`. Without it the test should
+/// return early; what is skipped is printed.
+///
+/// # Panics
+/// With `CI=true` a missing peer is a failure.
+#[must_use]
+pub fn peer(name: &str) -> Option<PathBuf> {
+    let found = locate(name);
+    if found.is_none() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "peer {name} is missing: run `cargo xtask peers`"
+        );
+        println!("skipped: {name} is not installed; run `cargo xtask peers`");
+    }
+    found
+}
+
+fn locate(name: &str) -> Option<PathBuf> {
+    let own = std::env::var_os("FERROMESH_PEERS").map(|dir| PathBuf::from(dir).join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    own.into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_programs_on_the_path() {
+        assert!(locate("sh").is_some());
+        assert!(locate("no-such-program-anywhere").is_none());
+    }
+}
