@@ -2,6 +2,8 @@
 //!
 //! The rules are those of Istio's `istio-iptables` in REDIRECT mode, as nftables.
 
+mod apply;
 mod plan;
 
+pub use apply::apply;
 pub use plan::{BadFlag, Chain, Flags, Match, Plan, Rule, Verdict, plan};
