@@ -1,1 +1,15 @@
-//! api
+//! Kubernetes' and Istio's resources as the layers above see them: strict positioned parsing, Istio's
+//! admission rules, the immutable [`Snapshot`], and the [`store::Store`] trait through which everything is
+//! read and written. No IO here.
+
+mod diagnostic;
+mod duration;
+pub mod istio;
+pub mod kinds;
+pub mod snapshot;
+pub mod store;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use duration::Duration;
+pub use k8s_openapi as k8s;
+pub use snapshot::{Applied, Meta, Quarantine, Resource, Snapshot, Table};

@@ -123,12 +123,33 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces the `status` subresource alone.
     async fn replace_status(&self, ty: &ResourceType, object: Value) -> Result<Value, StoreError>;
 
-    async fn patch(&self, ty: &ResourceType, key: &ObjectKey, patch: Patch) -> Result<Value, StoreError>;
+    async fn patch(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        patch: Patch,
+    ) -> Result<Value, StoreError>;
 
-    async fn patch_status(&self, ty: &ResourceType, key: &ObjectKey, patch: Patch) -> Result<Value, StoreError>;
+    async fn patch_status(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        patch: Patch,
+    ) -> Result<Value, StoreError>;
 
-    async fn delete(&self, ty: &ResourceType, key: &ObjectKey, options: Delete) -> Result<(), StoreError>;
+    async fn delete(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        options: Delete,
+    ) -> Result<(), StoreError>;
 
     /// POSTs to a subresource such as `token` or `binding`; returns the answer.
-    async fn post(&self, ty: &ResourceType, key: &ObjectKey, subresource: &str, body: Value) -> Result<Value, StoreError>;
+    async fn post(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        subresource: &str,
+        body: Value,
+    ) -> Result<Value, StoreError>;
 }
