@@ -38,7 +38,6 @@ pub fn listen(address: SocketAddr, sharing: Sharing, backlog: i32) -> io::Result
 
 /// The destination that a redirected connection was sent to (`SO_ORIGINAL_DST`). Where NAT tracks the
 /// namespace, a connection that no rule touched has its own local address; elsewhere this is an error.
-
 pub fn original_dst(socket: &impl AsFd, local: SocketAddr) -> io::Result<SocketAddr> {
     let fd = socket.as_fd();
     if local.is_ipv4() {
