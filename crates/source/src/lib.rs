@@ -5,8 +5,15 @@
 mod connect;
 mod error;
 mod kube_store;
+mod mesh;
 mod request;
+mod revisions;
+mod snapshots;
+mod status;
 mod watch;
 
 pub use connect::{Access, ConnectError, Credentials};
 pub use kube_store::KubeStore;
+pub use revisions::{Revision, Revisions};
+pub use snapshots::snapshots;
+pub use status::{Condition, ConditionStatus, Report, StatusWriter};
