@@ -10,6 +10,7 @@
 
 pub mod any;
 mod resource;
+pub mod server;
 pub mod type_url;
 mod view;
 
