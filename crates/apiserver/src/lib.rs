@@ -1,1 +1,25 @@
-//! apiserver
+//! The embedded Kubernetes API server: kubectl, client-go and `kube` work against it unmodified. Objects
+//! are raw JSON in a redb file; a write is acknowledged only once it is on disk.
+
+mod admission;
+mod api;
+mod auth;
+mod clock;
+mod controllers;
+mod error;
+mod http;
+mod node;
+mod objects;
+mod openapi;
+mod options;
+mod patch;
+mod pki;
+mod registry;
+mod server;
+pub mod storage;
+mod table;
+
+pub use error::ApiError;
+pub use options::{Kubeconfig, Options};
+pub use pki::PkiError;
+pub use server::{OpenError, Server};

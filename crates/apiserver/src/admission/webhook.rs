@@ -1,0 +1,4 @@
+//! Calls admission webhooks.
+
+#[derive(Debug, Default)]
+pub(crate) struct Webhooks {}
