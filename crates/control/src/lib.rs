@@ -1,1 +1,22 @@
-//! control
+//! From the state of the mesh to what each proxy should have.
+//!
+//! - [`MeshView`] indexes a snapshot: services, endpoints and the rules in force.
+//! - [`generate`] is pure: an indexed snapshot and a [`NodeInfo`] to xDS resources, under Istio's names.
+
+mod cluster;
+mod endpoint;
+mod fragments;
+mod generate;
+mod listener;
+pub mod mesh_view;
+mod names;
+mod node;
+mod pb;
+mod route;
+mod scope;
+mod secret;
+mod tls;
+
+pub use generate::{Generated, Generator, Warning, generate};
+pub use mesh_view::MeshView;
+pub use node::{Engine, InterceptionMode, IstioFilters, Locality, NodeError, NodeInfo, NodeKind};
