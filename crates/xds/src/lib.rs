@@ -9,6 +9,7 @@
 //! - [`json`] maps encoded messages to and from JSON as Envoy prints it, through descriptors.
 
 pub mod any;
+mod canonical;
 pub mod client;
 mod resource;
 pub mod server;

@@ -7,7 +7,9 @@ use base::{ContentHash, ContentHasher, ObjectRef};
 use bytes::Bytes;
 use prost::Message;
 
+use crate::canonical::canonical;
 use crate::google::protobuf::Any;
+use crate::type_url::message_name;
 
 /// One xDS resource. Equal content has equal bytes and an equal version, in every process and after every
 /// restart.
@@ -32,11 +34,11 @@ impl Resource {
         message: &impl Message,
         provenance: impl Into<Arc<[ObjectRef]>>,
     ) -> Self {
-        let body = message.encode_to_vec();
+        let body = canonical(message_name(type_url), message.encode_to_vec());
         Self::from_encoded(name, type_url, body.into(), provenance)
     }
 
-    /// A resource whose message is encoded already.
+    /// A resource whose message is encoded already. Its version is that of these very bytes.
     #[must_use]
     pub fn from_encoded(
         name: impl Into<Arc<str>>,
