@@ -106,9 +106,10 @@ pub struct CommonBalancing {
     pub locality_weighted: bool,
     /// Connections to hosts that discovery removed are closed at once.
     pub close_on_host_removal: bool,
-    /// Traffic goes to hosts in this state besides healthy ones; DRAINING and UNHEALTHY are left out by default.
+    /// Removed hosts are dropped at once, whatever their health.
+    pub ignore_health_on_host_removal: bool,
+    /// Percent; an assignment may override it.
     pub overprovisioning_factor: u32,
-    pub ignore_new_hosts_until_first_hc: bool,
 }
 
 /// Upstream protocol selection.

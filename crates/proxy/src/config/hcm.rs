@@ -28,7 +28,12 @@ pub enum CodecType {
 #[derive(Debug, Clone)]
 pub enum RouteSource {
     Inline(Arc<RouteTable>),
-    Rds { name: Arc<str>, id: RouteTableId },
+    Rds {
+        name: Arc<str>,
+        id: RouteTableId,
+        /// The listener waits this long for the table, then serves 404; `None`: for ever.
+        fetch_timeout: Option<Duration>,
+    },
 }
 
 /// The HTTP filters that this proxy has, in the order configured; the router is last.
@@ -211,6 +216,7 @@ pub struct Hcm {
     /// Log long streams each interval.
     pub access_log_flush_interval: Option<Duration>,
     pub log_on_new_request: bool,
+    pub log_on_tunnel_established: bool,
     pub timeouts: HcmTimeouts,
     /// Bytes of the header block: 431 beyond it.
     pub max_request_headers_bytes: usize,

@@ -57,6 +57,8 @@ pub struct Listener {
     pub buffer_limit: u32,
     /// `MODIFY_ONLY`: drained on removal and change, but not on health-check failure.
     pub drain_modify_only: bool,
+    /// Not counted towards the process's connection limit.
+    pub ignore_global_conn_limit: bool,
     pub metadata: Metadata,
 }
 
@@ -154,6 +156,7 @@ pub struct TcpProxy {
     pub access_logs: Vec<Arc<AccessLog>>,
     pub access_log_flush_interval: Option<Duration>,
     pub log_on_connected: bool,
+    pub log_on_start: bool,
 }
 
 /// Which cluster gets the connection.

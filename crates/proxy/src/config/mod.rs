@@ -8,6 +8,7 @@
 pub mod access_log;
 pub mod chain_match;
 pub mod cluster;
+pub mod compile;
 pub mod format;
 pub mod hcm;
 pub mod headers;

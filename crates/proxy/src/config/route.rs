@@ -24,6 +24,7 @@ pub struct RouteTable {
     pub(crate) domains: Domains,
     pub headers: LevelMutations,
     pub options: TableOptions,
+    pub metadata: Metadata,
 }
 
 /// What a route table sets for all of its virtual hosts.
@@ -77,6 +78,7 @@ pub struct VirtualHost {
     pub include_attempt_count_in_response: bool,
     /// `x-envoy-is-timeout-retry` in upstream requests.
     pub include_is_timeout_retry_header: bool,
+    pub metadata: Metadata,
 }
 
 /// The path condition of a route.
@@ -137,6 +139,9 @@ pub struct Route {
 pub struct RouteFilters {
     pub cors: Option<Arc<CorsPolicy>>,
     pub fault: Option<Arc<FaultPolicy>>,
+    /// This route switches a filter on that is `disabled` in the connection manager.
+    pub cors_enabled: bool,
+    pub fault_enabled: bool,
     pub cors_disabled: bool,
     pub fault_disabled: bool,
     /// `filter_metadata["ferromesh"].fault_in_retry`: injected aborts are retriable and delays count against the
@@ -206,7 +211,10 @@ pub enum WeightedTarget {
 /// How the path changes on its way upstream.
 #[derive(Debug)]
 pub enum PathRewrite {
+    /// Replaces what the route's prefix or path matched.
     Prefix(Box<[u8]>),
+    /// Replaces the path, keeps the query: of regex routes.
+    Whole(Box<[u8]>),
     Regex(Substitution),
 }
 
@@ -234,9 +242,8 @@ pub struct Forward {
     /// Overrides the connection manager's stream idle timeout; `Some(ZERO)` disables it.
     pub idle_timeout: Option<Duration>,
     pub max_stream_duration: Option<MaxStreamDuration>,
-    /// Deprecated pair that still decides how `grpc-timeout` acts when `max_stream_duration` is absent.
-    pub max_grpc_timeout: Option<Duration>,
-    pub grpc_timeout_offset: Option<Duration>,
+    /// Overrides the connection manager's flush timeout.
+    pub flush_timeout: Option<Duration>,
     pub retry: Option<Arc<RetryPolicy>>,
     pub mirror: Box<[MirrorPolicy]>,
     pub priority: Priority,
