@@ -20,8 +20,14 @@ pub(crate) fn assignment(scope: &Scope<'_>, target: &Target<'_>) -> endpoint_v3:
     let mut by_locality: BTreeMap<&Locality, Vec<&Endpoint>> = BTreeMap::new();
     let endpoints = scope.view.endpoints(target.service).of(target.port.number);
     for endpoint in endpoints {
-        if target.subset.is_none_or(|subset| subset_of(&subset.labels, &endpoint.workload.labels)) {
-            by_locality.entry(&endpoint.workload.locality).or_default().push(endpoint);
+        if target
+            .subset
+            .is_none_or(|subset| subset_of(&subset.labels, &endpoint.workload.labels))
+        {
+            by_locality
+                .entry(&endpoint.workload.locality)
+                .or_default()
+                .push(endpoint);
         }
     }
     let priorities = priorities(scope, &policy, by_locality.keys().copied());
@@ -34,8 +40,16 @@ pub(crate) fn assignment(scope: &Scope<'_>, target: &Target<'_>) -> endpoint_v3:
                 zone: locality.zone.to_string(),
                 sub_zone: locality.sub_zone.to_string(),
             }),
-            load_balancing_weight: uint32(endpoints.iter().map(|endpoint| endpoint.weight).fold(0, u32::saturating_add)),
-            lb_endpoints: endpoints.into_iter().map(|endpoint| lb_endpoint(scope, &policy, endpoint)).collect(),
+            load_balancing_weight: uint32(
+                endpoints
+                    .iter()
+                    .map(|endpoint| endpoint.weight)
+                    .fold(0, u32::saturating_add),
+            ),
+            lb_endpoints: endpoints
+                .into_iter()
+                .map(|endpoint| lb_endpoint(scope, &policy, endpoint))
+                .collect(),
             priority,
             ..Default::default()
         })
@@ -85,7 +99,10 @@ fn lb_endpoint(scope: &Scope<'_>, policy: &ClusterPolicy, endpoint: &Endpoint) -
     let workload = &endpoint.workload;
     let mut entries = Vec::with_capacity(2);
     if takes_mtls(scope, policy, endpoint) {
-        entries.push(("envoy.transport_socket_match", structure(vec![("tlsMode", string_value("istio"))])));
+        entries.push((
+            "envoy.transport_socket_match",
+            structure(vec![("tlsMode", string_value("istio"))]),
+        ));
     }
     if !workload.name.is_empty() {
         let description = format!(
@@ -119,6 +136,11 @@ fn takes_mtls(scope: &Scope<'_>, policy: &ClusterPolicy, endpoint: &Endpoint) ->
     match policy.tls.as_ref().map(|tls| tls.mode) {
         Some(ClientTlsMode::IstioMutual) => true,
         Some(ClientTlsMode::Disable | ClientTlsMode::Simple | ClientTlsMode::Mutual) => false,
-        None => scope.view.mtls_mode(&workload.namespace, &workload.labels, endpoint.port) != MtlsMode::Disable,
+        None => {
+            scope
+                .view
+                .mtls_mode(&workload.namespace, &workload.labels, endpoint.port)
+                != MtlsMode::Disable
+        }
     }
 }

@@ -43,10 +43,17 @@ impl Fragments {
         }
         let (message, provenance) = build();
         let resource = Resource::new(name, type_url, &message, provenance);
-        let same = entries.iter().find(|entry| *entry.resource == resource).map(|entry| Arc::clone(&entry.resource));
+        let same = entries
+            .iter()
+            .find(|entry| *entry.resource == resource)
+            .map(|entry| Arc::clone(&entry.resource));
         let resource = same.unwrap_or_else(|| Arc::new(resource));
         if entries.len() >= VARIANTS
-            && let Some(oldest) = entries.iter().enumerate().min_by_key(|(_, entry)| entry.used).map(|(index, _)| index)
+            && let Some(oldest) = entries
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, entry)| entry.used)
+                .map(|(index, _)| index)
         {
             entries.swap_remove(oldest);
         }

@@ -67,14 +67,18 @@ impl Generator {
         let scope = std::cell::OnceCell::new();
         let scope = || scope.get_or_init(|| Scope::new(view, node));
         let keys = Keys::new(view, node, verified);
-        let mut parts = vec![self.part("clusters", keys.clusters, |fragments| clusters(fragments, scope(), keys.client))];
+        let mut parts = vec![self.part("clusters", keys.clusters, |fragments| {
+            clusters(fragments, scope(), keys.client)
+        })];
         match node.kind {
             NodeKind::Sidecar => {
                 parts.push(self.part("outbound", keys.outbound, |fragments| outbound(fragments, scope())));
                 parts.push(self.part("inbound", keys.inbound, |fragments| inbound(fragments, scope())));
             }
             NodeKind::Router => {
-                parts.push(self.part("gateway", keys.gateway, |fragments| gateway(fragments, scope(), verified)));
+                parts.push(self.part("gateway", keys.gateway, |fragments| {
+                    gateway(fragments, scope(), verified)
+                }));
             }
         }
         Generated {
@@ -83,12 +87,7 @@ impl Generator {
         }
     }
 
-    fn part(
-        &mut self,
-        name: &'static str,
-        key: ContentHash,
-        build: impl FnOnce(&mut Fragments) -> Part,
-    ) -> Arc<Part> {
+    fn part(&mut self, name: &'static str, key: ContentHash, build: impl FnOnce(&mut Fragments) -> Part) -> Arc<Part> {
         if let Some((part, used)) = self.parts.get_mut(&(name, key)) {
             *used = self.generation;
             return Arc::clone(part);
@@ -135,7 +134,9 @@ impl Keys {
             telemetry: _,
         } = view.hashes();
         let client = client(view, node);
-        let pod = view.pod(&node.namespace, &node.name).map_or_else(ContentHash::default, |pod| pod.hash);
+        let pod = view
+            .pod(&node.namespace, &node.name)
+            .map_or_else(ContentHash::default, |pod| pod.hash);
         let log = |side| {
             let mut hasher = ContentHasher::default();
             hasher.write(format!("{:?}", view.access_log(&node.namespace, &node.labels, side)).as_bytes());
@@ -143,7 +144,12 @@ impl Keys {
         };
         // Secrets are looked up by name; there are few, and only gateways ask.
         let secrets = match node.kind {
-            NodeKind::Router => all(view.snapshot.secrets.values().filter(|secret| secret.meta.key.namespace == node.namespace).map(|secret| secret.hash)),
+            NodeKind::Router => all(view
+                .snapshot
+                .secrets
+                .values()
+                .filter(|secret| secret.meta.key.namespace == node.namespace)
+                .map(|secret| secret.hash)),
             NodeKind::Sidecar => ContentHash::default(),
         };
         Self {
@@ -158,7 +164,16 @@ impl Keys {
                 virtual_services,
                 log(Side::Outbound),
             ]),
-            inbound: all([client, node.hash(), pod, mesh, services, destination_rules, peer_policies, log(Side::Inbound)]),
+            inbound: all([
+                client,
+                node.hash(),
+                pod,
+                mesh,
+                services,
+                destination_rules,
+                peer_policies,
+                log(Side::Inbound),
+            ]),
             gateway: all([
                 client,
                 node.hash(),
@@ -231,7 +246,9 @@ fn clusters(fragments: &mut Fragments, scope: &Scope<'_>, client: ContentHash) -
     let before = scope.view.hashes();
     let context = all([client, before.mesh]);
     for service in scope.services() {
-        let rule = scope.view.destination_rule(service, (&scope.node.namespace, &scope.node.labels));
+        let rule = scope
+            .view
+            .destination_rule(service, (&scope.node.namespace, &scope.node.labels));
         let identities = identities(scope, service);
         for port in service.ports.iter().filter(|port| port.protocol != base::Protocol::Udp) {
             let all_take_mtls = service.resolution == Resolution::Passthrough || takes_passthrough(rule.as_ref(), port);
@@ -253,7 +270,8 @@ fn clusters(fragments: &mut Fragments, scope: &Scope<'_>, client: ContentHash) -
     let mesh = scope.settings();
     for fixed in [fixed::passthrough(mesh), fixed::black_hole(mesh)] {
         let name = fixed.name.clone();
-        part.resources.push(fragments.get(CLUSTER, &name, before.mesh, || (fixed, Vec::new())));
+        part.resources
+            .push(fragments.get(CLUSTER, &name, before.mesh, || (fixed, Vec::new())));
     }
     part
 }
@@ -261,9 +279,14 @@ fn clusters(fragments: &mut Fragments, scope: &Scope<'_>, client: ContentHash) -
 fn takes_passthrough(rule: Option<&crate::mesh_view::destination_rule::EffectiveRule>, port: &Port) -> bool {
     use api::istio::SimpleLb;
     rule.is_some_and(|rule| {
-        std::iter::once(None).chain(rule.subsets.iter().map(Some)).any(|subset| {
-            rule.policy_of(port.number, subset).load_balancer.and_then(|lb| lb.simple) == Some(SimpleLb::Passthrough)
-        })
+        std::iter::once(None)
+            .chain(rule.subsets.iter().map(Some))
+            .any(|subset| {
+                rule.policy_of(port.number, subset)
+                    .load_balancer
+                    .and_then(|lb| lb.simple)
+                    == Some(SimpleLb::Passthrough)
+            })
     })
 }
 
@@ -300,7 +323,12 @@ fn identities(scope: &Scope<'_>, service: &Service) -> Vec<String> {
         .filter(|workload| workload.mesh_tls && !workload.service_account.is_empty())
         .flat_map(|workload| {
             scope.settings().trust_domains().map(|domain| {
-                base::SpiffeId::new(domain, Arc::clone(&workload.namespace), Arc::clone(&workload.service_account)).to_string()
+                base::SpiffeId::new(
+                    domain,
+                    Arc::clone(&workload.namespace),
+                    Arc::clone(&workload.service_account),
+                )
+                .to_string()
             })
         })
         .collect();
@@ -323,14 +351,18 @@ fn inbound(fragments: &mut Fragments, scope: &Scope<'_>) -> Part {
     let ports = scope.inbound_ports();
     part.listeners(fragments, vec![listener::inbound::listener(scope, &ports)]);
     for port in &ports {
-        let rule = scope.view.destination_rule(&port.service, (&scope.node.namespace, &scope.node.labels));
+        let rule = scope
+            .view
+            .destination_rule(&port.service, (&scope.node.namespace, &scope.node.labels));
         let policy = rule.as_ref().map(|rule| rule.policy_of(port.port.number, None));
         let cluster = fixed::inbound(scope, port, policy.as_ref());
         let sources = rule.map(|rule| rule.sources).unwrap_or_default();
-        part.resources.push(fragments.intern(CLUSTER, &cluster.name, &cluster, sources));
+        part.resources
+            .push(fragments.intern(CLUSTER, &cluster.name, &cluster, sources));
     }
     let passthrough = fixed::inbound_passthrough(scope);
-    part.resources.push(fragments.intern(CLUSTER, &passthrough.name, &passthrough, Vec::new()));
+    part.resources
+        .push(fragments.intern(CLUSTER, &passthrough.name, &passthrough, Vec::new()));
     part
 }
 
@@ -351,7 +383,11 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
         }
     });
     for server in merged.servers() {
-        let Some(Ok(served)) = server.tls.as_ref().map(|tls| secret::of_server(scope.view, namespace, tls)) else {
+        let Some(Ok(served)) = server
+            .tls
+            .as_ref()
+            .map(|tls| secret::of_server(scope.view, namespace, tls))
+        else {
             continue;
         };
         for secret::Served { secret, mut provenance } in served {
@@ -369,13 +405,10 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
 }
 
 impl Part {
-    fn listeners(
-        &mut self,
-        fragments: &mut Fragments,
-        made: Vec<(crate::pb::listener_v3::Listener, Vec<ObjectRef>)>,
-    ) {
+    fn listeners(&mut self, fragments: &mut Fragments, made: Vec<(crate::pb::listener_v3::Listener, Vec<ObjectRef>)>) {
         for (listener, provenance) in made {
-            self.resources.push(fragments.intern(LISTENER, &listener.name, &listener, provenance));
+            self.resources
+                .push(fragments.intern(LISTENER, &listener.name, &listener, provenance));
         }
     }
 
@@ -385,7 +418,8 @@ impl Part {
         made: Vec<(crate::pb::route_v3::RouteConfiguration, Vec<ObjectRef>)>,
     ) {
         for (routes, provenance) in made {
-            self.resources.push(fragments.intern(ROUTE, &routes.name, &routes, provenance));
+            self.resources
+                .push(fragments.intern(ROUTE, &routes.name, &routes, provenance));
         }
     }
 }

@@ -53,5 +53,9 @@ pub(crate) fn gateway_https_route(port: u32, port_name: &str, gateway: &str, nam
 }
 
 fn with_bind(name: String, bind: &str) -> String {
-    if bind.is_empty() { name } else { format!("{name}.{bind}") }
+    if bind.is_empty() {
+        name
+    } else {
+        format!("{name}.{bind}")
+    }
 }

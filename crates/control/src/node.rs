@@ -108,7 +108,11 @@ impl NodeInfo {
         Ok(Self {
             id: node.id.as_str().into(),
             kind,
-            engine: if meta.text("FERROMESH") == Some("1") { Engine::Ferromesh } else { Engine::Envoy },
+            engine: if meta.text("FERROMESH") == Some("1") {
+                Engine::Ferromesh
+            } else {
+                Engine::Envoy
+            },
             namespace: namespace.into(),
             name: name.into(),
             service_account: meta.text("SERVICE_ACCOUNT").unwrap_or_default().into(),
@@ -166,7 +170,9 @@ fn addresses(meta: &Meta<'_>, id: &str, ip: &str) -> Result<Vec<IpAddr>, NodeErr
 fn istio_filters(node: &core_v3::Node, meta: &Meta<'_>) -> IstioFilters {
     let announced = meta.text("ISTIO_FILTERS").unwrap_or_default();
     let has = |name: &str| {
-        node.extensions.iter().any(|extension| extension.name == name && !extension.disabled)
+        node.extensions
+            .iter()
+            .any(|extension| extension.name == name && !extension.disabled)
             || announced.split(',').any(|item| item.trim() == name)
     };
     IstioFilters {
@@ -217,7 +223,11 @@ fn json(value: &Value) -> serde_json::Value {
         Some(Kind::StringValue(text)) => text.as_str().into(),
         Some(Kind::BoolValue(value)) => (*value).into(),
         Some(Kind::StructValue(fields)) => serde_json::Value::Object(
-            fields.fields.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+            fields
+                .fields
+                .iter()
+                .map(|(key, value)| (key.clone(), json(value)))
+                .collect(),
         ),
         Some(Kind::ListValue(list)) => list.values.iter().map(json).collect::<Vec<_>>().into(),
     }
@@ -255,9 +265,18 @@ mod tests {
 
     #[test]
     fn refuses_ids_of_another_form_and_kinds_that_are_not_served() {
-        assert!(matches!(NodeInfo::parse(&node("sidecar~1.2.3.4~a.b")), Err(NodeError::Id(_))));
-        assert!(matches!(NodeInfo::parse(&node("ztunnel~1.2.3.4~a.b~b.svc")), Err(NodeError::Kind(_))));
-        assert!(matches!(NodeInfo::parse(&node("sidecar~x~a.b~b.svc")), Err(NodeError::Address { .. })));
+        assert!(matches!(
+            NodeInfo::parse(&node("sidecar~1.2.3.4~a.b")),
+            Err(NodeError::Id(_))
+        ));
+        assert!(matches!(
+            NodeInfo::parse(&node("ztunnel~1.2.3.4~a.b~b.svc")),
+            Err(NodeError::Kind(_))
+        ));
+        assert!(matches!(
+            NodeInfo::parse(&node("sidecar~x~a.b~b.svc")),
+            Err(NodeError::Address { .. })
+        ));
     }
 
     #[test]

@@ -52,9 +52,7 @@ pub(crate) fn duration(value: Duration) -> Option<protobuf::Duration> {
 /// A map that iterates, and therefore encodes, in the order of its keys. `prost` encodes a `HashMap` in its
 /// own order, which differs from run to run; with the few entries that configuration maps have, one of the
 /// first tries of the randomly seeded hasher is sorted. Moves and clones keep the order.
-pub(crate) fn sorted_map<K: Hash + Ord + Clone, V: Clone>(
-    mut entries: Vec<(K, V)>,
-) -> HashMap<K, V> {
+pub(crate) fn sorted_map<K: Hash + Ord + Clone, V: Clone>(mut entries: Vec<(K, V)>) -> HashMap<K, V> {
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     entries.dedup_by(|a, b| a.0 == b.0);
     if entries.len() < 2 {
@@ -149,7 +147,9 @@ pub(crate) fn cidr(network: &ipnet::IpNet) -> core_v3::CidrRange {
 
 /// Parses `10.0.0.0/8` or a single address.
 pub(crate) fn parse_cidr(text: &str) -> Option<ipnet::IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(ipnet::IpNet::from))
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(ipnet::IpNet::from))
 }
 
 /// Served by the control plane on the stream that carries everything else. The initial fetch time-out is
@@ -189,9 +189,17 @@ pub(crate) fn regex(pattern: impl Into<String>) -> matcher_v3::RegexMatcher {
 /// `percent` of all, in millionths as Istio translates percentages
 /// (`pilot/pkg/networking/core/route/route.go`, `translatePercentToFractionalPercent`).
 pub(crate) fn fractional_percent(percent: f64) -> type_v3::FractionalPercent {
-    let clamped = if percent.is_finite() { percent.clamp(0.0, 100.0) } else { 0.0 };
+    let clamped = if percent.is_finite() {
+        percent.clamp(0.0, 100.0)
+    } else {
+        0.0
+    };
     type_v3::FractionalPercent {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1e6")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0..=1e6"
+        )]
         numerator: (clamped * 10_000.0).round() as u32,
         denominator: type_v3::fractional_percent::DenominatorType::Million as i32,
     }
@@ -239,8 +247,18 @@ mod tests {
     fn maps_encode_in_the_same_order_every_time() {
         let encode = || {
             metadata(vec![
-                ("envoy.transport_socket_match", structure(vec![("tlsMode", string_value("istio"))])),
-                ("istio", structure(vec![("a", bool_value(true)), ("b", string_value("x")), ("c", list_value(vec![]))])),
+                (
+                    "envoy.transport_socket_match",
+                    structure(vec![("tlsMode", string_value("istio"))]),
+                ),
+                (
+                    "istio",
+                    structure(vec![
+                        ("a", bool_value(true)),
+                        ("b", string_value("x")),
+                        ("c", list_value(vec![])),
+                    ]),
+                ),
             ])
             .expect("two entries")
             .encode_to_vec()

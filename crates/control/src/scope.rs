@@ -47,7 +47,10 @@ pub(crate) struct Scope<'a> {
 impl<'a> Scope<'a> {
     pub(crate) fn new(view: &'a MeshView, node: &'a NodeInfo) -> Self {
         let services = view.visible_services(&node.namespace);
-        let by_host = services.iter().map(|service| (Arc::clone(&service.hostname), Arc::clone(service))).collect();
+        let by_host = services
+            .iter()
+            .map(|service| (Arc::clone(&service.hostname), Arc::clone(service)))
+            .collect();
         let mesh_rules: Vec<Arc<VirtualService>> = view
             .virtual_services()
             .iter()
@@ -100,11 +103,19 @@ impl<'a> Scope<'a> {
     /// VirtualServices of the sidecars for a host: the most specific host first, then the oldest.
     pub(crate) fn virtual_services_for(&self, host: &str) -> impl Iterator<Item = &Arc<VirtualService>> {
         let host = Hostname::parse(host).ok();
-        let exact = host.as_ref().and_then(|host| self.exact.get(host)).into_iter().flatten().copied();
+        let exact = host
+            .as_ref()
+            .and_then(|host| self.exact.get(host))
+            .into_iter()
+            .flatten()
+            .copied();
         let wild = self
             .wildcards
             .iter()
-            .filter(move |(wildcard, _)| host.as_ref().is_some_and(|host| wildcard != host && wildcard.covers(host)))
+            .filter(move |(wildcard, _)| {
+                host.as_ref()
+                    .is_some_and(|host| wildcard != host && wildcard.covers(host))
+            })
             .map(|(_, index)| *index);
         exact.chain(wild).map(|index| &self.mesh_rules[index])
     }
@@ -135,7 +146,9 @@ impl<'a> Scope<'a> {
 
     /// The mutual TLS mode of one of the workload's own ports.
     pub(crate) fn mtls(&self, port: Option<u32>) -> (MtlsMode, Vec<ObjectRef>) {
-        self.view.peer_policies().mode(&self.node.namespace, &self.node.labels, port)
+        self.view
+            .peer_policies()
+            .mode(&self.node.namespace, &self.node.labels, port)
     }
 
     pub(crate) fn warn(&self, warning: Warning) {

@@ -47,7 +47,8 @@ fn client_ca(view: &MeshView, namespace: &str, name: &str) -> Result<Served, Str
     let beside = format!("{name}-cacert");
     let found = [name, &beside].into_iter().find_map(|name| {
         let secret = view.secret(namespace, name)?;
-        value(&secret.spec, &["ca.crt", "cacert"]).map(|ca| (name.to_owned(), ca, value(&secret.spec, &["ca.crl", "crl"])))
+        value(&secret.spec, &["ca.crt", "cacert"])
+            .map(|ca| (name.to_owned(), ca, value(&secret.spec, &["ca.crl", "crl"])))
     });
     let Some((holder, ca, crl)) = found else {
         return Err(format!(
@@ -80,7 +81,10 @@ fn key_pair(secret: &core::Secret) -> Result<tls_v3::TlsCertificate, &'static st
     if certificates(certificate) == 0 {
         return Err("tls.crt is not a PEM certificate");
     }
-    if !Pem::iter_from_buffer(key).flatten().any(|block| block.label.ends_with("PRIVATE KEY")) {
+    if !Pem::iter_from_buffer(key)
+        .flatten()
+        .any(|block| block.label.ends_with("PRIVATE KEY"))
+    {
         return Err("tls.key is not a PEM private key");
     }
     Ok(tls_v3::TlsCertificate {

@@ -25,7 +25,8 @@ const CIPHER_SUITES: &[&str] = &[
 /// A secret that the agent beside the proxy holds.
 fn local_secret(name: &str) -> tls_v3::SdsSecretConfig {
     use core_v3::{
-        ApiConfigSource, ApiVersion, ConfigSource, GrpcService, api_config_source::ApiType,
+        ApiConfigSource, ApiVersion, ConfigSource, GrpcService,
+        api_config_source::ApiType,
         config_source::ConfigSourceSpecifier,
         grpc_service::{EnvoyGrpc, TargetSpecifier},
     };
@@ -64,16 +65,21 @@ fn validated_by(
     bundle: tls_v3::SdsSecretConfig,
     names: Vec<matcher_v3::StringMatcher>,
 ) -> Option<ValidationContextType> {
-    #[expect(deprecated, reason = "Istio emits the untyped list, which Envoy applies to URIs and DNS names alike")]
+    #[expect(
+        deprecated,
+        reason = "Istio emits the untyped list, which Envoy applies to URIs and DNS names alike"
+    )]
     let default = tls_v3::CertificateValidationContext {
         match_subject_alt_names: names,
         ..Default::default()
     };
-    Some(ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
-        default_validation_context: Some(default),
-        validation_context_sds_secret_config: Some(bundle),
-        ..Default::default()
-    }))
+    Some(ValidationContextType::CombinedValidationContext(
+        CombinedCertificateValidationContext {
+            default_validation_context: Some(default),
+            validation_context_sds_secret_config: Some(bundle),
+            ..Default::default()
+        },
+    ))
 }
 
 fn server_parameters() -> Option<tls_v3::TlsParameters> {
@@ -94,7 +100,9 @@ pub(crate) fn inbound(http: bool, metadata_exchange: bool, mesh: &MeshSettings) 
     let names = mesh
         .trust_domains()
         .map(|domain| {
-            pb::string_matcher(matcher_v3::string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/")))
+            pb::string_matcher(matcher_v3::string_matcher::MatchPattern::Prefix(format!(
+                "spiffe://{domain}/"
+            )))
         })
         .collect();
     let alpn: &[&str] = match (http, metadata_exchange) {
@@ -195,7 +203,9 @@ pub(crate) fn external_client(options: &ExternalClient<'_>) -> core_v3::Transpor
         ),
     };
     let validation = if options.skip_verify {
-        Some(ValidationContextType::ValidationContext(tls_v3::CertificateValidationContext::default()))
+        Some(ValidationContextType::ValidationContext(
+            tls_v3::CertificateValidationContext::default(),
+        ))
     } else {
         validated_by(bundle, names)
     };
@@ -255,7 +265,11 @@ pub(crate) fn gateway_server(server: &GatewayServer<'_>) -> core_v3::TransportSo
             tls_params: params,
             tls_certificate_sds_secret_configs: vec![served_secret(credential(server.credential))],
             validation_context_type: validation.flatten(),
-            alpn_protocols: if server.http { protocols(&["h2", "http/1.1"]) } else { Vec::new() },
+            alpn_protocols: if server.http {
+                protocols(&["h2", "http/1.1"])
+            } else {
+                Vec::new()
+            },
             ..Default::default()
         }),
         require_client_certificate: boolean(server.verify_client),

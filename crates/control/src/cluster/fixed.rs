@@ -12,7 +12,12 @@ use cluster_v3::cluster::{ClusterDiscoveryType, DiscoveryType};
 
 /// Where traffic goes that the mesh does not know: to its original destination, in whatever protocol it has.
 pub(crate) fn passthrough(mesh: &MeshSettings) -> cluster_v3::Cluster {
-    original(names::PASSTHROUGH_CLUSTER.to_owned(), HttpVersion::AsDownstream, None, mesh)
+    original(
+        names::PASSTHROUGH_CLUSTER.to_owned(),
+        HttpVersion::AsDownstream,
+        None,
+        mesh,
+    )
 }
 
 /// Where refused traffic goes: no endpoint (`cluster.go`, `buildBlackHoleCluster`).
@@ -48,7 +53,10 @@ pub(crate) fn inbound(scope: &Scope<'_>, port: &InboundPort, rule: Option<&Clust
         ("name", string_value(&*port.service.name)),
         ("namespace", string_value(&*port.service.namespace)),
     ]);
-    cluster.metadata = metadata(vec![("istio", structure(vec![("services", list_value(vec![service]))]))]);
+    cluster.metadata = metadata(vec![(
+        "istio",
+        structure(vec![("services", list_value(vec![service]))]),
+    )]);
     cluster
 }
 
@@ -74,7 +82,12 @@ fn original(
     };
     policy::original_destination(&mut cluster);
     let mut options = HttpOptions::new(version);
-    policy::connection_pool(&mut cluster, &mut options, rule.and_then(|rule| rule.connection_pool.as_ref()), mesh);
+    policy::connection_pool(
+        &mut cluster,
+        &mut options,
+        rule.and_then(|rule| rule.connection_pool.as_ref()),
+        mesh,
+    );
     options.finish(&mut cluster);
     cluster
 }

@@ -12,7 +12,10 @@ use crate::mesh_view::destination_rule::{ClusterPolicy, EffectiveRule};
 use crate::mesh_view::model::{MtlsMode, Port, Resolution, Service};
 use crate::names;
 use crate::node::NodeKind;
-use crate::pb::{self, Struct, cluster_v3, config_path, core_v3, list_value, metadata, string_value, struct_value, structure, transport_socket};
+use crate::pb::{
+    self, Struct, cluster_v3, config_path, core_v3, list_value, metadata, string_value, struct_value, structure,
+    transport_socket,
+};
 use crate::tls::{self, ClientSecrets, ExternalClient, MeshClient};
 use cluster_v3::cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch};
 use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
@@ -39,7 +42,9 @@ impl Target<'_> {
     }
 
     pub(crate) fn policy(&self) -> ClusterPolicy {
-        self.rule.map(|rule| rule.policy_of(self.port.number, self.subset)).unwrap_or_default()
+        self.rule
+            .map(|rule| rule.policy_of(self.port.number, self.subset))
+            .unwrap_or_default()
     }
 
     /// The objects that the cluster is made from, beside Kubernetes' own.
@@ -160,9 +165,17 @@ impl Security<'_> {
     }
 
     fn mesh(&self, options: &HttpOptions, settings: Option<&ClientTlsSettings>) -> core_v3::TransportSocket {
-        let sni = names::outbound_sni(self.target.port.number, self.target.subset_name(), &self.target.service.hostname);
-        let own_names = settings.map(|settings| settings.subject_alt_names.as_slice()).filter(|names| !names.is_empty());
-        let own_sni = settings.map(|settings| settings.sni.as_str()).filter(|sni| !sni.is_empty());
+        let sni = names::outbound_sni(
+            self.target.port.number,
+            self.target.subset_name(),
+            &self.target.service.hostname,
+        );
+        let own_names = settings
+            .map(|settings| settings.subject_alt_names.as_slice())
+            .filter(|names| !names.is_empty());
+        let own_sni = settings
+            .map(|settings| settings.sni.as_str())
+            .filter(|sni| !sni.is_empty());
         let of_service = Some(self.target.service.subject_alt_names.as_slice()).filter(|names| !names.is_empty());
         tls::mesh_client(&MeshClient {
             sni: own_sni.unwrap_or(&sni),
@@ -213,7 +226,6 @@ impl Security<'_> {
             skip_verify,
         }));
     }
-
 }
 
 /// A credential that the proxy cannot have: only gateways get any.
@@ -237,6 +249,9 @@ pub(crate) fn all_take_mtls(scope: &Scope<'_>, service: &Service, port: &Port) -
         && endpoints.iter().all(|endpoint| {
             let workload = &endpoint.workload;
             workload.mesh_tls
-                && scope.view.mtls_mode(&workload.namespace, &workload.labels, endpoint.port) != MtlsMode::Disable
+                && scope
+                    .view
+                    .mtls_mode(&workload.namespace, &workload.labels, endpoint.port)
+                    != MtlsMode::Disable
         })
 }

@@ -11,7 +11,9 @@ use api::istio::{
 use crate::mesh_view::settings::MeshSettings;
 use crate::pb::{any, cluster_v3, core_v3, duration, sorted_map, type_v3, uint32, upstream_http_v3};
 use cluster_v3::circuit_breakers::Thresholds;
-use cluster_v3::cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy, LeastRequestLbConfig, RoundRobinLbConfig, SlowStartConfig};
+use cluster_v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy, LeastRequestLbConfig, RoundRobinLbConfig, SlowStartConfig,
+};
 use upstream_http_v3::http_protocol_options::{
     ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig, explicit_http_config::ProtocolConfig,
 };
@@ -83,7 +85,9 @@ impl HttpOptions {
             return;
         }
         let http2 = || core_v3::Http2ProtocolOptions {
-            max_concurrent_streams: (max_concurrent_streams > 0).then(|| uint32(max_concurrent_streams)).flatten(),
+            max_concurrent_streams: (max_concurrent_streams > 0)
+                .then(|| uint32(max_concurrent_streams))
+                .flatten(),
             connection_keepalive: keepalive.clone(),
             ..Default::default()
         };
@@ -96,11 +100,13 @@ impl HttpOptions {
         let protocol = match version.unwrap_or(HttpVersion::One) {
             HttpVersion::One => explicit(ProtocolConfig::HttpProtocolOptions(http1())),
             HttpVersion::Two => explicit(ProtocolConfig::Http2ProtocolOptions(http2())),
-            HttpVersion::AsDownstream => UpstreamProtocolOptions::UseDownstreamProtocolConfig(UseDownstreamHttpConfig {
-                http_protocol_options: Some(http1()),
-                http2_protocol_options: Some(http2()),
-                ..Default::default()
-            }),
+            HttpVersion::AsDownstream => {
+                UpstreamProtocolOptions::UseDownstreamProtocolConfig(UseDownstreamHttpConfig {
+                    http_protocol_options: Some(http1()),
+                    http2_protocol_options: Some(http2()),
+                    ..Default::default()
+                })
+            }
         };
         let options = upstream_http_v3::HttpProtocolOptions {
             common_http_protocol_options: common,
@@ -156,11 +162,14 @@ pub(crate) fn connection_pool(
         common.idle_timeout = http.idle_timeout.and_then(|timeout| duration(timeout.0));
         common.max_requests_per_connection = limit(http.max_requests_per_connection).and_then(uint32);
         http_options.max_concurrent_streams = limit(http.max_concurrent_streams).unwrap_or(0);
-        http_options.keepalive = http.http2_keep_alive.as_ref().map(|keepalive| core_v3::KeepaliveSettings {
-            interval: keepalive.interval.and_then(|interval| duration(interval.0)),
-            timeout: keepalive.timeout.and_then(|timeout| duration(timeout.0)),
-            ..Default::default()
-        });
+        http_options.keepalive = http
+            .http2_keep_alive
+            .as_ref()
+            .map(|keepalive| core_v3::KeepaliveSettings {
+                interval: keepalive.interval.and_then(|interval| duration(interval.0)),
+                timeout: keepalive.timeout.and_then(|timeout| duration(timeout.0)),
+                ..Default::default()
+            });
         if http.use_client_protocol {
             http_options.version = Some(HttpVersion::AsDownstream);
         }
@@ -174,9 +183,13 @@ pub(crate) fn connection_pool(
             thresholds.max_connections = uint32(max);
         }
         common.max_connection_duration = tcp.max_connection_duration.and_then(|max| duration(max.0));
-        common.idle_timeout = common.idle_timeout.or_else(|| tcp.idle_timeout.and_then(|timeout| duration(timeout.0)));
+        common.idle_timeout = common
+            .idle_timeout
+            .or_else(|| tcp.idle_timeout.and_then(|timeout| duration(timeout.0)));
     }
-    let keepalive = tcp.and_then(|tcp| tcp.tcp_keepalive.as_ref()).or(mesh.tcp_keepalive.as_ref());
+    let keepalive = tcp
+        .and_then(|tcp| tcp.tcp_keepalive.as_ref())
+        .or(mesh.tcp_keepalive.as_ref());
     cluster.upstream_connection_options = keepalive.map(tcp_keepalive);
     cluster.circuit_breakers = Some(cluster_v3::CircuitBreakers {
         thresholds: vec![thresholds],
@@ -189,7 +202,10 @@ pub(crate) fn connection_pool(
 
 fn tcp_keepalive(settings: &TcpKeepalive) -> cluster_v3::UpstreamConnectionOptions {
     let seconds = |value: Option<api::Duration>| {
-        value.map(|value| u32::try_from(value.0.as_secs()).unwrap_or(u32::MAX)).filter(|secs| *secs > 0).and_then(uint32)
+        value
+            .map(|value| u32::try_from(value.0.as_secs()).unwrap_or(u32::MAX))
+            .filter(|secs| *secs > 0)
+            .and_then(uint32)
     };
     cluster_v3::UpstreamConnectionOptions {
         tcp_keepalive: Some(core_v3::TcpKeepalive {
@@ -208,7 +224,9 @@ pub(crate) fn upgrade_to_http2(
     protocol: base::Protocol,
     mesh: &MeshSettings,
 ) {
-    let policy = settings.and_then(|settings| settings.http.as_ref()).map(|http| http.h2_upgrade_policy);
+    let policy = settings
+        .and_then(|settings| settings.http.as_ref())
+        .map(|http| http.h2_upgrade_policy);
     let upgrade = match policy {
         Some(H2UpgradePolicy::Upgrade) => true,
         Some(H2UpgradePolicy::DoNotUpgrade) => false,

@@ -5,7 +5,9 @@ use prost::{Message, Name};
 
 use crate::mesh_view::telemetry::{AccessLogFile, LogFormat};
 use crate::pb::{Any, accesslog_v3};
-use accesslog_v3::{AccessLog, AccessLogFilter, ResponseFlagFilter, access_log::ConfigType, access_log_filter::FilterSpecifier};
+use accesslog_v3::{
+    AccessLog, AccessLogFilter, ResponseFlagFilter, access_log::ConfigType, access_log_filter::FilterSpecifier,
+};
 
 /// Istio's text format (`pilot/pkg/model/telemetry_logging.go`, `EnvoyTextLogFormat`).
 pub(crate) const DEFAULT_TEXT_FORMAT: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% \
@@ -38,7 +40,10 @@ pub(crate) const DEFAULT_JSON_FORMAT: &[(&str, &str)] = &[
     ("upstream_host", "%UPSTREAM_HOST%"),
     ("upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"),
     ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
-    ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+    (
+        "upstream_transport_failure_reason",
+        "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    ),
     ("user_agent", "%REQ(USER-AGENT)%"),
     ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
 ];
@@ -175,7 +180,9 @@ impl SortedFileAccessLog {
             LogFormat::Text(text) => SortedFormat {
                 json_format: None,
                 text_format_source: Some(crate::pb::core_v3::DataSource {
-                    specifier: Some(crate::pb::core_v3::data_source::Specifier::InlineString(text.to_string())),
+                    specifier: Some(crate::pb::core_v3::data_source::Specifier::InlineString(
+                        text.to_string(),
+                    )),
                     ..Default::default()
                 }),
             },

@@ -28,7 +28,13 @@ impl From<base::Protocol> for ListenerProtocol {
 pub(crate) const PLAINTEXT_HTTP: &[&str] = &["http/1.1", "h2c"];
 const MTLS_HTTP: &[&str] = &["istio-http/1.0", "istio-http/1.1", "istio-h2"];
 const MTLS_TCP: &[&str] = &["istio-peer-exchange", "istio"];
-const MTLS_ANY: &[&str] = &["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+const MTLS_ANY: &[&str] = &[
+    "istio",
+    "istio-peer-exchange",
+    "istio-http/1.0",
+    "istio-http/1.1",
+    "istio-h2",
+];
 
 /// One filter chain of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,14 +96,24 @@ mod tests {
         let shape: Vec<_> = chains.iter().map(|c| (c.transport, c.http, c.terminate_tls)).collect();
         assert_eq!(
             shape,
-            [(TLS, true, true), (RAW, true, false), (TLS, false, true), (RAW, false, false), (TLS, false, false)]
+            [
+                (TLS, true, true),
+                (RAW, true, false),
+                (TLS, false, true),
+                (RAW, false, false),
+                (TLS, false, false)
+            ]
         );
     }
 
     #[test]
     fn a_strict_port_never_accepts_plain_text() {
         for protocol in [ListenerProtocol::Http, ListenerProtocol::Tcp, ListenerProtocol::Auto] {
-            assert!(of(protocol, MtlsMode::Strict).iter().all(|c| c.transport == TLS && c.terminate_tls));
+            assert!(
+                of(protocol, MtlsMode::Strict)
+                    .iter()
+                    .all(|c| c.transport == TLS && c.terminate_tls)
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ use crate::tls;
 
 /// All listeners of a gateway.
 pub(crate) fn listeners(scope: &Scope<'_>, gateway: &MergedGateway) -> Vec<Made> {
-    let files = scope.view.access_log(&scope.node.namespace, &scope.node.labels, Side::Gateway);
+    let files = scope
+        .view
+        .access_log(&scope.node.namespace, &scope.node.labels, Side::Gateway);
     let log = access_log::per_request(&files);
     let unmatched = access_log::per_listener(&files);
     gateway
@@ -33,12 +35,20 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn listener(&self, merged: &GatewayListener, unmatched: &[accesslog_v3::AccessLog]) -> Option<Made> {
-        let bind = if merged.bind.is_empty() { self.scope.wildcard() } else { &merged.bind };
+        let bind = if merged.bind.is_empty() {
+            self.scope.wildcard()
+        } else {
+            &merged.bind
+        };
         let name = names::listener(bind, merged.port);
         let mut chains = Vec::new();
         let mut provenance: Vec<ObjectRef> = Vec::new();
         // Plain-text servers of a port share one chain and one route configuration.
-        if let Some(first) = merged.servers.iter().find(|server| server.is_http() && server.tls.is_none()) {
+        if let Some(first) = merged
+            .servers
+            .iter()
+            .find(|server| server.is_http() && server.tls.is_none())
+        {
             chains.push(self.http_chain(&name, first, merged.has_tls()));
         }
         for server in &merged.servers {
@@ -109,7 +119,11 @@ impl Builder<'_> {
             tls: server.tls.is_some(),
         };
         let mut chains = Vec::new();
-        for rules in self.scope.view.virtual_services_of(&server.gateway_name, &self.scope.node.namespace) {
+        for rules in self
+            .scope
+            .view
+            .virtual_services_of(&server.gateway_name, &self.scope.node.namespace)
+        {
             if rules.spec.tcp.is_empty() || server.common_hosts(rules).is_empty() {
                 continue;
             }

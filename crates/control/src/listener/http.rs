@@ -102,9 +102,7 @@ fn normalize_paths(manager: &mut hcm_v3::HttpConnectionManager, normalization: P
         PathNormalization::None => (false, false, PathWithEscapedSlashesAction::KeepUnchanged),
         PathNormalization::Base => (true, false, PathWithEscapedSlashesAction::KeepUnchanged),
         PathNormalization::MergeSlashes => (true, true, PathWithEscapedSlashesAction::KeepUnchanged),
-        PathNormalization::DecodeAndMergeSlashes => {
-            (true, true, PathWithEscapedSlashesAction::UnescapeAndForward)
-        }
+        PathNormalization::DecodeAndMergeSlashes => (true, true, PathWithEscapedSlashesAction::UnescapeAndForward),
     };
     manager.normalize_path = boolean(normalize);
     manager.merge_slashes = merge;
@@ -150,7 +148,11 @@ fn trusted_hops(node: &NodeInfo) -> u32 {
         .and_then(|hops| hops.as_f64())
         .filter(|hops| (0.0..=1000.0).contains(hops))
         .map_or(0, |hops| {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range, checked above")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "in range, checked above"
+            )]
             let hops = hops as u32;
             hops
         })

@@ -19,13 +19,19 @@ use route_v3::route_action::{ClusterSpecifier, MaxStreamDuration};
 
 /// The inbound capture listener.
 pub(crate) fn listener(scope: &Scope<'_>, ports: &[InboundPort]) -> (listener_v3::Listener, Vec<ObjectRef>) {
-    let files = scope.view.access_log(&scope.node.namespace, &scope.node.labels, Side::Inbound);
+    let files = scope
+        .view
+        .access_log(&scope.node.namespace, &scope.node.labels, Side::Inbound);
     let log = access_log::per_request(&files);
     let builder = Builder { scope, log: &log };
     let mut chains = vec![builder.black_hole()];
     let (default_mode, mut provenance) = scope.mtls(None);
     chains.extend(builder.passthrough(None, default_mode));
-    for port in scope.view.peer_policies().ports_of(&scope.node.namespace, &scope.node.labels) {
+    for port in scope
+        .view
+        .peer_policies()
+        .ports_of(&scope.node.namespace, &scope.node.labels)
+    {
         if ports.iter().all(|known| known.target != port) {
             let (mode, sources) = scope.mtls(Some(port));
             provenance.extend(sources);
@@ -83,15 +89,15 @@ impl Builder<'_> {
     }
 
     /// Ports that no service names: sniffed, and guarded by the same policy.
-    fn passthrough(
-        &self,
-        port: Option<u32>,
-        mode: crate::mesh_view::model::MtlsMode,
-    ) -> Vec<listener_v3::FilterChain> {
+    fn passthrough(&self, port: Option<u32>, mode: crate::mesh_view::model::MtlsMode) -> Vec<listener_v3::FilterChain> {
         chains::of(ListenerProtocol::Auto, mode)
             .into_iter()
             .map(|chain| {
-                let name = if chain.http { "virtualInbound-catchall-http" } else { names::VIRTUAL_INBOUND };
+                let name = if chain.http {
+                    "virtualInbound-catchall-http"
+                } else {
+                    names::VIRTUAL_INBOUND
+                };
                 let filters = if chain.http {
                     self.http(
                         names::INBOUND_PASSTHROUGH_CLUSTER.to_owned(),
@@ -149,7 +155,12 @@ impl Builder<'_> {
         }
     }
 
-    fn http(&self, stat_prefix: String, routes: route_v3::RouteConfiguration, protocol: Protocol) -> Vec<listener_v3::Filter> {
+    fn http(
+        &self,
+        stat_prefix: String,
+        routes: route_v3::RouteConfiguration,
+        protocol: Protocol,
+    ) -> Vec<listener_v3::Filter> {
         let mut filters = Vec::with_capacity(2);
         if self.scope.node.istio_filters.metadata_exchange {
             filters.push(super::istio_filters::metadata_exchange());
@@ -167,7 +178,12 @@ impl Builder<'_> {
     }
 
     fn tcp(&self, cluster: &str) -> Vec<listener_v3::Filter> {
-        tcp::proxy(cluster, &Destination::Cluster(cluster.to_owned()), self.log, self.scope.node)
+        tcp::proxy(
+            cluster,
+            &Destination::Cluster(cluster.to_owned()),
+            self.log,
+            self.scope.node,
+        )
     }
 }
 

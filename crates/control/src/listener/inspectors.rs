@@ -51,7 +51,10 @@ fn needs_by_port(chains: &[listener_v3::FilterChain]) -> BTreeMap<u32, Needs> {
         let port = matcher.destination_port.map_or(0, |port| port.value);
         let needs = ports.entry(port).or_default();
         needs.tls |= matcher.transport_protocol == "tls" || !matcher.server_names.is_empty();
-        needs.http |= matcher.application_protocols.iter().any(|alpn| alpn == "http/1.1" || alpn == "h2c");
+        needs.http |= matcher
+            .application_protocols
+            .iter()
+            .any(|alpn| alpn == "http/1.1" || alpn == "h2c");
     }
     ports
 }
@@ -85,7 +88,10 @@ fn any_of(ports: &[u32]) -> listener_v3::ListenerFilterChainMatchPredicate {
         .map(|port| {
             let start = i32::try_from(*port).unwrap_or(i32::MAX - 1);
             listener_v3::ListenerFilterChainMatchPredicate {
-                rule: Some(Rule::DestinationPortRange(type_v3::Int32Range { start, end: start + 1 })),
+                rule: Some(Rule::DestinationPortRange(type_v3::Int32Range {
+                    start,
+                    end: start + 1,
+                })),
             }
         })
         .collect();

@@ -53,7 +53,10 @@ pub(crate) fn alpn() -> hcm_v3::HttpFilter {
             override_for(2, ["istio-h2", "istio", "h2"]),
         ],
     };
-    http_filter("istio.alpn", any("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", &config))
+    http_filter(
+        "istio.alpn",
+        any("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", &config),
+    )
 }
 
 /// Istio's standard metrics.

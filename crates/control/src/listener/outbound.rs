@@ -29,7 +29,9 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Made> {
             place(scope, service, port, &mut bound);
         }
     }
-    let files = scope.view.access_log(&scope.node.namespace, &scope.node.labels, Side::Outbound);
+    let files = scope
+        .view
+        .access_log(&scope.node.namespace, &scope.node.labels, Side::Outbound);
     let log = access_log::per_request(&files);
     let unmatched = access_log::per_listener(&files);
     let mut made = vec![(virtual_outbound(scope, &log, &unmatched), Vec::new())];

@@ -33,7 +33,11 @@ impl DestinationRule {
             created: resource.meta.created,
             host: Hostname::parse(&resolve_host(&spec.host, &key.namespace, &settings.domain_suffix)).ok()?,
             export_to: ExportTo::parse(&spec.export_to, &key.namespace, &settings.destination_rule_export_to),
-            selector: spec.workload_selector.as_ref().map(|selector| selector.match_labels.clone()).unwrap_or_default(),
+            selector: spec
+                .workload_selector
+                .as_ref()
+                .map(|selector| selector.match_labels.clone())
+                .unwrap_or_default(),
             spec,
             hash: resource.hash,
         })
@@ -69,7 +73,9 @@ impl DestinationRules {
         rules.sort_by(|a, b| (a.created, &a.origin.key.name).cmp(&(b.created, &b.origin.key.name)));
         let mut map: BTreeMap<Arc<str>, Vec<Arc<DestinationRule>>> = BTreeMap::new();
         for rule in rules {
-            map.entry(Arc::clone(&rule.origin.key.namespace)).or_default().push(rule);
+            map.entry(Arc::clone(&rule.origin.key.namespace))
+                .or_default()
+                .push(rule);
         }
         Self(map)
     }
@@ -106,12 +112,18 @@ impl DestinationRules {
                 .filter(|rule| own || rule.export_to.allows(client_namespace))
                 .filter(|rule| rule.selector.is_empty() || (own && subset_of(&rule.selector, labels)))
                 .collect();
-            let Some(best) = visible.iter().map(|rule| &rule.host).min_by(|a, b| Hostname::by_specificity(a, b)) else {
+            let Some(best) = visible
+                .iter()
+                .map(|rule| &rule.host)
+                .min_by(|a, b| Hostname::by_specificity(a, b))
+            else {
                 continue;
             };
             let same: Vec<&Arc<DestinationRule>> = visible.iter().copied().filter(|rule| rule.host == *best).collect();
             let selected = same.iter().any(|rule| !rule.selector.is_empty());
-            return Some(merge(same.into_iter().filter(|rule| !selected || !rule.selector.is_empty())));
+            return Some(merge(
+                same.into_iter().filter(|rule| !selected || !rule.selector.is_empty()),
+            ));
         }
         None
     }
@@ -148,7 +160,11 @@ impl EffectiveRule {
     /// whole; a subset's override field by field (`MergeSubsetTrafficPolicy`).
     #[must_use]
     pub fn policy_of(&self, port: u32, subset: Option<&Subset>) -> ClusterPolicy {
-        let mut policy = self.policy.as_ref().map(|policy| at_port(policy, port)).unwrap_or_default();
+        let mut policy = self
+            .policy
+            .as_ref()
+            .map(|policy| at_port(policy, port))
+            .unwrap_or_default();
         if let Some(own) = subset.and_then(|subset| subset.traffic_policy.as_ref()) {
             if let Some(of_port) = port_settings(own, port) {
                 return of_port;

@@ -96,7 +96,11 @@ impl GatewayServer {
     pub fn common_hosts(&self, rules: &VirtualService) -> Vec<Hostname> {
         let mut common = Vec::new();
         for own in &self.hosts {
-            if own.namespace.as_ref().is_some_and(|namespace| *namespace != rules.origin.key.namespace) {
+            if own
+                .namespace
+                .as_ref()
+                .is_some_and(|namespace| *namespace != rules.origin.key.namespace)
+            {
                 continue;
             }
             for theirs in &rules.hosts {
@@ -151,7 +155,10 @@ impl MergedGateway {
     ) -> Self {
         let mut merged = Self::default();
         let mut ports: BTreeMap<(String, u32), Vec<GatewayServer>> = BTreeMap::new();
-        for gateway in gateways.iter().filter(|gateway| subset_of(&gateway.spec.selector, labels)) {
+        for gateway in gateways
+            .iter()
+            .filter(|gateway| subset_of(&gateway.spec.selector, labels))
+        {
             for (index, server) in gateway.spec.servers.iter().enumerate() {
                 let Some(number) = server.port.as_ref().map(|port| port.number) else {
                     continue;
@@ -162,7 +169,11 @@ impl MergedGateway {
                         Ok(resolved) => {
                             ports.entry((server.bind.clone(), target)).or_default().push(resolved);
                         }
-                        Err(message) => merged.warn(&gateway.origin, "UnsupportedServer", format!("servers[{index}]: {message}")),
+                        Err(message) => merged.warn(
+                            &gateway.origin,
+                            "UnsupportedServer",
+                            format!("servers[{index}]: {message}"),
+                        ),
                     }
                 }
             }
@@ -186,13 +197,15 @@ impl MergedGateway {
     pub(crate) fn retain_credentials(&mut self, usable: impl Fn(&ServerTls) -> Result<(), String>) {
         let mut refused = Vec::new();
         for listener in &mut self.listeners {
-            listener.servers.retain(|server| match server.tls.as_ref().map(&usable) {
-                Some(Err(message)) => {
-                    refused.push((server.origin.clone(), message));
-                    false
-                }
-                _ => true,
-            });
+            listener
+                .servers
+                .retain(|server| match server.tls.as_ref().map(&usable) {
+                    Some(Err(message)) => {
+                        refused.push((server.origin.clone(), message));
+                        false
+                    }
+                    _ => true,
+                });
         }
         self.listeners.retain(|listener| !listener.servers.is_empty());
         for (origin, message) in refused {
@@ -224,7 +237,10 @@ impl MergedGateway {
                 owners.entry(name).or_insert_with(|| server.origin.clone());
             }
             for (name, owner) in taken {
-                let message = format!("TLS host {name} on port {} is already served by {owner}, which is older", server.service_port);
+                let message = format!(
+                    "TLS host {name} on port {} is already served by {owner}, which is older",
+                    server.service_port
+                );
                 self.warn(&server.origin, "DuplicateHost", message);
             }
             if !server.hosts.is_empty() {
@@ -249,7 +265,8 @@ impl MergedGateway {
 fn resolve(gateway: &Gateway, server: &Server, target: u32) -> Result<GatewayServer, String> {
     let key = &gateway.origin.key;
     let port = server.port.as_ref().ok_or("no port")?;
-    let protocol = Protocol::from_name(&port.protocol).ok_or_else(|| format!("protocol {:?} is not known", port.protocol))?;
+    let protocol =
+        Protocol::from_name(&port.protocol).ok_or_else(|| format!("protocol {:?} is not known", port.protocol))?;
     let terminates = matches!(protocol, Protocol::Https | Protocol::Tls);
     let tls = match &server.tls {
         Some(settings) if terminates => Some(terminated(settings)?),
@@ -261,7 +278,11 @@ fn resolve(gateway: &Gateway, server: &Server, target: u32) -> Result<GatewaySer
         gateway_name: format!("{}/{}", key.namespace, key.name),
         service_port: port.number,
         protocol,
-        hosts: server.hosts.iter().filter_map(|host| server_host(host, &key.namespace)).collect(),
+        hosts: server
+            .hosts
+            .iter()
+            .filter_map(|host| server_host(host, &key.namespace))
+            .collect(),
         https_redirect: !terminates && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
         route_name: if tls.is_some() {
             names::gateway_https_route(port.number, &port.name, &key.name, &key.namespace, &server.bind)
@@ -276,7 +297,12 @@ fn terminated(settings: &istio::ServerTlsSettings) -> Result<ServerTls, String> 
     let mutual = match settings.mode {
         ServerTlsMode::Simple => false,
         ServerTlsMode::Mutual => true,
-        other => return Err(format!("tls.mode {} is not served yet; use SIMPLE or MUTUAL", other.as_str())),
+        other => {
+            return Err(format!(
+                "tls.mode {} is not served yet; use SIMPLE or MUTUAL",
+                other.as_str()
+            ));
+        }
     };
     if settings.credential_name.is_empty() {
         return Err("tls.credentialName is needed: certificates from files are not served".to_owned());

@@ -84,7 +84,12 @@ impl MeshView {
         let hashes = TableHashes {
             mesh: settings.hash,
             services: hash_of(services.iter().map(|service| service.hash)),
-            endpoints: hash_of(services.iter().filter_map(|service| endpoints.get(&id(service))).map(|set| set.hash)),
+            endpoints: hash_of(
+                services
+                    .iter()
+                    .filter_map(|service| endpoints.get(&id(service)))
+                    .map(|set| set.hash),
+            ),
             headless_endpoints: hash_of(
                 services
                     .iter()
@@ -100,7 +105,10 @@ impl MeshView {
         };
         let mut by_host: HashMap<Arc<str>, Vec<Arc<Service>>> = HashMap::new();
         for service in &services {
-            by_host.entry(Arc::clone(&service.hostname)).or_default().push(Arc::clone(service));
+            by_host
+                .entry(Arc::clone(&service.hostname))
+                .or_default()
+                .push(Arc::clone(service));
         }
         Self {
             asks_for_labels: virtual_services.iter().any(|rules| rules.asks_for_labels())
@@ -151,7 +159,9 @@ impl MeshView {
             .iter()
             .filter(|service| {
                 service.export_to.allows(namespace)
-                    && self.service(&service.hostname, namespace).is_some_and(|best| Arc::ptr_eq(best, service))
+                    && self
+                        .service(&service.hostname, namespace)
+                        .is_some_and(|best| Arc::ptr_eq(best, service))
             })
             .cloned()
             .collect()
@@ -205,7 +215,8 @@ impl MeshView {
         client: (&str, &BTreeMap<String, String>),
     ) -> Option<EffectiveRule> {
         let host = Hostname::parse(&service.hostname).ok()?;
-        self.destination_rules.effective(&host, &service.namespace, client, &self.settings.root_namespace)
+        self.destination_rules
+            .effective(&host, &service.namespace, client, &self.settings.root_namespace)
     }
 
     /// Gateways, oldest first.
@@ -272,8 +283,16 @@ fn services(snapshot: &Snapshot, settings: &MeshSettings, previous: Option<&Mesh
             _ => services.push(Arc::new(service)),
         }
     };
-    snapshot.services.values().filter_map(|resource| registry::kubernetes_service(resource, settings)).for_each(&mut add);
-    snapshot.service_entries.values().flat_map(|resource| registry::entry_services(resource, settings)).for_each(&mut add);
+    snapshot
+        .services
+        .values()
+        .filter_map(|resource| registry::kubernetes_service(resource, settings))
+        .for_each(&mut add);
+    snapshot
+        .service_entries
+        .values()
+        .flat_map(|resource| registry::entry_services(resource, settings))
+        .for_each(&mut add);
     services.sort_by(|a, b| (a.created, &a.hostname, &a.namespace).cmp(&(b.created, &b.hostname, &b.namespace)));
     // Of two entries of a namespace for the same host the older one counts.
     let mut seen = HashSet::new();
@@ -303,7 +322,13 @@ fn virtual_services(
     previous: Option<&MeshView>,
 ) -> Vec<Arc<VirtualService>> {
     let known: HashMap<&ObjectKey, &Arc<VirtualService>> = previous
-        .map(|previous| previous.virtual_services.iter().map(|rules| (&rules.origin.key, rules)).collect())
+        .map(|previous| {
+            previous
+                .virtual_services
+                .iter()
+                .map(|rules| (&rules.origin.key, rules))
+                .collect()
+        })
         .unwrap_or_default();
     let mut all: Vec<Arc<VirtualService>> = snapshot
         .virtual_services
@@ -323,7 +348,13 @@ fn destination_rules(
     previous: Option<&MeshView>,
 ) -> Vec<Arc<DestinationRule>> {
     let known: HashMap<&ObjectKey, &Arc<DestinationRule>> = previous
-        .map(|previous| previous.destination_rules.iter().map(|rule| (&rule.origin.key, rule)).collect())
+        .map(|previous| {
+            previous
+                .destination_rules
+                .iter()
+                .map(|rule| (&rule.origin.key, rule))
+                .collect()
+        })
         .unwrap_or_default();
     snapshot
         .destination_rules
@@ -337,7 +368,13 @@ fn destination_rules(
 
 fn gateways(snapshot: &Snapshot, previous: Option<&MeshView>) -> Vec<Arc<Gateway>> {
     let known: HashMap<&ObjectKey, &Arc<Gateway>> = previous
-        .map(|previous| previous.gateways.iter().map(|gateway| (&gateway.origin.key, gateway)).collect())
+        .map(|previous| {
+            previous
+                .gateways
+                .iter()
+                .map(|gateway| (&gateway.origin.key, gateway))
+                .collect()
+        })
         .unwrap_or_default();
     let mut all: Vec<Arc<Gateway>> = snapshot
         .gateways

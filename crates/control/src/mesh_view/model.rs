@@ -30,7 +30,11 @@ impl ExportTo {
             .filter(|item| *item != "~")
             .map(|item| if item == "." { own.into() } else { item.as_str().into() })
             .collect();
-        if namespaces.is_empty() { Self::Nowhere } else { Self::Namespaces(namespaces) }
+        if namespaces.is_empty() {
+            Self::Nowhere
+        } else {
+            Self::Namespaces(namespaces)
+        }
     }
 
     /// Whether a proxy in `namespace` may see the object.
@@ -120,9 +124,10 @@ impl Service {
     #[must_use]
     pub fn selects(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
         &*self.namespace == namespace
-            && self.selector.as_ref().is_some_and(|selector| {
-                !selector.is_empty() && subset_of(selector, labels)
-            })
+            && self
+                .selector
+                .as_ref()
+                .is_some_and(|selector| !selector.is_empty() && subset_of(selector, labels))
     }
 }
 
@@ -160,10 +165,14 @@ impl Workload {
     /// Version for telemetry (`service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else `latest`).
     #[must_use]
     pub fn canonical_revision(&self) -> &str {
-        ["service.istio.io/canonical-revision", "app.kubernetes.io/version", "version"]
-            .iter()
-            .find_map(|key| self.labels.get(*key))
-            .map_or("latest", String::as_str)
+        [
+            "service.istio.io/canonical-revision",
+            "app.kubernetes.io/version",
+            "version",
+        ]
+        .iter()
+        .find_map(|key| self.labels.get(*key))
+        .map_or("latest", String::as_str)
     }
 }
 
@@ -217,6 +226,9 @@ mod tests {
         assert!(of(&["."]).allows("a") && !of(&["."]).allows("b"));
         assert!(of(&[".", "b"]).allows("b"));
         assert!(!of(&["~"]).allows("a"));
-        assert!(!ExportTo::parse(&[], "a", &list(&["."])).allows("b"), "the mesh's default");
+        assert!(
+            !ExportTo::parse(&[], "a", &list(&["."])).allows("b"),
+            "the mesh's default"
+        );
     }
 }

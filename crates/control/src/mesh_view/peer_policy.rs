@@ -57,9 +57,15 @@ impl PeerPolicies {
                         Arc::clone(&resource.meta.key.name),
                     ),
                     created: resource.meta.created,
-                    selector: selector.as_ref().map(|selector| selector.match_labels.clone()).unwrap_or_default(),
+                    selector: selector
+                        .as_ref()
+                        .map(|selector| selector.match_labels.clone())
+                        .unwrap_or_default(),
                     mode: mtls.as_ref().and_then(|mtls| mode(mtls.mode)),
-                    ports: port_level_mtls.iter().map(|(port, mtls)| (*port, mode(mtls.mode))).collect(),
+                    ports: port_level_mtls
+                        .iter()
+                        .map(|(port, mtls)| (*port, mode(mtls.mode)))
+                        .collect(),
                 }
             })
             .collect();
@@ -69,8 +75,15 @@ impl PeerPolicies {
             ..Self::default()
         };
         for policy in all {
-            let group = if policy.selector.is_empty() { &mut policies.general } else { &mut policies.selecting };
-            group.entry(Arc::clone(&policy.origin.key.namespace)).or_default().push(policy);
+            let group = if policy.selector.is_empty() {
+                &mut policies.general
+            } else {
+                &mut policies.selecting
+            };
+            group
+                .entry(Arc::clone(&policy.origin.key.namespace))
+                .or_default()
+                .push(policy);
         }
         policies
     }
@@ -86,7 +99,11 @@ impl PeerPolicies {
         let mut mode = MtlsMode::default();
         let mut sources = Vec::new();
         let workload = self.workload_policy(namespace, labels);
-        let levels = [self.oldest(&self.root), self.oldest(namespace).filter(|_| namespace != &*self.root), workload];
+        let levels = [
+            self.oldest(&self.root),
+            self.oldest(namespace).filter(|_| namespace != &*self.root),
+            workload,
+        ];
         for policy in levels.into_iter().flatten() {
             if let Some(own) = policy.mode {
                 mode = own;

@@ -28,7 +28,11 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
     }
     let cluster_ip = spec.cluster_ip.as_deref().unwrap_or_default();
     let headless = cluster_ip == "None";
-    let addresses = if headless { Vec::new() } else { addresses(cluster_ip, spec.cluster_ips.as_deref()) };
+    let addresses = if headless {
+        Vec::new()
+    } else {
+        addresses(cluster_ip, spec.cluster_ips.as_deref())
+    };
     if !headless && addresses.is_empty() {
         return None;
     }
@@ -36,7 +40,12 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
         .meta
         .annotations
         .get(EXPORT_TO)
-        .map(|list| list.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+        .map(|list| {
+            list.split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect()
+        })
         .unwrap_or_default();
     let mut service = Service {
         hostname: format!("{}.{}.svc.{}", key.name, key.namespace, settings.domain_suffix).into(),
@@ -46,7 +55,11 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
         created: resource.meta.created,
         addresses,
         ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
-        resolution: if headless { Resolution::Passthrough } else { Resolution::Endpoints },
+        resolution: if headless {
+            Resolution::Passthrough
+        } else {
+            Resolution::Endpoints
+        },
         headless,
         external: false,
         export_to: ExportTo::parse(&export, &key.namespace, &settings.service_export_to),
@@ -60,11 +73,17 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
 
 fn addresses(first: &str, all: Option<&[String]>) -> Vec<ipnet::IpNet> {
     let listed: Vec<ipnet::IpNet> = all.into_iter().flatten().filter_map(|text| parse_cidr(text)).collect();
-    if listed.is_empty() { parse_cidr(first).into_iter().collect() } else { listed }
+    if listed.is_empty() {
+        parse_cidr(first).into_iter().collect()
+    } else {
+        listed
+    }
 }
 
 fn kubernetes_port(port: &core::ServicePort) -> Option<Port> {
-    let number = u32::try_from(port.port).ok().filter(|number| (1..=65535).contains(number))?;
+    let number = u32::try_from(port.port)
+        .ok()
+        .filter(|number| (1..=65535).contains(number))?;
     let name = port.name.as_deref().unwrap_or_default();
     let transport = port.protocol.as_deref().unwrap_or("TCP");
     Some(Port {
@@ -76,7 +95,9 @@ fn kubernetes_port(port: &core::ServicePort) -> Option<Port> {
                 Ok(number) => TargetPort::Number(number),
                 Err(_) => TargetPort::Name(name.as_str().into()),
             },
-            Some(IntOrString::Int(target)) if *target > 0 => TargetPort::Number(u32::try_from(*target).unwrap_or(number)),
+            Some(IntOrString::Int(target)) if *target > 0 => {
+                TargetPort::Number(u32::try_from(*target).unwrap_or(number))
+            }
             _ => TargetPort::Number(number),
         },
     })
@@ -99,7 +120,11 @@ pub(crate) fn entry_services(resource: &Resource<istio::ServiceEntry>, settings:
             name: port.name.as_str().into(),
             number: port.number,
             protocol: Protocol::from_name(&port.protocol).unwrap_or(Protocol::Auto),
-            target: TargetPort::Number(if port.target_port == 0 { port.number } else { port.target_port }),
+            target: TargetPort::Number(if port.target_port == 0 {
+                port.number
+            } else {
+                port.target_port
+            }),
         })
         .collect();
     entry
@@ -160,16 +185,25 @@ fn hash(service: &Service) -> base::ContentHash {
 pub(crate) fn kubernetes_endpoints(service: &Service, snapshot: &Snapshot, workloads: &Workloads<'_>) -> EndpointSet {
     let mut set = EndpointSet::default();
     let key = &service.origin.key;
-    for slice in snapshot.indices.slices_of(key).filter_map(|key| snapshot.endpoint_slices.get(key)) {
+    for slice in snapshot
+        .indices
+        .slices_of(key)
+        .filter_map(|key| snapshot.endpoint_slices.get(key))
+    {
         let slice = &slice.spec;
         if slice.address_type == "FQDN" {
             continue;
         }
         for port in &service.ports {
-            let number = slice.ports.iter().flatten().find(|candidate| {
-                candidate.name.as_deref().unwrap_or_default() == &*port.name
-            });
-            let Some(number) = number.and_then(|port| port.port).and_then(|number| u32::try_from(number).ok()) else {
+            let number = slice
+                .ports
+                .iter()
+                .flatten()
+                .find(|candidate| candidate.name.as_deref().unwrap_or_default() == &*port.name);
+            let Some(number) = number
+                .and_then(|port| port.port)
+                .and_then(|number| u32::try_from(number).ok())
+            else {
                 continue;
             };
             let endpoints = set.by_port.entry(port.number).or_default();
@@ -192,7 +226,11 @@ pub(crate) fn kubernetes_endpoints(service: &Service, snapshot: &Snapshot, workl
 /// Istio serves ready endpoints only; a terminating one is not ready, unless the service publishes it
 /// (`PILOT_SEND_UNHEALTHY_ENDPOINTS` is off by default). The absence of the condition means ready.
 fn is_ready(endpoint: &discovery::Endpoint) -> bool {
-    endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
+    endpoint
+        .conditions
+        .as_ref()
+        .and_then(|conditions| conditions.ready)
+        .unwrap_or(true)
 }
 
 /// Endpoints of a ServiceEntry: those listed, or the ready pods that it selects.

@@ -49,18 +49,24 @@ impl MeshSettings {
     /// Reads the mesh's configuration.
     #[must_use]
     pub fn new(config: &MeshConfig) -> Self {
-        let or = |text: &str, default: &str| -> Arc<str> {
-            if text.is_empty() { default.into() } else { text.into() }
-        };
+        let or = |text: &str, default: &str| -> Arc<str> { if text.is_empty() { default.into() } else { text.into() } };
         let mut hasher = ContentHasher::default();
         hasher.write(&serde_json::to_vec(config).unwrap_or_default());
         Self {
             trust_domain: or(&config.trust_domain, "cluster.local"),
-            trust_domain_aliases: config.trust_domain_aliases.iter().map(|alias| alias.as_str().into()).collect(),
+            trust_domain_aliases: config
+                .trust_domain_aliases
+                .iter()
+                .map(|alias| alias.as_str().into())
+                .collect(),
             root_namespace: or(&config.root_namespace, "istio-system"),
             domain_suffix: "cluster.local".into(),
-            connect_timeout: config.connect_timeout.map_or(Duration::from_secs(10), |timeout| timeout.0),
-            protocol_detection_timeout: config.protocol_detection_timeout.map_or(Duration::ZERO, |timeout| timeout.0),
+            connect_timeout: config
+                .connect_timeout
+                .map_or(Duration::from_secs(10), |timeout| timeout.0),
+            protocol_detection_timeout: config
+                .protocol_detection_timeout
+                .map_or(Duration::ZERO, |timeout| timeout.0),
             tcp_keepalive: config.tcp_keepalive.clone(),
             allow_any: config
                 .outbound_traffic_policy

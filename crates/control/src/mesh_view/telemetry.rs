@@ -109,7 +109,11 @@ impl AccessLogs {
         }
         let mut names: Vec<&str> = self.default_providers.iter().map(String::as_str).collect();
         let mut disabled: BTreeSet<&str> = BTreeSet::new();
-        for entry in levels.iter().flat_map(|source| &source.logging).filter(|entry| applies(entry, side)) {
+        for entry in levels
+            .iter()
+            .flat_map(|source| &source.logging)
+            .filter(|entry| applies(entry, side))
+        {
             let mentioned: Vec<&str> = entry.providers.iter().map(|provider| provider.name.as_str()).collect();
             if !mentioned.is_empty() {
                 // A level that names providers replaces those above it.
@@ -139,11 +143,16 @@ impl AccessLogs {
     /// Mesh, namespace and workload level, the oldest of each.
     fn levels(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<&Source> {
         let general = |namespace: &str| {
-            self.telemetries.iter().find(|source| &*source.namespace == namespace && source.selector.is_none())
+            self.telemetries
+                .iter()
+                .find(|source| &*source.namespace == namespace && source.selector.is_none())
         };
         let selecting = self.telemetries.iter().find(|source| {
             &*source.namespace == namespace
-                && source.selector.as_ref().is_some_and(|selector| subset_of(selector, labels))
+                && source
+                    .selector
+                    .as_ref()
+                    .is_some_and(|selector| subset_of(selector, labels))
         });
         let own = (namespace != &*self.root).then(|| general(namespace)).flatten();
         [general(&self.root), own, selecting].into_iter().flatten().collect()
@@ -152,7 +161,11 @@ impl AccessLogs {
 
 /// Outbound sidecar listeners and gateways are the client's side.
 fn applies(entry: &AccessLogging, side: Side) -> bool {
-    match entry.r#match.as_ref().map_or(WorkloadMode::ClientAndServer, |selector| selector.mode) {
+    match entry
+        .r#match
+        .as_ref()
+        .map_or(WorkloadMode::ClientAndServer, |selector| selector.mode)
+    {
         WorkloadMode::ClientAndServer => true,
         WorkloadMode::Client => side != Side::Inbound,
         WorkloadMode::Server => side == Side::Inbound,
@@ -171,7 +184,10 @@ fn mesh_format(config: &MeshConfig) -> LogFormat {
 
 fn default_json() -> LogFormat {
     LogFormat::Json(
-        DEFAULT_JSON_FORMAT.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect(),
+        DEFAULT_JSON_FORMAT
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).into()))
+            .collect(),
     )
 }
 
@@ -180,7 +196,11 @@ fn text_format(text: &str) -> LogFormat {
     if text.is_empty() {
         return LogFormat::Text(DEFAULT_TEXT_FORMAT.into());
     }
-    LogFormat::Text(if text.ends_with('\n') { text.into() } else { format!("{text}\n").into() })
+    LogFormat::Text(if text.ends_with('\n') {
+        text.into()
+    } else {
+        format!("{text}\n").into()
+    })
 }
 
 fn file_provider(provider: &EnvoyFileAccessLogProvider) -> AccessLogFile {

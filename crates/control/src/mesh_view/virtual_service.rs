@@ -31,7 +31,9 @@ impl VirtualService {
         let namespace = &*resource.meta.key.namespace;
         let mut spec = resource.spec.clone();
         let resolve = |host: &str| resolve_host(host, namespace, &settings.domain_suffix);
-        for_each_destination(&mut spec, &mut |destination| destination.host = resolve(&destination.host));
+        for_each_destination(&mut spec, &mut |destination| {
+            destination.host = resolve(&destination.host)
+        });
         for_each_gateway_list(&mut spec, &mut |gateways| {
             for gateway in gateways {
                 *gateway = qualify(gateway, namespace);
@@ -41,9 +43,17 @@ impl VirtualService {
             spec.gateways.push(MESH.to_owned());
         }
         Self {
-            origin: ObjectRef::new("VirtualService", Arc::clone(&resource.meta.key.namespace), Arc::clone(&resource.meta.key.name)),
+            origin: ObjectRef::new(
+                "VirtualService",
+                Arc::clone(&resource.meta.key.namespace),
+                Arc::clone(&resource.meta.key.name),
+            ),
             created: resource.meta.created,
-            hosts: spec.hosts.iter().filter_map(|host| Hostname::parse(&resolve(host)).ok()).collect(),
+            hosts: spec
+                .hosts
+                .iter()
+                .filter_map(|host| Hostname::parse(&resolve(host)).ok())
+                .collect(),
             gateways: spec.gateways.clone(),
             export_to: ExportTo::parse(&spec.export_to, namespace, &settings.virtual_service_export_to),
             spec,
@@ -69,16 +79,27 @@ impl VirtualService {
     /// The most specific of its hosts that stands for `name`.
     #[must_use]
     pub fn best_host(&self, name: &Hostname) -> Option<&Hostname> {
-        self.hosts.iter().filter(|host| host.covers(name)).min_by(|a, b| Hostname::by_specificity(a, b))
+        self.hosts
+            .iter()
+            .filter(|host| host.covers(name))
+            .min_by(|a, b| Hostname::by_specificity(a, b))
     }
 
     /// Whether a rule asks who the client is, beyond its namespace.
     #[must_use]
     pub fn asks_for_labels(&self) -> bool {
         let istio::VirtualService { http, tcp, tls, .. } = &self.spec;
-        http.iter().flat_map(|rule| &rule.r#match).any(|m| !m.source_labels.is_empty())
-            || tcp.iter().flat_map(|rule| &rule.r#match).any(|m| !m.source_labels.is_empty())
-            || tls.iter().flat_map(|rule| &rule.r#match).any(|m| !m.source_labels.is_empty())
+        http.iter()
+            .flat_map(|rule| &rule.r#match)
+            .any(|m| !m.source_labels.is_empty())
+            || tcp
+                .iter()
+                .flat_map(|rule| &rule.r#match)
+                .any(|m| !m.source_labels.is_empty())
+            || tls
+                .iter()
+                .flat_map(|rule| &rule.r#match)
+                .any(|m| !m.source_labels.is_empty())
     }
 
     /// Every destination: host and subset.
@@ -90,29 +111,54 @@ impl VirtualService {
             all.extend(rule.mirror.as_ref());
             all.extend(rule.mirrors.iter().filter_map(|mirror| mirror.destination.as_ref()));
         }
-        all.extend(tcp.iter().flat_map(|rule| &rule.route).filter_map(|route| route.destination.as_ref()));
-        all.extend(tls.iter().flat_map(|rule| &rule.route).filter_map(|route| route.destination.as_ref()));
+        all.extend(
+            tcp.iter()
+                .flat_map(|rule| &rule.route)
+                .filter_map(|route| route.destination.as_ref()),
+        );
+        all.extend(
+            tls.iter()
+                .flat_map(|rule| &rule.route)
+                .filter_map(|route| route.destination.as_ref()),
+        );
         all
     }
 }
 
 fn for_each_destination(spec: &mut istio::VirtualService, change: &mut impl FnMut(&mut Destination)) {
     for rule in &mut spec.http {
-        rule.route.iter_mut().filter_map(|route| route.destination.as_mut()).for_each(&mut *change);
+        rule.route
+            .iter_mut()
+            .filter_map(|route| route.destination.as_mut())
+            .for_each(&mut *change);
         rule.mirror.iter_mut().for_each(&mut *change);
-        rule.mirrors.iter_mut().filter_map(|mirror| mirror.destination.as_mut()).for_each(&mut *change);
+        rule.mirrors
+            .iter_mut()
+            .filter_map(|mirror| mirror.destination.as_mut())
+            .for_each(&mut *change);
     }
     let tcp = spec.tcp.iter_mut().flat_map(|rule| &mut rule.route);
-    tcp.filter_map(|route| route.destination.as_mut()).for_each(&mut *change);
+    tcp.filter_map(|route| route.destination.as_mut())
+        .for_each(&mut *change);
     let tls = spec.tls.iter_mut().flat_map(|rule| &mut rule.route);
-    tls.filter_map(|route| route.destination.as_mut()).for_each(&mut *change);
+    tls.filter_map(|route| route.destination.as_mut())
+        .for_each(&mut *change);
 }
 
 fn for_each_gateway_list(spec: &mut istio::VirtualService, change: &mut impl FnMut(&mut Vec<String>)) {
     change(&mut spec.gateways);
-    spec.http.iter_mut().flat_map(|rule| &mut rule.r#match).for_each(|m| change(&mut m.gateways));
-    spec.tcp.iter_mut().flat_map(|rule| &mut rule.r#match).for_each(|m| change(&mut m.gateways));
-    spec.tls.iter_mut().flat_map(|rule| &mut rule.r#match).for_each(|m| change(&mut m.gateways));
+    spec.http
+        .iter_mut()
+        .flat_map(|rule| &mut rule.r#match)
+        .for_each(|m| change(&mut m.gateways));
+    spec.tcp
+        .iter_mut()
+        .flat_map(|rule| &mut rule.r#match)
+        .for_each(|m| change(&mut m.gateways));
+    spec.tls
+        .iter_mut()
+        .flat_map(|rule| &mut rule.r#match)
+        .for_each(|m| change(&mut m.gateways));
 }
 
 /// `name` is a gateway of the same namespace; `name.namespace.svc…` is Istio's old form.

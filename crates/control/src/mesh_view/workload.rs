@@ -33,13 +33,21 @@ impl Workloads<'_> {
             let mut pods = self.0.indices.pods_at(address);
             // Pods of the host's network share an address and cannot be told apart.
             let only = pods.next()?;
-            if pods.next().is_some() { None } else { self.0.pods.get(only) }
+            if pods.next().is_some() {
+                None
+            } else {
+                self.0.pods.get(only)
+            }
         };
         match referred.or_else(at_address) {
             Some(pod) => self.of_pod(pod),
             None => Arc::new(Workload {
                 namespace: namespace.into(),
-                locality: endpoint.node_name.as_deref().map(|node| self.locality(node)).unwrap_or_default(),
+                locality: endpoint
+                    .node_name
+                    .as_deref()
+                    .map(|node| self.locality(node))
+                    .unwrap_or_default(),
                 ..Workload::default()
             }),
         }
@@ -48,7 +56,9 @@ impl Workloads<'_> {
     /// The workload of a pod.
     pub(crate) fn of_pod(&self, pod: &Resource<core::Pod>) -> Arc<Workload> {
         let spec = pod.spec.spec.as_ref();
-        let account = spec.and_then(|spec| spec.service_account_name.as_deref()).filter(|name| !name.is_empty());
+        let account = spec
+            .and_then(|spec| spec.service_account_name.as_deref())
+            .filter(|name| !name.is_empty());
         Arc::new(Workload {
             name: owner(pod),
             namespace: Arc::clone(&pod.meta.key.namespace),
@@ -60,7 +70,10 @@ impl Workloads<'_> {
                 .get("istio-locality")
                 // Labels cannot hold slashes.
                 .map(|text| parse_locality(&text.replace('.', "/")))
-                .or_else(|| spec.and_then(|spec| spec.node_name.as_deref()).map(|node| self.locality(node)))
+                .or_else(|| {
+                    spec.and_then(|spec| spec.node_name.as_deref())
+                        .map(|node| self.locality(node))
+                })
                 .unwrap_or_default(),
             mesh_tls: pod.meta.labels.get(TLS_MODE).is_some_and(|mode| mode == "istio"),
             pod: Some(Arc::clone(&pod.meta.key.name)),
@@ -71,7 +84,12 @@ impl Workloads<'_> {
         let Some(node) = self.0.nodes.get(&ObjectKey::new("", node)) else {
             return Locality::default();
         };
-        let label = |key: &str| -> Arc<str> { node.meta.labels.get(key).map_or_else(|| "".into(), |value| value.as_str().into()) };
+        let label = |key: &str| -> Arc<str> {
+            node.meta
+                .labels
+                .get(key)
+                .map_or_else(|| "".into(), |value| value.as_str().into())
+        };
         Locality {
             region: label("topology.kubernetes.io/region"),
             zone: label("topology.kubernetes.io/zone"),
@@ -95,7 +113,10 @@ fn owner(pod: &Resource<core::Pod>) -> Arc<str> {
     };
     if controller.kind == "ReplicaSet"
         && let Some(hash) = pod.meta.labels.get("pod-template-hash")
-        && let Some(deployment) = controller.name.strip_suffix(hash.as_str()).and_then(|name| name.strip_suffix('-'))
+        && let Some(deployment) = controller
+            .name
+            .strip_suffix(hash.as_str())
+            .and_then(|name| name.strip_suffix('-'))
     {
         return deployment.into();
     }

@@ -18,7 +18,10 @@ pub(crate) fn configurations(scope: &Scope<'_>, gateway: &MergedGateway) -> Vec<
     for server in gateway.servers().filter(|server| server.is_http()) {
         by_name.entry(&server.route_name).or_default().push(server);
     }
-    by_name.into_iter().map(|(name, servers)| Builder::new(scope).build(name, &servers)).collect()
+    by_name
+        .into_iter()
+        .map(|(name, servers)| Builder::new(scope).build(name, &servers))
+        .collect()
 }
 
 struct Builder<'a> {
@@ -45,7 +48,8 @@ impl<'a> Builder<'a> {
         let mut hosts: Vec<_> = self.hosts.into_values().collect();
         for host in &mut hosts {
             // Rules of several VirtualServices follow each other; what takes everything goes last.
-            host.routes.sort_by_key(|route| route.r#match.as_ref().is_some_and(matching::is_everything));
+            host.routes
+                .sort_by_key(|route| route.r#match.as_ref().is_some_and(matching::is_everything));
         }
         if hosts.is_empty() {
             // Nothing is bound: 404 for all.
@@ -68,7 +72,11 @@ impl<'a> Builder<'a> {
             port: server.service_port,
             tls: server.tls.is_some(),
         };
-        for rules in self.scope.view.virtual_services_of(&server.gateway_name, &self.scope.node.namespace) {
+        for rules in self
+            .scope
+            .view
+            .virtual_services_of(&server.gateway_name, &self.scope.node.namespace)
+        {
             let hosts = server.common_hosts(rules);
             if hosts.is_empty() {
                 continue;

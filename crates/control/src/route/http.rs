@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use api::istio::{
-    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite, HttpRoute, Percent, RedirectPortSelection,
+    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite, HttpRoute, Percent,
+    RedirectPortSelection,
 };
 
 use super::{matching, policy};
@@ -13,7 +14,10 @@ use crate::mesh_view::model::subset_of;
 use crate::mesh_view::virtual_service::VirtualService;
 use crate::names;
 use crate::node::Engine;
-use crate::pb::{any, bool_value, boolean, config_path, core_v3, duration, fractional_percent, matcher_v3, metadata, regex, route_v3, sorted_map, string_value, structure, uint32};
+use crate::pb::{
+    any, bool_value, boolean, config_path, core_v3, duration, fractional_percent, matcher_v3, metadata, regex,
+    route_v3, sorted_map, string_value, structure, uint32,
+};
 use route_v3::redirect_action::{PathRewriteSpecifier, SchemeRewriteSpecifier};
 use route_v3::route::Action;
 use route_v3::route_action::{ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy};
@@ -102,7 +106,9 @@ impl Translation<'_> {
             request_headers_to_remove: changes.request_remove,
             response_headers_to_add: changes.response_add,
             response_headers_to_remove: changes.response_remove,
-            stat_prefix: condition.map(|condition| condition.stat_prefix.clone()).unwrap_or_default(),
+            stat_prefix: condition
+                .map(|condition| condition.stat_prefix.clone())
+                .unwrap_or_default(),
             ..Default::default()
         };
         let action = if let Some(redirect) = &self.rule.redirect {
@@ -124,7 +130,10 @@ impl Translation<'_> {
 
     fn name(&self, condition: Option<&HttpMatchRequest>) -> String {
         let name = &self.rule.name;
-        match condition.map(|condition| &condition.name).filter(|name| !name.is_empty()) {
+        match condition
+            .map(|condition| &condition.name)
+            .filter(|name| !name.is_empty())
+        {
             Some(matched) => format!("{name}.{matched}"),
             None => name.clone(),
         }
@@ -154,9 +163,10 @@ impl Translation<'_> {
                 self.place.scope.warn(Warning {
                     object: self.service.origin.clone(),
                     reason: "FaultOutsideRetry",
-                    message: "an HTTP rule has a fault together with retries or a timeout; Envoy injects faults before the \
+                    message:
+                        "an HTTP rule has a fault together with retries or a timeout; Envoy injects faults before the \
                               router, so that aborts are not retried and delays do not count against the timeout"
-                        .to_owned(),
+                            .to_owned(),
                 });
             }
         }
@@ -168,7 +178,10 @@ impl Translation<'_> {
         // Istio has no time-out unless one is set (`setTimeout`); the gRPC header may only shorten it.
         let timeout = rule.timeout.map_or(Duration::ZERO, |timeout| timeout.0);
         let mesh_default = self.place.scope.settings().default_retries.as_ref();
-        #[expect(deprecated, reason = "Istio keeps max_grpc_timeout; its replacement regressed (route.go, setTimeout)")]
+        #[expect(
+            deprecated,
+            reason = "Istio keeps max_grpc_timeout; its replacement regressed (route.go, setTimeout)"
+        )]
         let mut action = route_v3::RouteAction {
             timeout: duration(timeout),
             max_grpc_timeout: duration(timeout),
@@ -176,7 +189,10 @@ impl Translation<'_> {
             request_mirror_policies: self.mirrors(),
             ..Default::default()
         };
-        let rewritten = rule.rewrite.as_ref().and_then(|rewrite| rewrite_path(&mut action, rewrite));
+        let rewritten = rule
+            .rewrite
+            .as_ref()
+            .and_then(|rewrite| rewrite_path(&mut action, rewrite));
         self.destinations(route, &mut action);
         if let Some(authority) = rewritten.or(authority) {
             action.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteLiteral(authority));
@@ -224,20 +240,24 @@ impl Translation<'_> {
 
     /// A destination without a host was refused by validation; its requests go nowhere.
     fn cluster(&self, destination: Option<&Destination>) -> String {
-        destination.map_or_else(|| names::BLACK_HOLE_CLUSTER.to_owned(), |destination| self.place.cluster(destination))
+        destination.map_or_else(
+            || names::BLACK_HOLE_CLUSTER.to_owned(),
+            |destination| self.place.cluster(destination),
+        )
     }
 
     fn mirrors(&self) -> Vec<RequestMirrorPolicy> {
         let rule = self.rule;
-        let percent = rule.mirror_percentage.as_ref().map(|p| p.value).or(rule.mirror_percent.map(f64::from));
+        let percent = rule
+            .mirror_percentage
+            .as_ref()
+            .map(|p| p.value)
+            .or(rule.mirror_percent.map(f64::from));
         let single = rule.mirror.as_ref().map(|destination| (destination, percent));
-        let listed = rule
-            .mirrors
-            .iter()
-            .filter_map(|mirror| {
-                let percent = mirror.percentage.as_ref().map(|Percent { value }| *value);
-                mirror.destination.as_ref().map(|destination| (destination, percent))
-            });
+        let listed = rule.mirrors.iter().filter_map(|mirror| {
+            let percent = mirror.percentage.as_ref().map(|Percent { value }| *value);
+            mirror.destination.as_ref().map(|destination| (destination, percent))
+        });
         single
             .into_iter()
             .chain(listed)
@@ -258,7 +278,9 @@ impl Translation<'_> {
     fn redirect(&self, rule: &HttpRedirect) -> route_v3::RedirectAction {
         use route_v3::redirect_action::RedirectResponseCode as Code;
         let scheme = Some(rule.scheme.clone()).filter(|scheme| !scheme.is_empty());
-        let shown = scheme.as_deref().unwrap_or(if self.place.tls { "https" } else { "http" });
+        let shown = scheme
+            .as_deref()
+            .unwrap_or(if self.place.tls { "https" } else { "http" });
         let port = match (rule.port, rule.derive_port) {
             (Some(port), _) => port,
             // Generated for one port, so that port is the request's.
@@ -292,7 +314,11 @@ impl Translation<'_> {
     /// What the route does, for traces: destination or VirtualService, and the path (`GetRouteOperation`).
     fn operation(&self, route: &route_v3::Route, action: &Action) -> String {
         use route_v3::route_match::PathSpecifier;
-        let path = match route.r#match.as_ref().and_then(|matcher| matcher.path_specifier.as_ref()) {
+        let path = match route
+            .r#match
+            .as_ref()
+            .and_then(|matcher| matcher.path_specifier.as_ref())
+        {
             Some(PathSpecifier::Prefix(prefix)) => format!("{prefix}*"),
             Some(PathSpecifier::Path(path)) => path.clone(),
             Some(PathSpecifier::SafeRegex(expression)) => expression.regex.clone(),

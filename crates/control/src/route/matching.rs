@@ -42,7 +42,11 @@ pub(crate) fn route_match(request: &HttpMatchRequest) -> route_v3::RouteMatch {
         });
     }
     matcher.case_sensitive = boolean(!request.ignore_uri_case);
-    let pseudo = [(":method", &request.method), (":authority", &request.authority), (":scheme", &request.scheme)];
+    let pseudo = [
+        (":method", &request.method),
+        (":authority", &request.authority),
+        (":scheme", &request.scheme),
+    ];
     for (name, condition) in pseudo {
         if let Some(condition) = condition {
             matcher.headers.push(header(name, condition));

@@ -119,7 +119,10 @@ pub(crate) struct DomainRegister(HashSet<String>);
 impl DomainRegister {
     /// Those of `domains` that nobody has yet.
     pub(crate) fn claim(&mut self, domains: Vec<String>) -> Vec<String> {
-        domains.into_iter().filter(|domain| self.0.insert(domain.to_ascii_lowercase())).collect()
+        domains
+            .into_iter()
+            .filter(|domain| self.0.insert(domain.to_ascii_lowercase()))
+            .collect()
     }
 }
 
@@ -138,7 +141,10 @@ mod tests {
             domains(host, "other.svc.cluster.local", None),
             [host, "reviews.default.svc", "reviews.default"]
         );
-        assert_eq!(domains("example.com", "default.svc.cluster.local", None), ["example.com"]);
+        assert_eq!(
+            domains("example.com", "default.svc.cluster.local", None),
+            ["example.com"]
+        );
         assert_eq!(domains("x.local", "default.svc.cluster.local", None), ["x.local"]);
     }
 }

@@ -47,9 +47,9 @@ pub(crate) fn retries(rule: Option<&HttpRetry>) -> Option<route_v3::RetryPolicy>
     if rule.retry_remote_localities == Some(true) {
         policy.retry_priority = Some(RetryPriority {
             name: "envoy.retry_priorities.previous_priorities".to_owned(),
-            config_type: Some(retry_priority::ConfigType::TypedConfig(any(&PreviousPrioritiesConfig {
-                update_frequency: 2,
-            }))),
+            config_type: Some(retry_priority::ConfigType::TypedConfig(any(
+                &PreviousPrioritiesConfig { update_frequency: 2 },
+            ))),
         });
     }
     if let Some(backoff) = rule.backoff {
@@ -64,7 +64,9 @@ pub(crate) fn retries(rule: Option<&HttpRetry>) -> Option<route_v3::RetryPolicy>
 fn previous_hosts() -> RetryHostPredicate {
     RetryHostPredicate {
         name: "envoy.retry_host_predicates.previous_hosts".to_owned(),
-        config_type: Some(retry_host_predicate::ConfigType::TypedConfig(any(&PreviousHostsPredicate {}))),
+        config_type: Some(retry_host_predicate::ConfigType::TypedConfig(any(
+            &PreviousHostsPredicate {},
+        ))),
     }
 }
 
@@ -88,7 +90,10 @@ fn split_retry_on(text: &str) -> (String, Vec<u32>) {
 pub(crate) fn fault(rule: &HttpFaultInjection) -> fault_v3::HttpFault {
     let mut fault = fault_v3::HttpFault::default();
     if let Some(delay) = &rule.delay {
-        let percent = delay.percentage.as_ref().map_or(f64::from(delay.percent), |percentage| percentage.value);
+        let percent = delay
+            .percentage
+            .as_ref()
+            .map_or(f64::from(delay.percent), |percentage| percentage.value);
         if let Some(fixed) = delay.fixed_delay {
             fault.delay = Some(FaultDelay {
                 percentage: Some(fractional_percent(percent)),
@@ -135,7 +140,10 @@ fn grpc_code(name: &str) -> Option<u32> {
         "DATA_LOSS",
         "UNAUTHENTICATED",
     ];
-    NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).and_then(|code| u32::try_from(code).ok())
+    NAMES
+        .iter()
+        .position(|known| known.eq_ignore_ascii_case(name))
+        .and_then(|code| u32::try_from(code).ok())
 }
 
 /// A CORS policy, for the CORS filter.
@@ -181,13 +189,17 @@ pub(crate) fn header_changes(headers: Option<&Headers>) -> HeaderChanges {
     };
     if let Some(request) = &headers.request {
         changes.request_add = options(&request.set, HeaderAppendAction::OverwriteIfExistsOrAdd);
-        changes.request_add.extend(options(&request.add, HeaderAppendAction::AppendIfExistsOrAdd));
+        changes
+            .request_add
+            .extend(options(&request.add, HeaderAppendAction::AppendIfExistsOrAdd));
         changes.request_remove = removable(&request.remove);
         changes.authority = authority(&request.set).or_else(|| authority(&request.add));
     }
     if let Some(response) = &headers.response {
         changes.response_add = options(&response.set, HeaderAppendAction::OverwriteIfExistsOrAdd);
-        changes.response_add.extend(options(&response.add, HeaderAppendAction::AppendIfExistsOrAdd));
+        changes
+            .response_add
+            .extend(options(&response.add, HeaderAppendAction::AppendIfExistsOrAdd));
         changes.response_remove = removable(&response.remove);
     }
     changes

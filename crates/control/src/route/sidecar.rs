@@ -60,7 +60,11 @@ fn sniffed(scope: &Scope<'_>, service: &Arc<Service>, port: &Port) -> Made {
 }
 
 fn origin(service: &Service) -> Vec<ObjectRef> {
-    if service.is_kubernetes() { Vec::new() } else { vec![service.origin.clone()] }
+    if service.is_kubernetes() {
+        Vec::new()
+    } else {
+        vec![service.origin.clone()]
+    }
 }
 
 /// The routes to a service: those of the most specific VirtualService that has any here, else the service itself.
@@ -132,7 +136,10 @@ impl<'a> Shared<'a> {
         }
         self.provenance.sort();
         self.provenance.dedup();
-        (configuration(names::shared_route(self.port), self.hosts), self.provenance)
+        (
+            configuration(names::shared_route(self.port), self.hosts),
+            self.provenance,
+        )
     }
 
     /// Hosts that only a VirtualService names are routed on the ports of the services that it names too, or on port 80.
@@ -162,7 +169,8 @@ impl<'a> Shared<'a> {
     fn add(&mut self, host: &str, domains: Vec<String>, routes: Vec<route_v3::Route>) {
         let domains = self.register.claim(domains);
         if !domains.is_empty() {
-            self.hosts.push(virtual_host(names::host_port(host, self.port), domains, routes));
+            self.hosts
+                .push(virtual_host(names::host_port(host, self.port), domains, routes));
         }
     }
 }

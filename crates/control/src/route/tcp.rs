@@ -84,7 +84,11 @@ pub(crate) fn routes(place: &Place<'_>, rules: &[TcpRoute], chains: &mut Vec<Tcp
                 continue;
             }
             let mut chain = TcpChain::all(destination.clone());
-            chain.ranges = condition.destination_subnets.iter().filter_map(|text| parse_cidr(text)).collect();
+            chain.ranges = condition
+                .destination_subnets
+                .iter()
+                .filter_map(|text| parse_cidr(text))
+                .collect();
             let everything = chain.ranges.is_empty();
             chains.push(chain);
             if everything {
@@ -110,7 +114,12 @@ fn applies(place: &Place<'_>, condition: &L4MatchAttributes) -> bool {
 
 fn destination(place: &Place<'_>, destinations: &[RouteDestination]) -> Destination {
     match destinations {
-        [RouteDestination { destination: Some(only), .. }] => Destination::Cluster(place.cluster(only)),
+        [
+            RouteDestination {
+                destination: Some(only),
+                ..
+            },
+        ] => Destination::Cluster(place.cluster(only)),
         many => {
             let weighted: Vec<(String, u32)> = many
                 .iter()
