@@ -56,7 +56,7 @@ pub(crate) fn prune(set: &FileDescriptorSet, roots: &BTreeSet<String>) -> FileDe
 fn strip_message(message: &mut DescriptorProto) {
     message.extension.clear();
     for field in &mut message.field {
-        // `packed` is the only field option that changes the encoding, and proto3 packs by default.
+        // `packed` alone changes the encoding; `deprecated` is of use to those who walk the fields.
         field.options = field
             .options
             .take()

@@ -11,6 +11,8 @@
 pub mod any;
 mod canonical;
 pub mod client;
+#[cfg(feature = "descriptors")]
+pub mod json;
 mod resource;
 pub mod server;
 pub mod type_url;

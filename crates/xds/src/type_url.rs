@@ -8,7 +8,7 @@ macro_rules! type_urls {
         $($(#[$doc])* pub const $constant: &str = concat!("type.googleapis.com/", $package, ".", $name);)+
 
         #[cfg(test)]
-        const ALL: &[(&str, fn() -> String)] = &[
+        pub(crate) const ALL: &[(&str, fn() -> String)] = &[
             $(($constant, <envoy_types::pb::$($path)::+ as prost::Name>::type_url)),+
         ];
     };
