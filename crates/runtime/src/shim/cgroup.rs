@@ -1,0 +1,75 @@
+//! A memory limit for one container: cgroup v2 or v1 where the kernel lets us, else an address-space
+//! limit of each process.
+
+use std::path::PathBuf;
+
+/// A limit in force.
+#[derive(Debug, Clone)]
+pub(super) struct Limit {
+    directory: PathBuf,
+    version: Version,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Version {
+    One,
+    Two,
+}
+
+impl Limit {
+    /// Makes a group of `name` with a memory limit; `None` when no hierarchy is writable.
+    pub(super) fn create(name: &str, bytes: u64) -> Option<Self> {
+        let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        for line in own.lines() {
+            let mut fields = line.splitn(3, ':');
+            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            let path = path.trim_start_matches('/');
+            let limit = if controllers.split(',').any(|c| c == "memory") {
+                let directory = PathBuf::from("/sys/fs/cgroup/memory").join(path).join(name);
+                Self { directory, version: Version::One }
+            } else if controllers.is_empty() {
+                let directory = PathBuf::from("/sys/fs/cgroup").join(path).join(name);
+                Self { directory, version: Version::Two }
+            } else {
+                continue;
+            };
+            if limit.apply(bytes) {
+                return Some(limit);
+            }
+            let _ = std::fs::remove_dir(&limit.directory);
+        }
+        None
+    }
+
+    fn apply(&self, bytes: u64) -> bool {
+        let file = match self.version {
+            Version::One => "memory.limit_in_bytes",
+            Version::Two => "memory.max",
+        };
+        let path = self.directory.join(file);
+        std::fs::create_dir_all(&self.directory).is_ok()
+            && path.exists()
+            && std::fs::write(path, bytes.to_string()).is_ok()
+    }
+
+    pub(super) fn add(&self, pid: i32) -> bool {
+        std::fs::write(self.directory.join("cgroup.procs"), pid.to_string()).is_ok()
+    }
+
+    /// Whether the kernel killed a process of the group for its memory.
+    pub(super) fn killed(&self) -> bool {
+        let file = match self.version {
+            Version::One => "memory.oom_control",
+            Version::Two => "memory.events",
+        };
+        let text = std::fs::read_to_string(self.directory.join(file)).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "))
+            .any(|count| count.trim().parse::<u64>().is_ok_and(|count| count > 0))
+    }
+
+    /// Removes the group once its processes are gone.
+    pub(super) fn remove(&self) {
+        let _ = std::fs::remove_dir(&self.directory);
+    }
+}
