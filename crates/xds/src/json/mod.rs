@@ -6,10 +6,11 @@
 //!
 //! | | embedded | memory when loaded | time to load |
 //! |---|---|---|---|
-//! | pruned | FIGURE |
-//! | full | FIGURE |
+//! | pruned | 167 kB | 6.5 MB | 8 ms |
+//! | full | 556 kB | 11.5 MB | 27 ms |
 //!
-//! Cutting them takes the build script FIGURE.
+//! Cutting them takes the build script 0.4 s, most of it `cargo metadata`. (Measured on two shared cores with
+//! dependencies at `opt-level = 1`.)
 
 mod fields;
 mod print;
