@@ -284,7 +284,8 @@ pub const ISTIO: &[ResourceType] = &[
     TELEMETRY,
 ];
 
-/// The Istio kinds that are refused by name: the API server has no resource definition that would accept them silently.
+/// The Istio kinds that are refused by name: the API server knows them, and the admission webhook says that
+/// they have no effect yet.
 pub const ISTIO_REFUSED: &[ResourceType] = &[
     WORKLOAD_ENTRY,
     WORKLOAD_GROUP,

@@ -6,10 +6,17 @@ mod diagnostic;
 mod duration;
 pub mod istio;
 pub mod kinds;
+pub mod parse;
+pub mod path;
+mod registry;
+pub mod schema;
 pub mod snapshot;
 pub mod store;
+mod validate;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::Duration;
 pub use k8s_openapi as k8s;
+pub use schema::{crds, strict_fields};
 pub use snapshot::{Applied, Meta, Quarantine, Resource, Snapshot, Table};
+pub use validate::{mesh_config, unsupported, unsupported_mesh, validate};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::macros::choice;
 use super::macros::message;
 use crate::Duration;
+use k8s_openapi::ByteString;
 
 message! {
     /// `VirtualService`.
@@ -264,7 +265,7 @@ message! {
         /// TODO-DOC HTTPBody.string
         pub string: Option<String>,
         /// TODO-DOC HTTPBody.bytes
-        pub bytes: Option<String>,
+        pub bytes: Option<ByteString>,
     }
 }
 

@@ -13,11 +13,10 @@ use serde_json::Value;
 
 pub use self::index::{Indices, SERVICE_NAME, full_name};
 pub use self::object::Meta;
-use self::object::{Parsed, parse};
-use crate::istio;
-use crate::kinds;
+use self::object::Parsed;
+use crate::istio::{self, MeshConfig};
 use crate::store::ResourceType;
-use crate::{Diagnostic, istio::MeshConfig};
+use crate::{Diagnostic, kinds, mesh_config, parse, unsupported};
 
 /// An object of the snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +68,7 @@ macro_rules! tables {
         impl Snapshot {
             fn apply_known(&mut self, ty: &ResourceType, object: &Value) -> Applied {
                 $(if same(ty, &kinds::$kind) {
-                    let parsed = parse::<$spec>(&kinds::$kind, object);
+                    let parsed = object::parse::<$spec>(&kinds::$kind, object);
                     return self.settle(parsed, |snapshot| &mut snapshot.$field, Indices::$field);
                 })*
                 Applied::Ignored
@@ -116,6 +115,32 @@ impl Snapshot {
     /// Takes in one object as the API server has it.
     pub fn apply(&mut self, ty: &ResourceType, object: &Value) -> Applied {
         self.apply_known(ty, object)
+    }
+
+    /// The objects of a text with many documents, for tests and tools. The mesh configuration is taken from
+    /// the ConfigMap `istio` of the namespace `istio-system`.
+    pub fn from_yaml(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let mut snapshot = Self::default();
+        let mut problems = Vec::new();
+        for document in parse::parse_str(text) {
+            problems.extend(document.diagnostics.iter().filter(|found| found.is_error()).cloned());
+            let Some(ty) = document.ty.filter(|_| !document.is_bad()) else { continue };
+            if snapshot.apply(ty, &document.value) == Applied::Quarantined {
+                let found = unsupported(ty, &document.value).into_iter();
+                problems.extend(found.map(|found| {
+                    let (line, column) = document.node.place_of(&found.path);
+                    found.at(line, column)
+                }));
+            }
+        }
+        let mesh = snapshot.config_maps.get(&ObjectKey::new("istio-system", "istio"));
+        if let Some(text) = mesh.and_then(|map| map.spec.data.as_ref()?.get("mesh").cloned()) {
+            match mesh_config(&text) {
+                Ok(mesh) => snapshot.mesh = Arc::new(mesh),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(snapshot) } else { Err(problems) }
     }
 
     /// Forgets an object; says whether it was there, be it in its table or in quarantine.

@@ -4,12 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::{ContentHash, ContentHasher, ObjectKey, ObjectRef};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{Quarantine, Resource};
-use crate::Diagnostic;
+use crate::istio;
+use crate::parse::decode_value;
+use crate::path::Path;
 use crate::store::ResourceType;
+use crate::validate::{Rules, spec_rules};
+use crate::{Diagnostic, unsupported};
 
 /// What every object has beside its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,11 +53,11 @@ pub(super) enum Parsed<T> {
 /// Repeats the whole object and follows every `kubectl apply`.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-pub(super) fn parse<T: DeserializeOwned>(ty: &ResourceType, object: &Value) -> Parsed<T> {
+pub(super) fn parse<T: Content>(ty: &ResourceType, object: &Value) -> Parsed<T> {
     let Some(meta) = meta(ty, object) else {
         return Parsed::Nameless;
     };
-    match decode(ty, object) {
+    match T::read(ty, object) {
         Ok(spec) => {
             let hash = hash(&meta, object);
             Parsed::Good(Resource { meta, spec, hash })
@@ -58,14 +66,67 @@ pub(super) fn parse<T: DeserializeOwned>(ty: &ResourceType, object: &Value) -> P
     }
 }
 
-fn decode<T: DeserializeOwned>(ty: &ResourceType, object: &Value) -> Result<T, Vec<Diagnostic>> {
-    let failed = |error: serde_json::Error| vec![Diagnostic::error("", error.to_string())];
-    if ty.group.ends_with(".istio.io") {
-        let empty = Value::Object(Map::new());
-        T::deserialize(object.get("spec").unwrap_or(&empty)).map_err(failed)
-    } else {
-        T::deserialize(&without_noise(ty, object)).map_err(failed)
-    }
+/// What a table holds of an object.
+pub(super) trait Content: Sized {
+    fn read(ty: &ResourceType, object: &Value) -> Result<Self, Vec<Diagnostic>>;
+}
+
+macro_rules! content {
+    (kubernetes: $($kind:ty,)*) => {
+        $(impl Content for $kind {
+            fn read(ty: &ResourceType, object: &Value) -> Result<Self, Vec<Diagnostic>> {
+                let object = without_noise(ty, object);
+                Self::deserialize(&object).or_else(|_| decode_value(&object, Path::Root))
+            }
+        })*
+    };
+    (istio: $($kind:ty,)*) => {
+        $(impl Content for $kind {
+            fn read(ty: &ResourceType, object: &Value) -> Result<Self, Vec<Diagnostic>> {
+                custom(ty, object)
+            }
+        })*
+    };
+}
+
+content! {
+    kubernetes:
+    core::Namespace,
+    core::Service,
+    core::Pod,
+    core::Node,
+    core::Secret,
+    core::ConfigMap,
+    core::ServiceAccount,
+    EndpointSlice,
+}
+
+content! {
+    istio:
+    istio::VirtualService,
+    istio::DestinationRule,
+    istio::Gateway,
+    istio::ServiceEntry,
+    istio::PeerAuthentication,
+    istio::Telemetry,
+    istio::ProxyConfig,
+}
+
+/// Strict: an object of ours that is not understood whole is not used at all. The decoder of
+/// `serde_json` is the fast way; where it fails, ours says why.
+fn custom<T: DeserializeOwned + Rules>(ty: &ResourceType, object: &Value) -> Result<T, Vec<Diagnostic>> {
+    let empty = Value::Object(Map::new());
+    let spec = object.get("spec").filter(|spec| !spec.is_null()).unwrap_or(&empty);
+    let decoded: T = T::deserialize(spec).or_else(|_| decode_value(spec, Path::Root.key("spec")))?;
+    let metadata = ObjectMeta {
+        name: object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned),
+        namespace: object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned),
+        ..ObjectMeta::default()
+    };
+    let mut diagnostics = spec_rules(&decoded, &metadata);
+    diagnostics.retain(Diagnostic::is_error);
+    diagnostics.extend(unsupported(ty, object));
+    if diagnostics.is_empty() { Ok(decoded) } else { Err(diagnostics) }
 }
 
 /// Leaves out what changes without meaning anything to the mesh.
