@@ -8,7 +8,11 @@ mod edf;
 mod host;
 mod hosts;
 mod priority;
+#[doc(hidden)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use balancer::{Ask, Balancer, NoHost, Pick};
-pub use host::{Host, HostShared};
+pub use host::{ActiveRequest, Host, HostShared, HostTotals, OpenConnection};
 pub use hosts::{HostSets, LocalityHosts, PriorityHosts};

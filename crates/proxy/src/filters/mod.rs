@@ -4,3 +4,5 @@ pub mod cors;
 pub mod fault;
 pub mod headers;
 pub mod path;
+#[doc(hidden)]
+pub mod testing;

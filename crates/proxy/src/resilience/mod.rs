@@ -2,3 +2,8 @@
 
 pub mod breaker;
 pub mod outlier;
+#[cfg(test)]
+mod outlier_tests;
+pub mod replay;
+pub mod retry;
+pub mod timeout;

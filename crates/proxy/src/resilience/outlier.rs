@@ -246,6 +246,11 @@ impl HostMonitor {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn force_ejected(&self, ejected: bool) {
+        self.ejected.store(ejected, Ordering::Relaxed);
+    }
+
     fn reset_consecutive(&self) {
         for counter in [
             &self.consecutive_5xx,
