@@ -1,0 +1,457 @@
+//! What the data plane reports as it happens. Each hook is called once for its event.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::local::{Local, with};
+use super::log::ExchangeContext;
+use super::record::{ConnectionFacts, Exchange, ResponseFlags};
+use super::recorder::Failure;
+use super::stats::{ClusterScope, ListenerScope};
+use crate::config::access_log::LogView;
+use crate::config::hcm::Hcm;
+use crate::config::listener::{ListenAddress, TcpProxy};
+use crate::config::matcher::HeaderMatcher;
+use crate::config::{AccessLog, Cluster, Listener, LogFormat};
+use crate::http::Version;
+use crate::upstream::ConnectError;
+use crate::worker::Worker;
+
+/// Counts an open connection until it is dropped.
+#[derive(Debug)]
+pub struct ConnectionCounted(Counted);
+
+#[derive(Debug)]
+enum Counted {
+    Upstream(Arc<ClusterScope>, usize),
+    Downstream(Arc<ListenerScope>, usize),
+    Nowhere,
+}
+
+impl ConnectionCounted {
+    /// A connection to an upstream endpoint was opened.
+    #[must_use]
+    pub fn upstream(_worker: &Worker, cluster: &Arc<Cluster>) -> Self {
+        let mut counted = Counted::Nowhere;
+        with(|local| {
+            let (worker, scope) = (local.worker, local.cluster_arc(&cluster.info));
+            scope.slot(worker).group.upstream_cx_total.inc();
+            scope.slot(worker).group.upstream_cx_active.inc();
+            counted = Counted::Upstream(scope, worker);
+        });
+        Self(counted)
+    }
+
+    /// A connection was accepted.
+    #[must_use]
+    pub fn downstream(_worker: &Worker, listener: &Arc<Listener>) -> Self {
+        let mut counted = Counted::Nowhere;
+        with(|local| {
+            let worker = local.worker;
+            let scope = local.listener(&listener_name(listener)).clone();
+            scope.slot(worker).group.downstream_cx_total.inc();
+            scope.slot(worker).group.downstream_cx_active.inc();
+            counted = Counted::Downstream(scope, worker);
+        });
+        Self(counted)
+    }
+}
+
+impl Drop for ConnectionCounted {
+    fn drop(&mut self) {
+        match &self.0 {
+            Counted::Upstream(scope, worker) => scope.slot(*worker).group.upstream_cx_active.dec(),
+            Counted::Downstream(scope, worker) => {
+                let group = &scope.slot(*worker).group;
+                group.downstream_cx_active.dec();
+                group.downstream_cx_destroy.inc();
+            }
+            Counted::Nowhere => {}
+        }
+    }
+}
+
+/// Envoy: `stat_prefix`, or else the address with its colon replaced.
+fn listener_name(listener: &Listener) -> Arc<str> {
+    if let Some(prefix) = &listener.stat_prefix {
+        return prefix.clone();
+    }
+    match listener.addresses.first() {
+        Some(ListenAddress::Tcp(address)) => format!("{}_{}", address.ip(), address.port()).into(),
+        Some(ListenAddress::Pipe { path, .. }) => path.display().to_string().into(),
+        None => listener.name.clone(),
+    }
+}
+
+/// A request is over: answered, reset, or its client is gone.
+pub fn on_request_complete(_worker: &Worker, hcm: &Hcm, exchange: &Exchange<'_>) {
+    with(|local| {
+        count_downstream(local, hcm, exchange);
+        count_upstream(local, exchange);
+        log(local, &hcm.access_logs, exchange);
+        record(local, exchange);
+    });
+}
+
+fn count_downstream(local: &mut Local, hcm: &Hcm, exchange: &Exchange<'_>) {
+    let record = exchange.record;
+    let worker = local.worker;
+    let slot = local.http(&hcm.stat_prefix).slot(worker);
+    let group = &slot.group;
+    group.downstream_rq_total.inc();
+    match record.protocol {
+        Some(Version::Http2) => group.downstream_rq_http2_total.inc(),
+        Some(Version::Http10 | Version::Http11) => group.downstream_rq_http1_total.inc(),
+        None => {}
+    }
+    group.downstream_cx_rx_bytes_total.add(record.received.wire);
+    group.downstream_cx_tx_bytes_total.add(record.sent.wire);
+    if record.status > 0 {
+        group.downstream_rq_completed.inc();
+        match record.status / 100 {
+            1 => group.downstream_rq_1xx.inc(),
+            2 => group.downstream_rq_2xx.inc(),
+            3 => group.downstream_rq_3xx.inc(),
+            4 => group.downstream_rq_4xx.inc(),
+            _ => group.downstream_rq_5xx.inc(),
+        }
+    }
+    let flags = record.flags;
+    for (flag, cell) in [
+        (ResponseFlags::NO_ROUTE_FOUND, &group.no_route),
+        (ResponseFlags::NO_CLUSTER_FOUND, &group.no_cluster),
+        (
+            ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
+            &group.downstream_rq_rx_reset,
+        ),
+        (
+            ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR,
+            &group.downstream_cx_protocol_error,
+        ),
+        (
+            ResponseFlags::STREAM_IDLE_TIMEOUT,
+            &group.downstream_rq_idle_timeout,
+        ),
+    ] {
+        if !flags.is_empty() && flags.contains(flag) {
+            cell.inc();
+        }
+    }
+    if record.cluster.is_some() {
+        group.rq_total.inc();
+    } else if record.details == "direct_response" {
+        group.rq_direct_response.inc();
+    }
+    slot.time.record(elapsed(exchange));
+}
+
+fn count_upstream(local: &mut Local, exchange: &Exchange<'_>) {
+    let record = exchange.record;
+    let Some(cluster) = &record.cluster else {
+        return;
+    };
+    let worker = local.worker;
+    let slot = local.cluster(cluster).slot(worker);
+    let group = &slot.group;
+    group
+        .upstream_cx_rx_bytes_total
+        .add(record.upstream_received.wire);
+    group
+        .upstream_cx_tx_bytes_total
+        .add(record.upstream_sent.wire);
+    if record.replays > 0 {
+        group.upstream_rq_replayed.add(record.replays.into());
+    }
+    if record.status > 0 {
+        group.upstream_rq_completed.inc();
+        slot.codes.count(record.status);
+        match record.status / 100 {
+            1 => group.upstream_rq_1xx.inc(),
+            2 => group.upstream_rq_2xx.inc(),
+            3 => group.upstream_rq_3xx.inc(),
+            4 => group.upstream_rq_4xx.inc(),
+            _ => group.upstream_rq_5xx.inc(),
+        }
+        slot.time.record(elapsed(exchange));
+    }
+    if record.flags.is_empty() {
+        if record.attempts > 1 && record.status < 500 {
+            group.upstream_rq_retry_success.inc();
+        }
+        return;
+    }
+    for (flag, cell) in [
+        (
+            ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
+            &group.upstream_rq_timeout,
+        ),
+        (
+            ResponseFlags::UPSTREAM_REMOTE_RESET,
+            &group.upstream_rq_rx_reset,
+        ),
+        (
+            ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED,
+            &group.upstream_rq_retry_limit_exceeded,
+        ),
+    ] {
+        if record.flags.contains(flag) {
+            cell.inc();
+        }
+    }
+}
+
+fn elapsed(exchange: &Exchange<'_>) -> u64 {
+    let end = exchange.record.moments.end.unwrap_or_else(Instant::now);
+    end.saturating_duration_since(exchange.record.start)
+        .as_millis() as u64
+}
+
+/// A TCP connection through `tcp_proxy` is over.
+pub fn on_tcp_complete(_worker: &Worker, proxy: &TcpProxy, exchange: &Exchange<'_>) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.tcp(&proxy.stat_prefix).slot(worker).group;
+        group.downstream_cx_total.inc();
+        group
+            .downstream_cx_rx_bytes_total
+            .add(exchange.record.received.wire);
+        group
+            .downstream_cx_tx_bytes_total
+            .add(exchange.record.sent.wire);
+        if exchange
+            .record
+            .flags
+            .contains(ResponseFlags::NO_ROUTE_FOUND)
+        {
+            group.downstream_cx_no_route.inc();
+        }
+        log(local, &proxy.access_logs, exchange);
+        record(local, exchange);
+    });
+}
+
+/// An attempt was made; `retry` for all but the first.
+pub fn on_attempt(_worker: &Worker, cluster: &Cluster, retry: bool) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_rq_total.inc();
+        if retry {
+            group.upstream_rq_retry.inc();
+        }
+    });
+}
+
+/// `upstream_cx_overflow`
+pub fn connection_overflow(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        local
+            .cluster(&cluster.info)
+            .slot(worker)
+            .group
+            .upstream_cx_overflow
+            .inc();
+    });
+}
+
+/// `upstream_rq_pending_overflow`
+pub fn pending_overflow(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        local
+            .cluster(&cluster.info)
+            .slot(worker)
+            .group
+            .upstream_rq_pending_overflow
+            .inc();
+    });
+}
+
+/// `upstream_rq_retry_overflow`
+pub fn retry_overflow(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        local
+            .cluster(&cluster.info)
+            .slot(worker)
+            .group
+            .upstream_rq_retry_overflow
+            .inc();
+    });
+}
+
+/// `upstream_cx_connect_fail` and its kin.
+pub fn connect_failed(_worker: &Worker, cluster: &Cluster, error: &ConnectError) {
+    let timeout = error.is_timeout();
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_cx_connect_fail.inc();
+        if timeout {
+            group.upstream_cx_connect_timeout.inc();
+        }
+    });
+}
+
+/// A connection was closed without a response; `cause` is a stable word. Nothing is closed silently.
+pub fn closed_without_response(
+    _worker: &Worker,
+    connection: &ConnectionFacts,
+    cause: &'static str,
+) {
+    with(|local| {
+        local
+            .observe
+            .stats
+            .add(&format!("ferromesh.closed_without_response.{cause}"), 1);
+        local.observe.recorder.keep(Failure {
+            request_id: String::new(),
+            at_ms: unix_ms(connection.started_wall),
+            listener: connection.listener.name.to_string(),
+            authority: connection.sni.as_deref().unwrap_or_default().to_owned(),
+            method: String::new(),
+            path: String::new(),
+            status: 0,
+            flags: String::new(),
+            details: String::new(),
+            cause: cause.to_owned(),
+            text: format!(
+                "connection from {} closed without a response",
+                connection.direct_remote
+            ),
+            cluster: String::new(),
+            upstream: String::new(),
+            attempts: 0,
+            duration_ms: connection.started.elapsed().as_millis() as u64,
+        });
+    });
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_millis() as u64)
+}
+
+fn log(local: &mut Local, logs: &[Arc<AccessLog>], exchange: &Exchange<'_>) {
+    if logs.is_empty() {
+        return;
+    }
+    let observe = local.observe.clone();
+    let context = ExchangeContext {
+        exchange: *exchange,
+        hostname: &observe.hostname,
+    };
+    for log in logs {
+        if log
+            .filter
+            .as_ref()
+            .is_some_and(|filter| !filter.admits(&context, fastrand::u64(..)))
+        {
+            continue;
+        }
+        local.line(log, |out, scratch| match &log.format {
+            LogFormat::Text(program) => program.render(&context, out),
+            LogFormat::Json(template) => {
+                template.render_with(&context, out, scratch);
+                out.push(b'\n');
+            }
+        });
+    }
+}
+
+/// Failures that the proxy made itself go to the flight recorder.
+fn record(local: &Local, exchange: &Exchange<'_>) {
+    let record = exchange.record;
+    if record.flags.is_empty() && record.cause.is_none() {
+        return;
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let request = exchange.request;
+    let flags: Vec<&str> = record.flags.iter().map(|(short, _)| short).collect();
+    local.observe.recorder.keep(Failure {
+        request_id: request
+            .and_then(|r| r.headers.get("x-request-id"))
+            .map(text)
+            .unwrap_or_default(),
+        at_ms: unix_ms(record.start_wall),
+        listener: exchange.connection.listener.name.to_string(),
+        authority: request.map(|r| text(r.authority())).unwrap_or_default(),
+        method: request.map(|r| text(r.method())).unwrap_or_default(),
+        path: request
+            .map(|r| text(r.path().split(|b| *b == b'?').next().unwrap_or_default()))
+            .unwrap_or_default(),
+        status: record.status,
+        flags: flags.join(","),
+        details: record.details.to_string(),
+        cause: record
+            .cause
+            .as_ref()
+            .map_or("", |cause| cause.code)
+            .to_owned(),
+        text: record
+            .cause
+            .as_ref()
+            .map(|cause| cause.text.to_string())
+            .unwrap_or_default(),
+        cluster: record
+            .cluster
+            .as_ref()
+            .map(|c| c.name.to_string())
+            .unwrap_or_default(),
+        upstream: record
+            .upstream_remote
+            .map(|a| a.to_string())
+            .unwrap_or_default(),
+        attempts: record.attempts,
+        duration_ms: elapsed(exchange),
+    });
+}
+
+impl LogView for ExchangeContext<'_> {
+    fn status(&self) -> u64 {
+        self.exchange.record.status.into()
+    }
+
+    fn duration_ms(&self) -> u64 {
+        elapsed(&self.exchange)
+    }
+
+    fn is_health_check(&self) -> bool {
+        self.exchange.record.healthcheck
+    }
+
+    fn stable_random(&self) -> u64 {
+        self.exchange.record.random
+    }
+
+    fn has_flag(&self, short_name: &str) -> bool {
+        self.exchange
+            .record
+            .flags
+            .iter()
+            .any(|(short, _)| short == short_name)
+    }
+
+    fn has_any_flag(&self) -> bool {
+        !self.exchange.record.flags.is_empty()
+    }
+
+    fn grpc_status(&self) -> Option<u8> {
+        self.exchange.record.grpc_status
+    }
+
+    fn log_type(&self) -> i32 {
+        0
+    }
+
+    fn header_matches(&self, matcher: &HeaderMatcher) -> bool {
+        matcher.matches(&self.exchange)
+    }
+}
+
+/// `upstream_rq_retry_limit_exceeded`
+pub fn retry_limit_exceeded(_worker: &Worker, _cluster: &Cluster) {}
+
+/// A TLS handshake with a client failed; `reason` is in OpenSSL's style.
+pub fn handshake_failed(_worker: &Worker, _connection: &ConnectionFacts, _reason: &str) {}

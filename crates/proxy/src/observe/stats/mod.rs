@@ -1,0 +1,14 @@
+//! Counters, gauges and histograms under Envoy's names. Each worker writes its own slots, without
+//! contention; readers add them up.
+
+mod cell;
+mod groups;
+mod histogram;
+mod registry;
+mod text;
+
+pub use cell::{Cell, Group, Kind};
+pub use groups::{ClusterGroup, HttpGroup, ListenerGroup, TcpGroup};
+pub use histogram::{Histogram, Summary};
+pub use registry::{ClusterScope, Codes, HttpScope, ListenerScope, Registry, Scope, TcpScope};
+pub use text::{Sample, Value, prometheus, text};

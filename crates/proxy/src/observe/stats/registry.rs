@@ -1,0 +1,266 @@
+//! All scopes of a process: made when first counted in, kept as long as the process, so that a cluster
+//! that comes back counts on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::{
+    Cell, ClusterGroup, Group, Histogram, HttpGroup, Kind, ListenerGroup, Sample, Summary,
+    TcpGroup, Value,
+};
+
+/// Counts by exact status code; made when the first response comes.
+#[derive(Debug, Default)]
+pub struct Codes(OnceLock<Box<[Cell]>>);
+
+impl Codes {
+    /// Counts a status between 100 and 599.
+    pub fn count(&self, status: u16) {
+        let cells = self
+            .0
+            .get_or_init(|| (0..500).map(|_| Cell::default()).collect());
+        if let Some(cell) = usize::from(status)
+            .checked_sub(100)
+            .and_then(|at| cells.get(at))
+        {
+            cell.inc();
+        }
+    }
+
+    fn get(&self, index: usize) -> u64 {
+        self.0.get().map_or(0, |cells| cells[index].get())
+    }
+}
+
+/// One worker's part of a scope.
+#[derive(Debug, Default)]
+pub struct Slot<G> {
+    pub group: G,
+    pub codes: Codes,
+    pub time: Histogram,
+}
+
+/// The stats of one cluster, listener or connection manager.
+#[derive(Debug)]
+pub struct Scope<G> {
+    pub name: Arc<str>,
+    slots: Box<[Slot<G>]>,
+}
+
+impl<G: Group> Scope<G> {
+    fn new(name: &str, workers: usize) -> Arc<Self> {
+        let slots = (0..workers.max(1)).map(|_| Slot::default()).collect();
+        Arc::new(Self {
+            name: name.into(),
+            slots,
+        })
+    }
+
+    /// The slot of a worker. Threads that are no workers share slot 0.
+    #[must_use]
+    pub fn slot(&self, worker: usize) -> &Slot<G> {
+        &self.slots[worker % self.slots.len()]
+    }
+
+    fn visit(&self, shape: &Shape, out: &mut Vec<Sample>) {
+        let sample = |stat: String, value| Sample {
+            domain: shape.domain,
+            tag: shape.tag,
+            instance: self.name.clone(),
+            stat,
+            value,
+        };
+        for (index, (stat, kind)) in G::STATS.iter().enumerate() {
+            let sum = self
+                .slots
+                .iter()
+                .fold(0_u64, |sum, slot| sum.wrapping_add(slot.group.get(index)));
+            let value = match kind {
+                Kind::Counter => Value::Counter(sum),
+                Kind::Gauge => Value::Gauge(sum),
+            };
+            out.push(sample((*stat).to_owned(), value));
+        }
+        if let Some(stem) = shape.codes {
+            for code in 0..500 {
+                let sum: u64 = self.slots.iter().map(|slot| slot.codes.get(code)).sum();
+                if sum > 0 {
+                    out.push(sample(format!("{stem}{}", code + 100), Value::Counter(sum)));
+                }
+            }
+        }
+        if let Some(stat) = shape.time {
+            let summary = Summary::of(self.slots.iter().map(|slot| &slot.time));
+            out.push(sample(stat.to_owned(), Value::Histogram(summary)));
+        }
+    }
+}
+
+/// How a scope's stats are named.
+struct Shape {
+    domain: &'static str,
+    /// The Prometheus label of the instance.
+    tag: &'static str,
+    codes: Option<&'static str>,
+    time: Option<&'static str>,
+}
+
+const CLUSTER: Shape = Shape {
+    domain: "cluster",
+    tag: "envoy_cluster_name",
+    codes: Some("upstream_rq_"),
+    time: Some("upstream_rq_time"),
+};
+const HTTP: Shape = Shape {
+    domain: "http",
+    tag: "envoy_http_conn_manager_prefix",
+    codes: None,
+    time: Some("downstream_rq_time"),
+};
+const LISTENER: Shape = Shape {
+    domain: "listener",
+    tag: "envoy_listener_address",
+    codes: None,
+    time: None,
+};
+const TCP: Shape = Shape {
+    domain: "tcp",
+    tag: "envoy_tcp_prefix",
+    codes: None,
+    time: None,
+};
+
+pub type ClusterScope = Scope<ClusterGroup>;
+pub type HttpScope = Scope<HttpGroup>;
+pub type ListenerScope = Scope<ListenerGroup>;
+pub type TcpScope = Scope<TcpGroup>;
+
+type Scopes<G> = Mutex<BTreeMap<Arc<str>, Arc<Scope<G>>>>;
+
+/// All stats of one proxy.
+#[derive(Debug)]
+pub struct Registry {
+    workers: usize,
+    clusters: Scopes<ClusterGroup>,
+    http: Scopes<HttpGroup>,
+    listeners: Scopes<ListenerGroup>,
+    tcp: Scopes<TcpGroup>,
+    /// Numbers of the process that are counted seldom: by full name.
+    others: Mutex<BTreeMap<String, (Kind, u64)>>,
+}
+
+fn scope<G: Group>(scopes: &Scopes<G>, name: &str, workers: usize) -> Arc<Scope<G>> {
+    let mut scopes = scopes.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(scope) = scopes.get(name) {
+        return scope.clone();
+    }
+    let scope = Scope::new(name, workers);
+    scopes.insert(scope.name.clone(), scope.clone());
+    scope
+}
+
+fn visit<G: Group>(scopes: &Scopes<G>, shape: &Shape, out: &mut Vec<Sample>) {
+    let scopes = scopes.lock().unwrap_or_else(PoisonError::into_inner);
+    scopes.values().for_each(|scope| scope.visit(shape, out));
+}
+
+impl Registry {
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            clusters: Scopes::default(),
+            http: Scopes::default(),
+            listeners: Scopes::default(),
+            tcp: Scopes::default(),
+            others: Mutex::default(),
+        }
+    }
+
+    #[must_use]
+    pub fn cluster(&self, name: &str) -> Arc<ClusterScope> {
+        scope(&self.clusters, name, self.workers)
+    }
+
+    #[must_use]
+    pub fn http(&self, prefix: &str) -> Arc<HttpScope> {
+        scope(&self.http, prefix, self.workers)
+    }
+
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Arc<ListenerScope> {
+        scope(&self.listeners, name, self.workers)
+    }
+
+    #[must_use]
+    pub fn tcp(&self, prefix: &str) -> Arc<TcpScope> {
+        scope(&self.tcp, prefix, self.workers)
+    }
+
+    /// Adds to a counter of the process. Takes a lock: not for requests.
+    pub fn add(&self, name: &str, n: u64) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        match others.get_mut(name) {
+            Some((_, value)) => *value += n,
+            None => _ = others.insert(name.to_owned(), (Kind::Counter, n)),
+        }
+    }
+
+    /// Sets a gauge of the process.
+    pub fn set(&self, name: &str, value: u64) {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.insert(name.to_owned(), (Kind::Gauge, value));
+    }
+
+    /// Everything, added up, in the order of names within each kind of scope.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut out = Vec::new();
+        visit(&self.clusters, &CLUSTER, &mut out);
+        visit(&self.http, &HTTP, &mut out);
+        visit(&self.listeners, &LISTENER, &mut out);
+        visit(&self.tcp, &TCP, &mut out);
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, (kind, value)) in others.iter() {
+            out.push(Sample {
+                domain: "",
+                tag: "",
+                instance: "".into(),
+                stat: name.clone(),
+                value: match kind {
+                    Kind::Counter => Value::Counter(*value),
+                    Kind::Gauge => Value::Gauge(*value),
+                },
+            });
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_add_up_and_gauges_may_move_between_them() {
+        let registry = Registry::new(2);
+        let scope = registry.cluster("a");
+        scope.slot(0).group.upstream_cx_active.inc();
+        scope.slot(1).group.upstream_cx_active.inc();
+        scope.slot(1).group.upstream_cx_active.dec();
+        scope.slot(0).codes.count(200);
+        scope.slot(1).codes.count(200);
+        let samples = registry.samples();
+        let value = |stat: &str| {
+            samples
+                .iter()
+                .find(|s| s.stat == stat)
+                .unwrap()
+                .value
+                .clone()
+        };
+        assert_eq!(value("upstream_cx_active"), Value::Gauge(1));
+        assert_eq!(value("upstream_rq_200"), Value::Counter(2));
+        assert!(Arc::ptr_eq(&scope, &registry.cluster("a")));
+    }
+}
