@@ -1,9 +1,20 @@
 //! The L7 data plane: one program that is sidecar, gateway or anything else that its xDS configuration says.
 
-pub mod codec;
-pub mod http;
-
 pub mod balance;
+pub mod codec;
 pub mod config;
+mod downstream;
+mod ejector;
 pub mod filters;
+pub mod http;
+pub mod observe;
+pub mod proxy;
 pub mod resilience;
+pub mod shared;
+pub mod sniff;
+mod tcp;
+mod tls;
+pub mod upstream;
+pub mod worker;
+
+pub use proxy::{Handle, ListenError, Options, Proxy};

@@ -74,6 +74,46 @@ impl Fault {
         }
     }
 
+    /// A stable word for the fault.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BareLf => "bare_lf",
+            Self::BareCr => "bare_cr",
+            Self::ObsFold => "obs_fold",
+            Self::Nul => "nul",
+            Self::ControlByte => "control_byte",
+            Self::SpaceBeforeColon => "space_before_colon",
+            Self::HeaderNameByte => "header_name_byte",
+            Self::EmptyHeaderName => "empty_header_name",
+            Self::MissingColon => "missing_colon",
+            Self::MethodByte => "method_byte",
+            Self::UnknownMethod => "unknown_method",
+            Self::TargetByte => "target_byte",
+            Self::TargetForm => "target_form",
+            Self::Scheme => "scheme",
+            Self::Version => "version",
+            Self::VersionUnsupported => "version_unsupported",
+            Self::StatusLine => "status_line",
+            Self::ContentLength => "content_length",
+            Self::ContentLengthConflict => "content_length_conflict",
+            Self::ContentLengthAndChunked => "content_length_and_chunked",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::TransferEncodingInHttp10 => "transfer_encoding_in_http10",
+            Self::Host => "host",
+            Self::HostConflict => "host_conflict",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TooManyHeaders => "too_many_headers",
+            Self::ChunkSize => "chunk_size",
+            Self::ChunkExtension => "chunk_extension",
+            Self::ChunkEnd => "chunk_end",
+            Self::TrailersTooLarge => "trailers_too_large",
+            Self::TooManyTrailers => "too_many_trailers",
+            Self::ClosedMidMessage => "closed_mid_message",
+            Self::UnexpectedBody => "unexpected_body",
+        }
+    }
+
     /// The fault in words.
     #[must_use]
     pub fn text(self) -> &'static str {

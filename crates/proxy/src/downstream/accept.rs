@@ -1,0 +1,220 @@
+//! From an accepted socket to the filter chain that serves it.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use tokio::net::TcpStream;
+
+use super::drain::DrainGuard;
+use super::listener::{Active, Listeners};
+use crate::config::chain_match::ConnectionFacts as ChainFacts;
+use crate::config::hcm::CodecType;
+use crate::config::{FilterChain, Hcm, Listener, NetworkFilter};
+use crate::http::transport::{Prefixed, Transport};
+use crate::observe::hooks;
+use crate::observe::record::{ConnectionFacts, TlsFacts};
+use crate::sniff::{self, Sniffed};
+use crate::tls;
+use crate::worker::Worker;
+
+static CONNECTION_IDS: AtomicU64 = AtomicU64::new(0);
+
+/// Serves one accepted connection to its end.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    listeners: Rc<Listeners>,
+    active: Rc<Active>,
+    tcp: TcpStream,
+    remote: SocketAddr,
+) {
+    let mut guard = active.drain().join();
+    let mut listener = active.listener();
+    let Ok(direct_local) = tcp.local_addr() else { return };
+    if let Some(keepalive) = &listener.keepalive {
+        let _ = crate::upstream::connect::set_keepalive(socket2::SockRef::from(&tcp), keepalive);
+    }
+    let _ = tcp.set_nodelay(true);
+    let mut local = canonical(direct_local);
+    if listener.inspection.original_dst
+        && let Ok(original) = net::socket::original_dst(&tcp, direct_local)
+    {
+        local = canonical(original);
+    }
+    if listener.use_original_dst
+        && local != canonical(direct_local)
+        && let Some(other) = listeners.for_destination(local)
+        && !Rc::ptr_eq(&other, &active)
+    {
+        guard = other.drain().join();
+        listener = other.listener();
+    }
+    let _counted = hooks::ConnectionCounted::downstream(&worker, &listener);
+    let facts = ConnectionFacts {
+        id: CONNECTION_IDS.fetch_add(1, Ordering::Relaxed),
+        direct_remote: canonical(remote),
+        direct_local: canonical(direct_local),
+        local,
+        sni: None,
+        tls: None,
+        listener,
+        chain: None,
+        started: Instant::now(),
+        started_wall: SystemTime::now(),
+    };
+    Incoming { worker, facts, guard }.serve(tcp).await;
+}
+
+/// IPv4 in IPv6 clothes is IPv4.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+struct Incoming {
+    worker: Rc<Worker>,
+    facts: ConnectionFacts,
+    guard: DrainGuard,
+}
+
+impl Incoming {
+    async fn serve(mut self, mut tcp: TcpStream) {
+        let listener = Arc::clone(&self.facts.listener);
+        let sniffed = match sniff::inspect(&listener.inspection, self.facts.local.port(), &mut tcp).await {
+            Ok(sniffed) => sniffed,
+            Err(cause) => return hooks::closed_without_response(&self.worker, &self.facts, cause),
+        };
+        self.facts.sni = sniffed.server_name.clone();
+        let Some(chain) = self.select(&listener, &sniffed) else {
+            return self.no_chain(tcp, &sniffed).await;
+        };
+        self.facts.chain = Some(Arc::clone(&chain));
+        match &chain.tls {
+            None => self.plain(chain, tcp, sniffed).await,
+            Some(context) => {
+                if sniffed.is_plain() {
+                    return self.plaintext_on_tls(tcp, &sniffed).await;
+                }
+                let config = self.worker.shared.config();
+                let handshake = tls::accept(&self.worker.shared, &config, context, Prefixed::new(sniffed.bytes, tcp));
+                let limited = async {
+                    match chain.handshake_timeout {
+                        None => handshake.await,
+                        Some(limit) => tokio::time::timeout(limit, handshake)
+                            .await
+                            .unwrap_or_else(|_| Err("TLS_error:|handshake timeout:TLS_error_end".into())),
+                    }
+                };
+                match limited.await {
+                    Ok((stream, facts)) => self.secured(chain, Transport::TlsServer(Box::new(stream)), facts).await,
+                    Err(reason) => {
+                        tracing::debug!(%reason, remote = %self.facts.direct_remote, "TLS handshake failed");
+                        hooks::handshake_failed(&self.worker, &self.facts, &reason);
+                    }
+                }
+            }
+        }
+    }
+
+    fn select(&self, listener: &Listener, sniffed: &Sniffed) -> Option<Arc<FilterChain>> {
+        let protocols: smallvec::SmallVec<[&[u8]; 4]> = sniffed.protocols.iter().map(|p| &**p).collect();
+        let facts = ChainFacts {
+            destination: (self.facts.local.ip(), self.facts.local.port()),
+            source: (self.facts.direct_remote.ip(), self.facts.direct_remote.port()),
+            direct_source: self.facts.direct_remote.ip(),
+            server_name: sniffed.server_name.as_deref(),
+            transport_protocol: sniffed.transport,
+            application_protocols: &protocols,
+        };
+        match listener.index.select(&facts) {
+            Some(at) => listener.chains.get(at).cloned(),
+            None => listener.default_chain.clone(),
+        }
+    }
+
+    async fn plain(self, chain: Arc<FilterChain>, tcp: TcpStream, sniffed: Sniffed) {
+        let h2 = sniffed.speaks_h2();
+        self.dispatch(chain, Transport::Tcp(tcp), sniffed.bytes, h2).await;
+    }
+
+    async fn secured(mut self, chain: Arc<FilterChain>, io: Transport, tls: TlsFacts) {
+        if self.facts.sni.is_none() {
+            self.facts.sni = tls.sni.clone();
+        }
+        let h2 = match tls.alpn.as_deref() {
+            Some(b"h2") => Some(true),
+            Some(_) => Some(false),
+            None => None,
+        };
+        self.facts.tls = Some(Arc::new(tls));
+        self.dispatch(chain, io, Vec::new(), h2).await;
+    }
+
+    /// `h2`: what ALPN or sniffing said of the protocol.
+    async fn dispatch(self, chain: Arc<FilterChain>, mut io: Transport, mut prefix: Vec<u8>, h2: Option<bool>) {
+        let Self { worker, facts, guard } = self;
+        let facts = Arc::new(facts);
+        match &chain.filter {
+            NetworkFilter::Close => hooks::closed_without_response(&worker, &facts, "no_network_filter"),
+            NetworkFilter::TcpProxy(proxy) => {
+                crate::tcp::serve(worker, facts, Arc::clone(proxy), io, prefix, guard).await;
+            }
+            NetworkFilter::Hcm(hcm) => {
+                let h2 = match (hcm.codec, h2) {
+                    (CodecType::Http1, _) => false,
+                    (CodecType::Http2, _) | (CodecType::Auto, Some(true)) => true,
+                    (CodecType::Auto, Some(false)) => false,
+                    (CodecType::Auto, None) => match sniff::preface(&mut io, &mut prefix, sniff_limit(hcm)).await {
+                        Ok(h2) => h2,
+                        Err(cause) => return hooks::closed_without_response(&worker, &facts, cause),
+                    },
+                };
+                if h2 {
+                    super::h2::serve(worker, facts, Arc::clone(hcm), io, prefix, guard).await;
+                } else {
+                    super::h1::serve(worker, facts, Arc::clone(hcm), io, prefix, guard).await;
+                }
+            }
+        }
+    }
+
+    /// Nobody serves this connection: Envoy resets it silently; a client that evidently speaks HTTP is told.
+    async fn no_chain(self, tcp: TcpStream, sniffed: &Sniffed) {
+        hooks::closed_without_response(&self.worker, &self.facts, "filter_chain_not_found");
+        if sniffed.is_http() {
+            let text = "no filter chain of this listener matches the connection (server name, protocol or address)\n";
+            answer(tcp, "421 Misdirected Request", text).await;
+        }
+    }
+
+    /// Plain HTTP where TLS is required.
+    async fn plaintext_on_tls(self, tcp: TcpStream, sniffed: &Sniffed) {
+        hooks::closed_without_response(&self.worker, &self.facts, "plaintext_on_tls");
+        if sniffed.is_http() {
+            answer(tcp, "400 Bad Request", "this port requires TLS, the request came in plain text\n").await;
+        }
+    }
+}
+
+fn sniff_limit(hcm: &Hcm) -> Option<std::time::Duration> {
+    hcm.timeouts.connection_idle
+}
+
+/// Answers a client whose request will not be read.
+async fn answer(mut tcp: TcpStream, status: &str, text: &str) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    );
+    let talk = async {
+        tcp.write_all(head.as_bytes()).await?;
+        tcp.shutdown().await?;
+        let mut sink = [0_u8; 1024];
+        while tcp.read(&mut sink).await? > 0 {}
+        Ok::<(), std::io::Error>(())
+    };
+    // The peer reads it or not; a second is enough for it to arrive.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(1), talk).await;
+}

@@ -1,0 +1,190 @@
+//! An HTTP/2 connection: each stream is a request of its own.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+
+use super::drain::{DrainGuard, Phase};
+use super::h1::Last;
+use crate::config::Hcm;
+use crate::http::h2stream::{H2Stream, read_request};
+use crate::http::router::Turn;
+use crate::http::router::answer::Manner;
+use crate::http::stream::Stream;
+use crate::http::timer::{Deadline, earlier};
+use crate::http::transport::{Prefixed, Transport};
+use crate::http::{RequestHead, ResponseHead, Version};
+use crate::observe::hooks;
+use crate::observe::record::{ConnectionFacts, RequestRecord};
+use crate::worker::Worker;
+
+/// What the streams of one connection share.
+struct Connection {
+    worker: Rc<Worker>,
+    facts: Arc<ConnectionFacts>,
+    hcm: Arc<Hcm>,
+    guard: DrainGuard,
+    served: Cell<u32>,
+    active: Cell<u32>,
+}
+
+/// Windows are bounded: a peer must not make us buffer without end.
+const MAX_WINDOW: u32 = 16 * 1024 * 1024;
+/// Streams that a peer resets before they are looked at: beyond this the connection ends (CVE-2023-44487).
+const RESETS: usize = 50;
+
+/// Serves HTTP/2 on a connection whose first bytes may have been read already.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    facts: Arc<ConnectionFacts>,
+    hcm: Arc<Hcm>,
+    io: Transport,
+    prefix: Vec<u8>,
+    guard: DrainGuard,
+) {
+    let options = &hcm.http2;
+    let mut builder = h2::server::Builder::new();
+    builder
+        .max_concurrent_streams(options.max_concurrent_streams)
+        .initial_window_size(options.initial_stream_window.min(MAX_WINDOW))
+        .initial_connection_window_size(options.initial_connection_window.min(MAX_WINDOW))
+        .header_table_size(options.header_table_size)
+        // The crate refuses more with 431 and bounds CONTINUATION frames by it.
+        .max_header_list_size(u32::try_from(hcm.max_request_headers_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(Some(1024))
+        .max_send_buffer_size(64 * 1024);
+    if options.allow_connect || hcm.upgrades.iter().any(|(_, allowed)| *allowed) {
+        builder.enable_connect_protocol();
+    }
+    let connection =
+        Rc::new(Connection { worker, facts, hcm: Arc::clone(&hcm), guard, served: Cell::new(0), active: Cell::new(0) });
+    let handshake = builder.handshake::<_, Bytes>(Prefixed::new(prefix, io));
+    let limit = hcm.timeouts.connection_idle.unwrap_or(Duration::from_secs(3600));
+    match tokio::time::timeout(limit, handshake).await {
+        Ok(Ok(peer)) => connection.run(peer).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, remote = %connection.facts.direct_remote, "HTTP/2 preface failed");
+            hooks::closed_without_response(&connection.worker, &connection.facts, "http2_preface");
+        }
+        Err(_) => hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout"),
+    }
+}
+
+type Peer = h2::server::Connection<Prefixed<Transport>, Bytes>;
+
+impl Connection {
+    async fn run(self: Rc<Self>, mut peer: Peer) {
+        let mut timer = Deadline::default();
+        let mut idle_since = Instant::now();
+        let mut going_away = false;
+        loop {
+            let event = std::future::poll_fn(|cx| {
+                self.guard.register(cx.waker());
+                if let Poll::Ready(accepted) = peer.poll_accept(cx) {
+                    return Poll::Ready(Event::Accepted(accepted));
+                }
+                let phase = self.guard.phase();
+                if phase == Phase::Ended {
+                    return Poll::Ready(Event::Abort);
+                }
+                if phase > Phase::Running && !going_away {
+                    return Poll::Ready(Event::GoAway);
+                }
+                if self.active.get() > 0 {
+                    idle_since = Instant::now();
+                }
+                let due = self.due(idle_since, going_away);
+                loop {
+                    std::task::ready!(timer.poll(due, cx));
+                    if due.is_some_and(|due| Instant::now() >= due) {
+                        return Poll::Ready(Event::GoAway);
+                    }
+                }
+            })
+            .await;
+            match event {
+                Event::Accepted(Some(Ok((request, respond)))) => self.clone().spawn(request, respond),
+                Event::Accepted(Some(Err(error))) => {
+                    tracing::debug!(%error, remote = %self.facts.direct_remote, "HTTP/2 connection failed");
+                    if self.served.get() == 0 {
+                        hooks::closed_without_response(&self.worker, &self.facts, "http2_protocol_error");
+                    }
+                    return;
+                }
+                Event::Accepted(None) | Event::Abort => return,
+                Event::GoAway => {
+                    going_away = true;
+                    peer.graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    /// When the connection is to go away by itself.
+    fn due(&self, idle_since: Instant, going_away: bool) -> Option<Instant> {
+        if going_away {
+            return None;
+        }
+        let timeouts = &self.hcm.timeouts;
+        let idle = timeouts.connection_idle.filter(|_| self.active.get() == 0).map(|limit| idle_since + limit);
+        let oldest = timeouts.max_connection_duration.map(|limit| self.facts.started + limit);
+        earlier(idle, oldest)
+    }
+
+    fn spawn(self: Rc<Self>, request: ::http::Request<h2::RecvStream>, respond: h2::server::SendResponse<Bytes>) {
+        self.active.set(self.active.get() + 1);
+        self.served.set(self.served.get() + 1);
+        tokio::task::spawn_local(async move {
+            let active = Active(Rc::clone(&self));
+            let (parts, body) = request.into_parts();
+            let mut head = RequestHead::default();
+            read_request(&parts, body.is_end_stream(), &mut head);
+            drop(parts);
+            let mut response = ResponseHead::default();
+            let mut stream = Stream::H2(Box::new(H2Stream::server(body, respond)));
+            let mut timer = Deadline::default();
+            let turn = Turn {
+                worker: &self.worker,
+                connection: &self.facts,
+                hcm: &self.hcm,
+                down: &mut stream,
+                timer: &mut timer,
+                request: &mut head,
+                response: &mut response,
+                record: RequestRecord::new(Instant::now(), SystemTime::now()),
+                config: self.worker.config(),
+                last: Last { guard: &self.guard, served: &self.served, hcm: &self.hcm, facts: &self.facts },
+                manner: Manner {
+                    version: Version::Http2,
+                    to_head_request: false,
+                    close: false,
+                    keep_alive_asked: false,
+                    tunnel: false,
+                },
+                head_sent: false,
+                trailers: None,
+            };
+            turn.run().await;
+            drop(active);
+        });
+    }
+}
+
+enum Event {
+    Accepted(Option<Result<(::http::Request<h2::RecvStream>, h2::server::SendResponse<Bytes>), h2::Error>>),
+    GoAway,
+    Abort,
+}
+
+struct Active(Rc<Connection>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get() - 1);
+    }
+}

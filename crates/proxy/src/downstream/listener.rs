@@ -1,0 +1,201 @@
+//! The listeners of one worker: their sockets, their current configuration and the drains of earlier ones.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use super::accept;
+use super::drain::{DrainState, Phase};
+use crate::config::Listener;
+use crate::config::listener::ListenAddress;
+use crate::worker::Worker;
+
+/// One listener on one worker.
+#[derive(Debug)]
+pub(crate) struct Active {
+    listener: RefCell<Arc<Listener>>,
+    drain: RefCell<Rc<DrainState>>,
+    stopped: Cell<bool>,
+    stop: Notify,
+}
+
+impl Active {
+    fn new(listener: Arc<Listener>) -> Rc<Self> {
+        Rc::new(Self {
+            listener: RefCell::new(listener),
+            drain: RefCell::default(),
+            stopped: Cell::new(false),
+            stop: Notify::new(),
+        })
+    }
+
+    pub(crate) fn listener(&self) -> Arc<Listener> {
+        Arc::clone(&self.listener.borrow())
+    }
+
+    pub(crate) fn drain(&self) -> Rc<DrainState> {
+        Rc::clone(&self.drain.borrow())
+    }
+}
+
+/// All listeners of a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    by_name: RefCell<HashMap<Arc<str>, Rc<Active>>>,
+    by_address: RefCell<HashMap<SocketAddr, Rc<Active>>>,
+    /// Drains of listeners that were changed or removed, until their connections are gone.
+    leaving: RefCell<Vec<Rc<DrainState>>>,
+}
+
+impl Listeners {
+    /// The listener for an original destination: its exact address, or else its port on every address.
+    pub(crate) fn for_destination(&self, destination: SocketAddr) -> Option<Rc<Active>> {
+        let by_address = self.by_address.borrow();
+        let any_v4 = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), destination.port());
+        let any_v6 = SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), destination.port());
+        let wildcard = if destination.is_ipv4() { any_v4 } else { any_v6 };
+        by_address
+            .get(&destination)
+            .or_else(|| by_address.get(&wildcard))
+            .or_else(|| by_address.get(&any_v6))
+            .cloned()
+    }
+
+    /// Adds or changes a listener. New connections get the new configuration at once; those of the old one drain.
+    /// `sockets` are new sockets to accept from.
+    pub(crate) fn set(
+        self: &Rc<Self>,
+        worker: &Rc<Worker>,
+        listener: Arc<Listener>,
+        sockets: Vec<std::net::TcpListener>,
+        drain_time: Duration,
+    ) {
+        let known = self.by_name.borrow().get(&listener.name).cloned();
+        let active = match known {
+            Some(active) => {
+                self.forget_addresses(&active);
+                *active.listener.borrow_mut() = Arc::clone(&listener);
+                let old = active.drain.replace(Rc::default());
+                self.leave(old, drain_time);
+                active
+            }
+            None => Active::new(Arc::clone(&listener)),
+        };
+        self.by_name.borrow_mut().insert(Arc::clone(&listener.name), Rc::clone(&active));
+        for address in &listener.addresses {
+            if let ListenAddress::Tcp(address) = address {
+                self.by_address.borrow_mut().insert(*address, Rc::clone(&active));
+            }
+        }
+        for socket in sockets {
+            match TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    let task = accept_all(Rc::clone(worker), Rc::clone(self), Rc::clone(&active), socket);
+                    tokio::task::spawn_local(task);
+                }
+                Err(error) => tracing::error!(%error, listener = %listener.name, "cannot use a listening socket"),
+            }
+        }
+    }
+
+    /// Stops accepting and drains what was accepted.
+    pub(crate) fn remove(&self, name: &str, drain_time: Duration) {
+        let Some(active) = self.by_name.borrow_mut().remove(name) else { return };
+        self.forget_addresses(&active);
+        active.stopped.set(true);
+        active.stop.notify_waiters();
+        self.leave(active.drain(), drain_time);
+    }
+
+    fn forget_addresses(&self, active: &Rc<Active>) {
+        self.by_address.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, active));
+    }
+
+    fn leave(&self, drain: Rc<DrainState>, drain_time: Duration) {
+        if drain.connections() == 0 {
+            return;
+        }
+        drain.advance(Phase::Draining);
+        self.leaving.borrow_mut().push(Rc::clone(&drain));
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(drain_time).await;
+            drain.advance(Phase::Ending);
+            tokio::time::sleep(drain_time).await;
+            drain.advance(Phase::Ended);
+        });
+    }
+
+    /// Stops accepting everywhere.
+    pub(crate) fn stop_accepting(&self) {
+        for active in self.by_name.borrow().values() {
+            active.stopped.set(true);
+            active.stop.notify_waiters();
+        }
+    }
+
+    /// Brings all connections to this phase.
+    pub(crate) fn advance_all(&self, phase: Phase) {
+        let all: Vec<Rc<DrainState>> = self.drains();
+        all.iter().for_each(|drain| drain.advance(phase));
+    }
+
+    fn drains(&self) -> Vec<Rc<DrainState>> {
+        self.leaving.borrow_mut().retain(|drain| drain.connections() > 0);
+        let leaving = self.leaving.borrow();
+        self.by_name.borrow().values().map(|active| active.drain()).chain(leaving.iter().cloned()).collect()
+    }
+
+    /// Open connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.drains().iter().map(|drain| drain.connections()).sum()
+    }
+}
+
+/// Accepts until the listener is removed; what the kernel had accepted by then is still served.
+async fn accept_all(worker: Rc<Worker>, listeners: Rc<Listeners>, active: Rc<Active>, socket: TcpListener) {
+    let mut failing_since: Option<Instant> = None;
+    loop {
+        let stopped = active.stop.notified();
+        if active.stopped.get() {
+            break;
+        }
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = stopped => break,
+        };
+        match accepted {
+            Ok((tcp, remote)) => {
+                failing_since = None;
+                spawn(&worker, &listeners, &active, tcp, remote);
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: waiting lets others end.
+                if failing_since.is_none() {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                failing_since.get_or_insert_with(Instant::now);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    while let Some(Ok((tcp, remote))) = futures::FutureExt::now_or_never(socket.accept()) {
+        spawn(&worker, &listeners, &active, tcp, remote);
+    }
+}
+
+fn spawn(
+    worker: &Rc<Worker>,
+    listeners: &Rc<Listeners>,
+    active: &Rc<Active>,
+    tcp: tokio::net::TcpStream,
+    remote: SocketAddr,
+) {
+    let serve = accept::serve(Rc::clone(worker), Rc::clone(listeners), Rc::clone(active), tcp, remote);
+    tokio::task::spawn_local(serve);
+}

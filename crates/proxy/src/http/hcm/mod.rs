@@ -1,0 +1,11 @@
+//! The HTTP connection manager's work on heads.
+
+mod reply;
+mod request;
+mod request_id;
+mod response;
+mod xfcc;
+
+pub(crate) use reply::Reply;
+pub(crate) use request::{Refusal, process as process_request};
+pub(crate) use response::process as process_response;

@@ -1,0 +1,114 @@
+//! Sends heads: the framing that the peer's protocol needs, and the fields that go with it.
+
+use crate::codec::h1::{BodyLength, encode_fields, encode_request_line, encode_status_line};
+use crate::http::h1conn::H1Conn;
+use crate::http::stream::{Stream, StreamError};
+use crate::http::{HeaderId, RequestHead, ResponseHead, Version};
+
+/// How a response goes downstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// The request's version.
+    pub(crate) version: Version,
+    pub(crate) to_head_request: bool,
+    /// The connection ends after this response.
+    pub(crate) close: bool,
+    /// The client of an HTTP/1.0 connection asked to keep it.
+    pub(crate) keep_alive_asked: bool,
+    /// Protocols are switched: bytes follow as they are.
+    pub(crate) tunnel: bool,
+}
+
+/// Queues a response head; `body` says what follows. Returns false when only closing the connection can end the body.
+pub(crate) fn send_response(
+    stream: &mut Stream,
+    head: &mut ResponseHead,
+    body: BodyLength,
+    manner: Manner,
+) -> Result<bool, StreamError> {
+    match stream {
+        Stream::H2(stream) => {
+            if !manner.tunnel && matches!(body, BodyLength::Chunked | BodyLength::UntilClose) {
+                head.headers.remove_id(HeaderId::ContentLength);
+            }
+            stream.send_response(head, body == BodyLength::None && !manner.tunnel)?;
+            Ok(true)
+        }
+        Stream::H1(conn) => Ok(send_h1_response(conn, head, body, manner)),
+    }
+}
+
+fn send_h1_response(conn: &mut H1Conn, head: &mut ResponseHead, body: BodyLength, manner: Manner) -> bool {
+    let bodiless = manner.to_head_request || matches!(head.status, 100..=199 | 204 | 304) || manner.tunnel;
+    let (mut framing, mut close) = (body, manner.close);
+    let mut extra: &[u8] = b"";
+    if bodiless {
+        framing = BodyLength::None;
+        if matches!(head.status, 100..=199 | 204) {
+            head.headers.remove_id(HeaderId::ContentLength);
+        } else if manner.to_head_request && matches!(body, BodyLength::Chunked) {
+            extra = b"transfer-encoding: chunked\r\n";
+        }
+    } else {
+        match body {
+            BodyLength::None if !head.headers.has_id(HeaderId::ContentLength) => extra = b"content-length: 0\r\n",
+            BodyLength::None | BodyLength::Length(_) => {}
+            BodyLength::Chunked | BodyLength::UntilClose => {
+                head.headers.remove_id(HeaderId::ContentLength);
+                if manner.version == Version::Http10 {
+                    framing = BodyLength::UntilClose;
+                    close = true;
+                } else {
+                    framing = BodyLength::Chunked;
+                    extra = b"transfer-encoding: chunked\r\n";
+                }
+            }
+        }
+    }
+    let keep_case = conn.keep_case;
+    let out = conn.send.bytes();
+    encode_status_line(head.status, out);
+    encode_fields(&head.headers, keep_case, |_| false, out);
+    out.extend_from_slice(extra);
+    if !manner.tunnel {
+        if close {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if manner.version == Version::Http10 && manner.keep_alive_asked {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    conn.frame_body(framing);
+    if manner.tunnel {
+        conn.become_tunnel();
+    }
+    !close
+}
+
+/// Queues a request head for an HTTP/1 upstream; returns how its body is framed.
+pub(crate) fn send_h1_request(conn: &mut H1Conn, head: &RequestHead, upgrade: bool) -> BodyLength {
+    let has_length = head.headers.has_id(HeaderId::ContentLength);
+    let framing = match head.body {
+        BodyLength::None => BodyLength::None,
+        BodyLength::Length(n) => BodyLength::Length(n),
+        BodyLength::Chunked => BodyLength::Chunked,
+        // HTTP/2 downstream: the length is what its field says, and the crate holds the peer to it.
+        BodyLength::UntilClose if has_length => BodyLength::UntilClose,
+        BodyLength::UntilClose => BodyLength::Chunked,
+    };
+    let keep_case = conn.keep_case;
+    let out = conn.send.bytes();
+    let target = if head.is_connect() && head.path().is_empty() { head.authority() } else { head.path() };
+    encode_request_line(head.method(), target, out);
+    out.extend_from_slice(b"host: ");
+    out.extend_from_slice(head.authority());
+    out.extend_from_slice(b"\r\n");
+    let skip = |id| matches!(id, HeaderId::TransferEncoding) || (framing == BodyLength::Chunked && id == HeaderId::ContentLength);
+    encode_fields(&head.headers, keep_case, skip, out);
+    if framing == BodyLength::Chunked {
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    conn.frame_body(if upgrade { BodyLength::UntilClose } else { framing });
+    framing
+}

@@ -1,0 +1,434 @@
+//! One attempt: endpoint, connection, request out, until the response's head is here or the attempt has failed.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::clocks::{Clocks, Expiry};
+use super::failure::{Failure, ResetReason};
+use super::relay::{Broken, Relay};
+use super::upstream::Upstream;
+use super::{Stop, Turn};
+use crate::balance::{ActiveRequest, Ask, Host, NoHost};
+use crate::codec::h1::Limits;
+use crate::config::Cluster;
+use crate::config::cluster::UpstreamProtocol;
+use crate::config::route::Priority;
+use crate::http::hcm::Reply;
+use crate::http::stream::StreamError;
+use crate::http::HeaderId;
+use crate::observe::hooks;
+use crate::observe::record::ResponseFlags;
+use crate::resilience::breaker::{Permit, Resource};
+use crate::resilience::outlier::Outcome;
+use crate::resilience::replay::{self, Replay};
+use crate::resilience::retry::RetryState;
+use crate::upstream::{self, AcquireError, Acquired, ConnectOptions, Effort, PoolProtocol, Target};
+
+/// What stays the same, or is carried over, from attempt to attempt.
+pub(super) struct Plan {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) priority: Priority,
+    pub(super) upload: Relay,
+    pub(super) clocks: Clocks,
+    pub(super) timeout: Option<Duration>,
+    pub(super) per_try: Option<Duration>,
+    pub(super) retry: Option<RetryState>,
+    pub(super) upgrade: bool,
+    pub(super) per_try_idle: Option<Duration>,
+    pub(super) expected_ms: Option<u64>,
+    pub(super) replays: u32,
+    pub(super) permit: Option<Permit>,
+    pub(super) active: Option<ActiveRequest>,
+    pub(super) retry_permit: Option<Permit>,
+}
+
+impl Plan {
+    /// Time limits of the response begin.
+    pub(super) fn request_complete(&mut self, now: Instant) {
+        self.clocks.request = None;
+        self.clocks.response = self.timeout.map(|limit| now + limit);
+        self.begin_try(now);
+    }
+
+    /// The limits of one attempt begin.
+    pub(super) fn begin_try(&mut self, now: Instant) {
+        if self.upload.ended {
+            self.clocks.per_try = self.per_try.map(|limit| now + limit);
+        }
+        self.clocks.per_try_idle = self.per_try_idle;
+    }
+
+    /// Lets go of what the last attempt held.
+    pub(super) fn release(&mut self) {
+        self.permit = None;
+        self.active = None;
+    }
+}
+
+/// Why an attempt has no response.
+pub(super) enum Attempt {
+    /// The request as a whole is over.
+    Stop(Stop),
+    NoHost(NoHost),
+    PerTryTimeout,
+    /// Broken upstream; true: it may be sent again at once, whatever the retry policy says.
+    Failed(Failure, bool),
+}
+
+impl From<Stop> for Attempt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl Turn<'_> {
+    pub(super) async fn attempt(&mut self, plan: &mut Plan) -> Result<Upstream, Attempt> {
+        plan.release();
+        let now = Instant::now();
+        plan.begin_try(now);
+        plan.clocks.active_at = now;
+        let host = self.choose_host(plan, now)?;
+        let Some(permit) = plan.cluster.breaker(plan.priority).try_take(Resource::Requests) else {
+            hooks::pending_overflow(self.worker, &plan.cluster);
+            return Err(Attempt::Failed(Failure::new(ResetReason::Overflow), false));
+        };
+        plan.permit = Some(permit);
+        plan.active = Some(host.shared.begin_request());
+        hooks::on_attempt(self.worker, &plan.cluster, self.record.attempts > 1);
+        self.auto_host(&host);
+        let acquired = self.connection(plan, host).await?;
+        self.note_attempt_headers(plan);
+        let limits = &plan.cluster.info.http;
+        let limits =
+            Limits { bytes: limits.max_response_headers_bytes, fields: limits.max_response_headers_count as usize };
+        let ended = plan.upload.ended && plan.upload.replay.as_ref().is_none_or(|replay| replay.bytes.is_empty());
+        let begun = Upstream::begin(acquired, self.request, ended && plan.upload.trailers.is_none(), plan.upgrade, limits).await;
+        let mut up = match begun {
+            Ok(up) => up,
+            Err(failure) => return Err(self.judge(plan, failure, None)),
+        };
+        self.note_connection(&up);
+        if !self.resume_upload(plan, &mut up) {
+            return Err(Attempt::Failed(Failure::new(ResetReason::ConnectionTermination), false));
+        }
+        match self.await_head(plan, &mut up).await {
+            Ok(()) => {
+                plan.retry_permit = None;
+                Ok(up)
+            }
+            Err(Waiting::Upstream(error)) => {
+                let failure = Failure::stream(&error);
+                Err(self.judge(plan, failure, Some((up, error))))
+            }
+            Err(Waiting::PerTry) => {
+                up.abandon();
+                Err(Attempt::PerTryTimeout)
+            }
+            Err(Waiting::Stop(stop)) => {
+                up.abandon();
+                Err(Attempt::Stop(stop))
+            }
+        }
+    }
+
+    fn choose_host(&mut self, plan: &mut Plan, now: Instant) -> Result<Arc<Host>, Attempt> {
+        let (avoid, more_picks) = plan.retry.as_ref().map_or((&[][..], 0), RetryState::avoid);
+        let ask = Ask {
+            avoid,
+            more_picks,
+            destination: self.destination(&plan.cluster),
+            now,
+        };
+        let pick = self.worker.choose(&plan.cluster, &ask).map_err(Attempt::NoHost)?;
+        if let Some(retry) = &mut plan.retry {
+            retry.attempt(&pick.host);
+        }
+        if let Some(before) = self.record.host.replace(Arc::clone(&pick.host)) {
+            self.record.hosts_attempted.push(before);
+        }
+        Ok(pick.host)
+    }
+
+    async fn connection(&mut self, plan: &mut Plan, host: Arc<Host>) -> Result<Acquired, Attempt> {
+        let target = self.target(plan, host);
+        let now = Instant::now();
+        let pool = target.pool(self.worker, now);
+        if let Some(found) = upstream::ready(&pool, now) {
+            return Ok(found);
+        }
+        let effort = Cell::new(Effort::default());
+        let worker = self.worker;
+        let result = {
+            let acquiring = pin!(upstream::acquire(worker, &target, &pool, &effort));
+            self.watch(plan, acquiring).await
+        };
+        let effort = effort.get();
+        self.record.moments.upstream_connect_begin = effort.begin;
+        self.record.moments.upstream_connect_end = effort.connected;
+        self.record.moments.upstream_handshake_end = effort.secured;
+        match result {
+            Err(Stop::Reply(reply)) if reply.details == PER_TRY => Err(Attempt::PerTryTimeout),
+            Err(stop) => Err(Attempt::Stop(stop)),
+            Ok(Ok(acquired)) => Ok(acquired),
+            Ok(Err(error)) => {
+                let timeout = matches!(&error, AcquireError::Connect(upstream::ConnectError::Timeout));
+                if matches!(&error, AcquireError::Connect(_)) {
+                    self.outlier(plan, if timeout { Outcome::ConnectTimeout } else { Outcome::ConnectFailure });
+                }
+                Err(Attempt::Failed(Failure::acquire(error), false))
+            }
+        }
+    }
+
+    fn target(&self, plan: &Plan, host: Arc<Host>) -> Target {
+        let info = &plan.cluster.info;
+        let protocol = match info.http.protocol {
+            UpstreamProtocol::Http1 => PoolProtocol::Http1,
+            UpstreamProtocol::Http2 => PoolProtocol::Http2,
+            UpstreamProtocol::Auto if host.transport.is_some() => PoolProtocol::Auto,
+            UpstreamProtocol::Auto => PoolProtocol::Http1,
+            UpstreamProtocol::UseDownstream if self.down_is_h2() => PoolProtocol::Http2,
+            UpstreamProtocol::UseDownstream => PoolProtocol::Http1,
+        };
+        let sni = match (&host.transport, info.http.auto_sni) {
+            (Some(_), true) => {
+                let authority = match &info.http.override_auto_sni_header {
+                    Some(name) => self.request.headers.get(name.as_str()).unwrap_or_default(),
+                    None => self.request.authority(),
+                };
+                std::str::from_utf8(crate::config::route_match::without_port(authority)).ok().map(Arc::from)
+            }
+            (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => Some(Arc::clone(&host.hostname)),
+            _ => None,
+        };
+        Target {
+            config: Arc::clone(&self.config),
+            cluster: Arc::clone(&plan.cluster),
+            host,
+            priority: plan.priority,
+            protocol,
+            options: ConnectOptions { sni, alpn: alpn(protocol) },
+            downstream: if info.connection_pool_per_downstream_connection { self.connection.id } else { 0 },
+        }
+    }
+
+    /// Waits for `future` while the client stays and no time limit passes.
+    pub(super) async fn watch<F: Future>(&mut self, plan: &mut Plan, future: F) -> Result<F::Output, Stop> {
+        let mut future = pin!(future);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if let Poll::Ready(error) = self.down.poll_gone(cx) {
+                return Poll::Ready(Err(Stop::Downstream(error)));
+            }
+            self.poll_clocks(plan, cx).map(|expiry| Err(self.expired(plan, expiry)))
+        })
+        .await
+    }
+
+    fn poll_clocks(&mut self, plan: &Plan, cx: &mut Context<'_>) -> Poll<Expiry> {
+        loop {
+            std::task::ready!(self.timer.poll(plan.clocks.next(), cx));
+            if let Some(expiry) = plan.clocks.expired(Instant::now()) {
+                return Poll::Ready(expiry);
+            }
+        }
+    }
+
+    /// The answer to a time limit reached before the response began.
+    fn expired(&mut self, plan: &Plan, expiry: Expiry) -> Stop {
+        // Envoy: 504 when the request was complete, or else the client is too slow.
+        let status = if plan.upload.ended { 504 } else { 408 };
+        self.record.timed_out = true;
+        match expiry {
+            Expiry::Response => {
+                if let Some(host) = &self.record.host {
+                    crate::balance::HostTotals::count(&host.shared.totals.rq_timeout);
+                }
+                self.outlier(plan, Outcome::ConnectTimeout);
+                super::forward::response_timeout().into()
+            }
+            Expiry::PerTry => Reply::new(504, "upstream request timeout", PER_TRY).into(),
+            Expiry::Request => Reply::new(408, "request timeout", "request_overall_timeout").closing().into(),
+            Expiry::StreamIdle => Reply::new(status, "stream timeout", "stream_idle_timeout")
+                .flag(ResponseFlags::STREAM_IDLE_TIMEOUT)
+                .into(),
+            Expiry::MaxStream => Reply::new(status, "downstream duration timeout", "max_duration_timeout")
+                .flag(ResponseFlags::DURATION_TIMEOUT)
+                .into(),
+        }
+    }
+
+    /// Queues again what earlier attempts sent; false when that is no longer known.
+    fn resume_upload(&mut self, plan: &mut Plan, up: &mut Upstream) -> bool {
+        plan.upload.done = false;
+        match &plan.upload.replay {
+            Some(replay) if !replay.bytes.is_empty() => up.stream.push(&replay.bytes),
+            Some(_) => {}
+            None => return plan.upload.bytes == 0,
+        }
+        if plan.upload.ended {
+            up.stream.finish(plan.upload.trailers.as_deref());
+        }
+        true
+    }
+
+    /// Sends the request and waits for the response's head.
+    async fn await_head(&mut self, plan: &mut Plan, up: &mut Upstream) -> Result<(), Waiting> {
+        let mut send_error = None;
+        std::future::poll_fn(|cx| {
+            if !plan.upload.done && send_error.is_none() {
+                match plan.upload.poll(self.down, &mut up.stream, cx) {
+                    Poll::Ready(Err(Broken::Source(error))) => {
+                        return Poll::Ready(Err(Waiting::Stop(self.client_fault(error))));
+                    }
+                    // The peer may have answered and closed: what it said counts.
+                    Poll::Ready(Err(Broken::Sink(error))) => send_error = Some(error),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+                self.note_upload(plan);
+            }
+            loop {
+                match up.poll_head(self.request.method(), self.response, cx) {
+                    Poll::Ready(Ok(bytes)) => {
+                        if self.response.is_informational() {
+                            continue;
+                        }
+                        self.record.upstream_received.head = bytes;
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(Err(error)) => {
+                        return Poll::Ready(Err(Waiting::Upstream(send_error.take().unwrap_or(error))));
+                    }
+                    Poll::Pending => break,
+                }
+            }
+            if let Poll::Ready(error) = self.down.poll_gone(cx) {
+                return Poll::Ready(Err(Waiting::Stop(Stop::Downstream(error))));
+            }
+            self.poll_clocks(plan, cx).map(|expiry| match expiry {
+                Expiry::PerTry => Err(Waiting::PerTry),
+                other => Err(Waiting::Stop(self.expired(plan, other))),
+            })
+        })
+        .await
+    }
+
+    /// The client broke its own request.
+    fn client_fault(&mut self, error: StreamError) -> Stop {
+        match error {
+            StreamError::Malformed(at) => {
+                self.record.cause = Some(crate::http::cause_of(&at));
+                Reply::new(at.fault.status(), reason(at.fault.status()), at.fault.details())
+                    .flag(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR)
+                    .closing()
+                    .into()
+            }
+            other => Stop::Downstream(other),
+        }
+    }
+
+    pub(super) fn note_upload(&mut self, plan: &mut Plan) {
+        if !plan.upload.moved {
+            return;
+        }
+        plan.upload.moved = false;
+        let now = Instant::now();
+        plan.clocks.active_at = now;
+        self.record.received.body = plan.upload.bytes;
+        if plan.upload.ended && self.record.moments.request_end.is_none() {
+            self.record.moments.request_end = Some(now);
+            plan.request_complete(now);
+        }
+    }
+
+    /// Decides whether a failed attempt may be repeated as if it had never been; the proof is [`replay::judge`]'s.
+    fn judge(&mut self, plan: &mut Plan, failure: Failure, broken: Option<(Upstream, StreamError)>) -> Attempt {
+        let up = broken.as_ref().map(|(up, _)| up);
+        let refused = broken.as_ref().is_none_or(|(_, error)| *error == StreamError::Refused);
+        let lost = matches!(&broken, Some((_, StreamError::Closed | StreamError::ConnectionReset)));
+        let verdict = replay::judge(&replay::Failure {
+            method: self.request.method(),
+            reused_connection: lost && up.is_some_and(|up| up.reused),
+            request_bytes_written: u64::from(!up.is_none_or(Upstream::unsent)),
+            response_bytes_received: u64::from(!refused && !up.is_none_or(Upstream::silent)),
+            body_replayable: plan.upload.replay.is_some() && !plan.upgrade,
+            peer_refused: refused,
+            replays: plan.replays,
+        });
+        if let Some((up, _)) = broken {
+            if refused {
+                up.retire();
+            }
+            up.abandon();
+        }
+        let replayable = matches!(verdict, Replay::Safe(_));
+        if replayable {
+            plan.replays += 1;
+        } else {
+            self.outlier(plan, Outcome::RequestFailed);
+        }
+        Attempt::Failed(failure, replayable)
+    }
+
+    fn note_connection(&mut self, up: &Upstream) {
+        let meta = up.meta();
+        let record = &mut self.record;
+        record.upstream_local = meta.local;
+        record.upstream_remote = meta.remote;
+        record.upstream_protocol = Some(up.stream.version());
+        record.upstream_connection_id = Some(meta.id);
+        record.upstream_reused = up.reused;
+        record.upstream_tls = meta.tls.clone();
+        record.upstream_sent.head = up.head_bytes;
+        record.moments.upstream_tx_begin = Some(Instant::now());
+    }
+
+    /// For pass-through clusters.
+    fn destination(&self, cluster: &Cluster) -> Option<std::net::SocketAddr> {
+        let crate::config::cluster::Discovery::OriginalDst(settings) = &cluster.info.discovery else { return None };
+        let mut destination = match &settings.header {
+            Some(name) => std::str::from_utf8(self.request.headers.get(name.as_str())?).ok()?.parse().ok()?,
+            None => self.connection.local,
+        };
+        if let Some(port) = settings.port_override {
+            destination.set_port(port);
+        }
+        Some(destination)
+    }
+
+    /// `x-envoy-attempt-count` changes with each attempt.
+    fn note_attempt_headers(&mut self, _plan: &Plan) {
+        let counted = self.record.virtual_host.as_ref().is_some_and(|vhost| vhost.include_request_attempt_count);
+        if counted {
+            let mut digits = itoa::Buffer::new();
+            let count = digits.format(self.record.attempts);
+            self.request.headers.set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+        }
+    }
+}
+
+/// Why waiting for a head ended without one.
+enum Waiting {
+    Upstream(StreamError),
+    PerTry,
+    Stop(Stop),
+}
+
+const PER_TRY: &str = "upstream_per_try_timeout";
+
+fn alpn(protocol: PoolProtocol) -> Option<&'static [&'static [u8]]> {
+    match protocol {
+        PoolProtocol::Auto => Some(&[b"h2", b"http/1.1"]),
+        PoolProtocol::Http1 | PoolProtocol::Http2 | PoolProtocol::Tcp => None,
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    crate::codec::h1::reason_phrase(status)
+}

@@ -1,0 +1,307 @@
+//! One request from its head to its log line: route, filters, attempts upstream, response. HTTP/1 and HTTP/2 alike.
+
+pub(crate) mod answer;
+mod attempt;
+mod clocks;
+mod direct;
+mod failure;
+mod filter;
+mod finalize;
+mod forward;
+mod mirror;
+mod relay;
+mod respond;
+mod retry;
+mod upstream;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use crate::codec::h1::BodyLength;
+use crate::config::hcm::RouteSource;
+use crate::config::route::{Action, RequireTls};
+use crate::config::{Config, Hcm, RouteTable};
+use crate::http::hcm::{self, Refusal, Reply};
+use crate::http::stream::{Stream, StreamError};
+use crate::http::timer::Deadline;
+use crate::http::{HeaderId, HeaderList, RequestHead, ResponseHead, Version, has_token};
+use crate::observe::hooks;
+use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
+use crate::downstream::h1::Last;
+use crate::worker::Worker;
+
+use answer::Manner;
+
+/// What becomes of an HTTP/1 connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    KeepAlive,
+    Close,
+}
+
+/// Why serving a request stopped before its response was complete.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The proxy answers.
+    Reply(Box<Reply>),
+    /// The client is gone or broke its message.
+    Downstream(StreamError),
+    /// The response had begun and cannot be completed; flags and details are recorded.
+    Broken,
+}
+
+impl From<Reply> for Stop {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(Box::new(reply))
+    }
+}
+
+/// One request in the course of being served.
+pub(crate) struct Turn<'c> {
+    pub(crate) worker: &'c Rc<Worker>,
+    pub(crate) connection: &'c Arc<ConnectionFacts>,
+    pub(crate) hcm: &'c Arc<Hcm>,
+    pub(crate) down: &'c mut Stream,
+    pub(crate) timer: &'c mut Deadline,
+    pub(crate) request: &'c mut RequestHead,
+    pub(crate) response: &'c mut ResponseHead,
+    pub(crate) record: RequestRecord,
+    pub(crate) config: Arc<Config>,
+    /// The connection is draining or has served its last request.
+    pub(crate) last: Last<'c>,
+    pub(crate) manner: Manner,
+    pub(crate) head_sent: bool,
+    pub(crate) trailers: Option<Box<HeaderList>>,
+}
+
+impl<'c> Turn<'c> {
+    /// Serves the request whose head was just read.
+    pub(crate) async fn run(mut self) -> After {
+        self.prepare();
+        let result = match self.serve().await {
+            Err(Stop::Reply(reply)) => self.reply(&reply).await,
+            other => other,
+        };
+        let after = match result {
+            Ok(()) => self.complete(),
+            Err(stop) => {
+                self.break_off(&stop);
+                After::Close
+            }
+        };
+        self.finish();
+        after
+    }
+
+    /// Answers a head that could not be read, and logs it. The connection ends.
+    pub(crate) async fn refuse_head(mut self, reply: Reply) {
+        self.record.protocol = Some(self.request.version);
+        self.request.clear();
+        self.request.body = BodyLength::UntilClose;
+        if let Stream::H1(conn) = &mut *self.down {
+            conn.expect_body(BodyLength::None);
+        }
+        if let Err(stop) = self.reply(&reply.closing()).await {
+            self.break_off(&stop);
+        }
+        self.finish();
+    }
+
+    fn prepare(&mut self) {
+        let head = &*self.request;
+        self.record.protocol = Some(head.version);
+        let closes = match head.version {
+            Version::Http10 => !has_token(&head.headers, HeaderId::Connection, b"keep-alive"),
+            Version::Http11 => {
+                head.headers.has_id(HeaderId::Connection) && has_token(&head.headers, HeaderId::Connection, b"close")
+            }
+            Version::Http2 => false,
+        };
+        self.manner = Manner {
+            version: head.version,
+            to_head_request: head.is_head(),
+            close: closes,
+            keep_alive_asked: head.version == Version::Http10 && !closes,
+            tunnel: false,
+        };
+        if let Stream::H1(conn) = &mut *self.down {
+            conn.expect_body(head.body);
+            // Until the head of the response says otherwise.
+            conn.frame_body(BodyLength::None);
+        }
+        if head.body == BodyLength::None {
+            self.record.moments.request_end = Some(self.record.start);
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), Stop> {
+        let worker = self.worker;
+        let (hcm, connection) = (self.hcm, self.connection);
+        hcm::process_request(hcm, connection, self.request, &mut self.record, || worker.random())
+            .map_err(|refusal| self.refuse(refusal))?;
+        self.normalize_path()?;
+        self.continue_expected().await?;
+        let table: Arc<RouteTable> = match &hcm.routes {
+            RouteSource::Inline(table) => Arc::clone(table),
+            RouteSource::Rds { id, .. } => match self.config.route_table(*id) {
+                Some(table) => Arc::clone(table),
+                None => return Err(self.no_route()),
+            },
+        };
+        let Some(vhost) = table.virtual_host(self.request.authority()).map(Arc::clone) else {
+            return Err(self.no_route());
+        };
+        self.record.virtual_host = Some(Arc::clone(&vhost));
+        self.require_tls(vhost.require_tls)?;
+        let random = worker.random();
+        let Some(route) = table.route(&vhost, &self.view(), random).map(Arc::clone) else {
+            return Err(self.no_route());
+        };
+        self.record.route = Some(Arc::clone(&route));
+        self.filter(&route).await?;
+        match &route.action {
+            Action::Forward(forward) => self.forward(&table, &vhost, &route, forward).await,
+            Action::Redirect(redirect) => Err(self.redirect(&table, &vhost, &route, redirect)),
+            Action::Direct(direct) => Err(self.direct(&table, &vhost, &route, direct)),
+        }
+    }
+
+    /// The request as matchers and format strings see it.
+    pub(crate) fn view(&self) -> Exchange<'_> {
+        Exchange {
+            record: &self.record,
+            connection: self.connection,
+            request: Some(self.request),
+            response: Some(self.response),
+            trailers: self.trailers.as_deref(),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Stop {
+        let reply = Reply::new(refusal.status, "", refusal.details);
+        if refusal.close { reply.closing().into() } else { reply.into() }
+    }
+
+    fn no_route(&self) -> Stop {
+        Reply::new(404, "", "route_not_found").flag(ResponseFlags::NO_ROUTE_FOUND).into()
+    }
+
+    fn require_tls(&self, rule: RequireTls) -> Result<(), Stop> {
+        let needed = match rule {
+            RequireTls::None => false,
+            RequireTls::ExternalOnly => !self.record.internal,
+            RequireTls::All => true,
+        };
+        if !needed || self.request.headers.get_id(HeaderId::XForwardedProto) == Some(b"https") {
+            return Ok(());
+        }
+        let mut location = b"https://".to_vec();
+        location.extend_from_slice(self.request.authority());
+        location.extend_from_slice(self.request.path());
+        Err(Reply::new(301, "", "direct_response").header(HeaderId::Location, location).into())
+    }
+
+    /// RFC 9110 §10.1.1. Envoy answers `100 Continue` itself unless it is told to pass it on.
+    async fn continue_expected(&mut self) -> Result<(), Stop> {
+        if !self.request.headers.has_id(HeaderId::Expect) || self.hcm.proxy_100_continue {
+            return Ok(());
+        }
+        let asked = self.request.headers.get_id(HeaderId::Expect).is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
+        if !asked {
+            return Ok(());
+        }
+        self.request.headers.remove_id(HeaderId::Expect);
+        if let Stream::H1(conn) = &mut *self.down
+            && self.request.version == Version::Http11
+            && conn.unread() == 0
+        {
+            conn.send.bytes().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            std::future::poll_fn(|cx| conn.poll_flush(cx)).await.map_err(Stop::Downstream)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the connection goes on. A body that the client has not finished sending cannot be skipped safely.
+    fn complete(&mut self) -> After {
+        if self.manner.close || !self.down.body_done() { After::Close } else { After::KeepAlive }
+    }
+
+    fn break_off(&mut self, stop: &Stop) {
+        if let Stop::Downstream(error) = stop {
+            let (flag, details) = match error {
+                StreamError::Malformed(at) => {
+                    self.record.cause = Some(crate::http::cause_of(at));
+                    (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, at.fault.details())
+                }
+                StreamError::StreamReset(_) => {
+                    (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, "http2.remote_reset")
+                }
+                _ => (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, "downstream_remote_disconnect"),
+            };
+            self.record.flags.insert(flag);
+            self.record.details = details.into();
+        }
+        if let Stream::H2(stream) = &mut *self.down {
+            stream.reset(h2::Reason::INTERNAL_ERROR);
+        }
+    }
+
+    fn finish(&mut self) {
+        let now = Instant::now();
+        self.record.moments.end = Some(now);
+        let exchange = self.view();
+        hooks::on_request_complete(self.worker, self.hcm, &exchange);
+    }
+
+    /// Sends an answer of our own.
+    async fn reply(&mut self, reply: &Reply) -> Result<(), Stop> {
+        self.record.flags.insert(reply.flags);
+        self.record.details = reply.details.clone();
+        if self.head_sent {
+            return Err(Stop::Broken);
+        }
+        if let Stream::H1(conn) = &mut *self.down {
+            // What is left of a small request body is dropped, so that the connection can go on.
+            std::future::poll_fn(|cx| {
+                while let Poll::Ready(Ok(crate::http::stream::Fill::Data)) = conn.poll_fill(cx) {
+                    let n = conn.data().len();
+                    conn.consume(n);
+                }
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let body = self.local_reply(reply);
+        self.manner.close |= reply.close || !self.down.body_done() || self.last.is_last();
+        let length = if body.is_empty() { BodyLength::None } else { BodyLength::Length(body.len() as u64) };
+        self.head_sent = true;
+        answer::send_response(self.down, self.response, length, self.manner).map_err(Stop::Downstream)?;
+        self.record.status = self.response.status;
+        self.record.moments.downstream_tx_begin = Some(Instant::now());
+        if !self.manner.to_head_request && !body.is_empty() {
+            self.down.push(&body);
+            self.record.sent.body = body.len() as u64;
+        }
+        self.down.finish(None);
+        self.record.local_reply = Some(body);
+        self.flush().await?;
+        self.record.moments.downstream_tx_end = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Sends what is queued, for as long as the peer keeps taking it.
+    async fn flush(&mut self) -> Result<(), Stop> {
+        let limit = self.hcm.timeouts.stream_flush.or(self.hcm.timeouts.stream_idle);
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        let (down, timer) = (&mut *self.down, &mut *self.timer);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(result) = down.poll_flush(cx) {
+                return Poll::Ready(result.map_err(Stop::Downstream));
+            }
+            timer.poll(deadline, cx).map(|()| Err(Stop::Broken))
+        })
+        .await
+    }
+}

@@ -1,0 +1,131 @@
+//! HTTP/2 connections upstream: shared by many requests, each driven by a task of its own.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::sync::watch;
+
+use super::connect::ConnectError;
+use super::pool::{ConnectionMeta, Handoff, OpenSlot, Pool};
+use crate::config::hcm::Http2Options;
+use crate::http::transport::Transport;
+
+/// Requests that wait for the same connection watch this.
+pub type Opening = watch::Receiver<Option<Result<(), ConnectError>>>;
+
+/// One HTTP/2 connection.
+#[derive(Debug)]
+pub struct H2Connection {
+    pub meta: Rc<ConnectionMeta>,
+    sender: RefCell<SendRequest<Bytes>>,
+    active: Cell<u32>,
+    /// No further streams: GOAWAY, an error, or the last of its requests.
+    closed: Cell<bool>,
+    max_streams: u32,
+    idle_since: Cell<Instant>,
+    pool: std::rc::Weak<Pool>,
+}
+
+/// One stream's share of a connection.
+#[derive(Debug)]
+pub struct H2Lease {
+    pub connection: Rc<H2Connection>,
+}
+
+impl Drop for H2Lease {
+    fn drop(&mut self) {
+        let connection = &self.connection;
+        connection.active.set(connection.active.get() - 1);
+        connection.idle_since.set(Instant::now());
+        if let Some(pool) = connection.pool.upgrade() {
+            pool.wake_waiter(Handoff::Slot);
+        }
+    }
+}
+
+impl H2Connection {
+    /// Speaks the preface and starts the task that drives the connection. It ends when the peer closes or when
+    /// nobody holds the connection and its streams any more.
+    pub async fn open(
+        transport: Transport,
+        options: &Http2Options,
+        meta: Rc<ConnectionMeta>,
+        slot: OpenSlot,
+    ) -> Result<Rc<Self>, h2::Error> {
+        let (sender, driver) = h2::client::Builder::new()
+            .initial_window_size(options.initial_stream_window.min(MAX_WINDOW))
+            .initial_connection_window_size(options.initial_connection_window.min(MAX_WINDOW))
+            .header_table_size(options.header_table_size)
+            .enable_push(false)
+            .max_header_list_size(1 << 20)
+            .handshake::<_, Bytes>(transport)
+            .await?;
+        let connection = Rc::new(Self {
+            meta,
+            sender: RefCell::new(sender),
+            active: Cell::new(0),
+            closed: Cell::new(false),
+            max_streams: options.max_concurrent_streams,
+            idle_since: Cell::new(Instant::now()),
+            pool: Rc::downgrade(slot.pool()),
+        });
+        let weak = Rc::downgrade(&connection);
+        tokio::task::spawn_local(async move {
+            let ended = driver.await;
+            tracing::trace!(?ended, "upstream HTTP/2 connection ended");
+            if let Some(connection) = weak.upgrade() {
+                connection.closed.set(true);
+            }
+            drop(slot);
+        });
+        Ok(connection)
+    }
+
+    /// Whether one more stream may begin.
+    #[must_use]
+    pub fn has_room(&self, max_requests: u32) -> bool {
+        let peer = self.sender.borrow().current_max_send_streams();
+        !self.closed.get()
+            && self.active.get() < self.max_streams
+            && (self.active.get() as usize) < peer
+            && (max_requests == 0 || self.meta.requests.get() < max_requests)
+    }
+
+    #[must_use]
+    pub fn allows_extended_connect(&self) -> bool {
+        self.sender.borrow().is_extended_connect_protocol_enabled()
+    }
+
+    /// Begins a stream's use of the connection.
+    #[must_use]
+    pub fn lease(self: &Rc<Self>) -> H2Lease {
+        self.active.set(self.active.get() + 1);
+        self.meta.requests.set(self.meta.requests.get() + 1);
+        H2Lease { connection: Rc::clone(self) }
+    }
+
+    /// A handle to send one request with.
+    #[must_use]
+    pub fn sender(&self) -> SendRequest<Bytes> {
+        self.sender.borrow().clone()
+    }
+
+    /// The connection refused a stream: no more are begun on it.
+    pub fn retire(&self) {
+        self.closed.set(true);
+    }
+
+    /// Whether the pool keeps it.
+    #[must_use]
+    pub(super) fn keep(&self, now: Instant, idle_timeout: Option<Duration>, removed: bool) -> bool {
+        let idle = self.active.get() == 0;
+        let age = now.saturating_duration_since(self.idle_since.get());
+        !(self.closed.get() || idle && (removed || idle_timeout.is_some_and(|limit| age >= limit)))
+    }
+}
+
+/// RFC 9113 §6.9.1: windows are at most 2^31-1; ours are bounded so that one peer cannot make us buffer without end.
+const MAX_WINDOW: u32 = 16 * 1024 * 1024;
