@@ -20,7 +20,7 @@ impl Connection {
         let stream = protocol::connect(directory)?;
         stream.set_nonblocking(true)?;
         protocol::send(&stream, request, fds)?;
-        Ok(Self { stream: AsyncFd::register(stream)?, inbox: Inbox::default() })
+        Ok(Self { stream: crate::shim::poll(stream)?, inbox: Inbox::default() })
     }
 
     async fn next(&mut self) -> io::Result<Reply> {

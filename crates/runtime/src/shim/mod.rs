@@ -15,8 +15,8 @@ pub(crate) mod protocol;
 mod server;
 
 use std::io::{self, Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixListener;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
@@ -24,6 +24,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{ForkResult, fork, sethostname, setsid};
 
 use protocol::PodConfig;
+use tokio::io::unix::AsyncFd;
 
 pub(crate) use log::tail_of;
 
@@ -35,6 +36,19 @@ pub(crate) fn own(fd: RawFd) -> OwnedFd {
     // SAFETY: each caller passes a descriptor number that it alone received.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
+
+/// Registers a descriptor's owner with the runtime's reactor.
+pub(crate) fn poll<T: AsRawFd + Owner>(owner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: an `Owner` holds its descriptor open, and always the same one, until it is dropped.
+    Ok(unsafe { AsyncFd::register(owner) }?)
+}
+
+/// Types of the standard library that own one descriptor for life.
+pub(crate) trait Owner {}
+
+impl Owner for std::fs::File {}
+impl Owner for UnixListener {}
+impl Owner for UnixStream {}
 
 /// Runs the shim of the pod whose directory is the last argument. Returns in the process that was
 /// started once the shim listens, and in the shim itself at its end.

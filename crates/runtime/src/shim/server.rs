@@ -61,7 +61,7 @@ pub(super) fn serve(listener: UnixListener, lifeline: Option<OwnedFd>) -> io::Re
             }
         });
         listener.set_nonblocking(true)?;
-        let listener = AsyncFd::register(listener)?;
+        let listener = super::poll(listener)?;
         let acceptor = shim.clone();
         spawn_local(async move { while acceptor.accept(&listener).await.is_ok() {} });
         tokio::select! {
@@ -79,7 +79,7 @@ async fn gone(lifeline: Option<OwnedFd>) {
     if nonblocking(&lifeline).is_err() {
         return std::future::pending().await;
     }
-    let Ok(lifeline) = AsyncFd::register(std::fs::File::from(lifeline)) else { return std::future::pending().await };
+    let Ok(lifeline) = super::poll(std::fs::File::from(lifeline)) else { return std::future::pending().await };
     loop {
         let Ok(mut ready) = lifeline.readable().await else { return };
         match ready.try_io(|fd| (&mut fd.get_ref()).read(&mut [0; 16])) {
@@ -107,7 +107,7 @@ impl Shim {
 
     async fn converse(self: Rc<Self>, stream: UnixStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        let stream = AsyncFd::register(stream)?;
+        let stream = super::poll(stream)?;
         let mut inbox = Inbox::default();
         let request = loop {
             if let Some(request) = inbox.next::<Request>()? {
@@ -316,7 +316,7 @@ async fn read_all(fd: OwnedFd) -> io::Result<String> {
 
 async fn read_chunks(fd: OwnedFd, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     nonblocking(&fd)?;
-    let fd = AsyncFd::register(std::fs::File::from(fd))?;
+    let fd = super::poll(std::fs::File::from(fd))?;
     let mut chunk = vec![0; 16 * 1024];
     loop {
         let mut ready = fd.readable().await?;
