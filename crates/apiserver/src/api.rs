@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::auth::token::Tokens;
+use crate::convert;
 use crate::objects::call::Call;
 use crate::objects::read::OpenLists;
 use crate::options::Options;
@@ -24,6 +25,7 @@ pub(crate) struct Api {
     pub(crate) open_lists: OpenLists,
     pub(crate) addresses: crate::admission::service::Addresses,
     pub(crate) webhooks: crate::admission::webhook::Webhooks,
+    pub(crate) kubelets: crate::node::KubeletClient,
     pub(crate) schemas: crate::openapi::Schemas,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
 }
@@ -38,12 +40,12 @@ impl Api {
         }
     }
 
-    /// `apiVersion` that objects of the type are stored with, when it is not the one in use.
-    pub(crate) fn storage_api_version(&self, resource: &Resource) -> Option<String> {
+    /// The form in which an object is stored.
+    pub(crate) fn stored_form(&self, resource: &Resource, mut object: Value) -> Value {
         if resource.is("events.k8s.io", "events") {
-            return Some("v1".into());
+            convert::event_to_core(&mut object);
         }
-        None
+        object
     }
 
     /// A stored object as the version in use shows it.
@@ -53,6 +55,9 @@ impl Api {
             return Cow::Borrowed(stored);
         }
         let mut shown = stored.clone();
+        if call.resource.is("events.k8s.io", "events") {
+            convert::event_from_core(&mut shown);
+        }
         shown["apiVersion"] = version.into();
         shown["kind"] = (&*call.resource.kind).into();
         Cow::Owned(shown)

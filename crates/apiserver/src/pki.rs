@@ -106,6 +106,18 @@ impl Pki {
         self.issue("kube-apiserver", &[], &names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
+    /// Writes `pki/kubelet.crt` and `pki/kubelet.key` for the node's kubelet API; the server trusts nodes
+    /// with certificates of its own authority only.
+    pub(crate) fn write_kubelet_serving(&self, options: &Options) -> Result<(), PkiError> {
+        let mut names: Vec<String> = ["localhost", "127.0.0.1"].map(str::to_owned).into();
+        names.push(options.advertise.ip().to_string());
+        names.extend(options.extra_sans.iter().cloned());
+        let issued = self.issue("system:node", &["system:nodes"], &names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let directory = options.data_dir.join("pki");
+        write_private(&directory.join("kubelet.key"), issued.key.as_bytes())?;
+        write_private(&directory.join("kubelet.crt"), issued.certificate.as_bytes())
+    }
+
     /// A client certificate: the user is its common name, the groups its organisations.
     pub(crate) fn client(&self, user: &str, groups: &[&str]) -> Result<Issued, PkiError> {
         self.issue(user, groups, &[], ExtendedKeyUsagePurpose::ClientAuth)

@@ -2,6 +2,7 @@
 
 pub(crate) mod authorize;
 pub(crate) mod rbac;
+mod review;
 pub(crate) mod token;
 
 use serde_json::{Map, Value, json};

@@ -1,11 +1,14 @@
 //! Turns CustomResourceDefinitions into served types and says so in their status.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::api::Api;
 use crate::clock;
+use crate::objects::call::Call;
+use crate::objects::delete::DeleteOptions;
 use crate::registry::Crd;
 use crate::storage::{EventKind, ResourceId};
 
@@ -26,6 +29,11 @@ fn install(api: &Api, object: &Value) {
         Err(causes) => tracing::warn!(definition = %object["metadata"]["name"], ?causes, "a stored definition cannot be served"),
     }
 }
+
+/// Keeps a definition until its objects are gone.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+/// Between looks at definitions that wait for their objects.
+const AGAIN: Duration = Duration::from_millis(300);
 
 /// Follows the definitions until the server stops.
 pub(crate) async fn run(api: Arc<Api>) {
@@ -49,8 +57,13 @@ pub(crate) async fn run(api: Arc<Api>) {
             }
         }
         reached = now;
+        let mut leaving = false;
+        for ((_, name), object) in api.storage.snapshot(&id()).range(None, None) {
+            leaving |= object.value["metadata"]["deletionTimestamp"].is_string() && !clean_up(&api, name, &object.value).await;
+        }
         tokio::select! {
             changed = revision.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(AGAIN), if leaving => {}
             () = api.stopping() => return,
         }
     }
@@ -106,4 +119,34 @@ async fn establish(api: &Api, name: &str, object: &Value) {
     if let Err(error) = api.update(&call, change).await {
         tracing::debug!(name, error = error.message(), "the definition left before it was established");
     }
+}
+
+/// Deletes the objects of a definition that leaves, then lets it go. False while there are any left.
+async fn clean_up(api: &Api, name: &str, definition: &Value) -> bool {
+    let Ok(crd) = Crd::read(definition) else { return true };
+    if let Some(resource) = crd.resources().into_iter().next() {
+        let resource = Arc::new(resource);
+        let objects = || api.storage.snapshot(&resource.id);
+        for ((namespace, name), object) in objects().range(None, None) {
+            if object.value["metadata"]["deletionTimestamp"].is_string() {
+                continue;
+            }
+            let call = Call::internal(resource.clone(), "delete", namespace, name);
+            if let Err(error) = api.delete(&call, &DeleteOptions::default()).await {
+                tracing::debug!(%name, error = error.message(), "a custom object stays for now");
+            }
+        }
+        if !objects().is_empty() {
+            return false;
+        }
+    }
+    let Some(call) = api.internal_call("apiextensions.k8s.io", "customresourcedefinitions", "patch", "", name) else { return true };
+    let change = |current: &Value| {
+        let mut next = current.clone();
+        if let Some(list) = next["metadata"]["finalizers"].as_array_mut() {
+            list.retain(|f| f != CLEANUP);
+        }
+        Ok(next)
+    };
+    api.update(&call, change).await.is_ok()
 }

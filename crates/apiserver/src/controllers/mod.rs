@@ -3,6 +3,9 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod definitions;
+mod events;
+pub(crate) mod garbage;
+pub(crate) mod namespaces;
 
 use std::sync::Arc;
 
@@ -13,4 +16,7 @@ use crate::api::Api;
 /// Starts the loops; they end when the server stops.
 pub(crate) fn start(api: &Arc<Api>, tasks: &TaskTracker) {
     tasks.spawn(definitions::run(api.clone()));
+    tasks.spawn(namespaces::run(api.clone()));
+    tasks.spawn(garbage::run(api.clone()));
+    tasks.spawn(events::run(api.clone()));
 }

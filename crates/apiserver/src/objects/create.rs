@@ -39,7 +39,7 @@ impl Api {
         if self.storage.get(&resource.id, &call.namespace, &call.name).is_some() {
             return Err(exists());
         }
-        meta::initialise(&mut object);
+        meta::initialise(call, &mut object);
         self.reset_status(call, &mut object);
         self.default(call, &mut object)?;
         self.admit(call, "CREATE", &mut object, None).await?;
@@ -55,16 +55,15 @@ impl Api {
             other => ApiError::internal(other),
         })?;
         drop(reservation);
+        if resource.is("", "namespaces") {
+            // At once, so that pods applied together with their namespace find their account.
+            Box::pin(crate::controllers::namespaces::furnish(self, &call.name)).await;
+        }
         Ok(stored)
     }
 
     pub(crate) async fn save(&self, call: &Call, expect: Expect, value: Option<Value>) -> Result<Arc<Object>, WriteError> {
-        let value = value.map(|mut value| {
-            if let Some(version) = self.storage_api_version(&call.resource) {
-                value["apiVersion"] = version.into();
-            }
-            value
-        });
+        let value = value.map(|value| self.stored_form(&call.resource, value));
         let write = Write { resource: call.resource.id.clone(), name: call.object_name(), expect, value };
         self.storage.write(write).await
     }

@@ -148,7 +148,7 @@ impl Api {
         if is_namespace {
             next["status"]["phase"] = "Terminating".into();
         }
-        if !meta::is_deleting(current) {
+        if !meta::is_deleting(current) && current["metadata"]["generation"].is_i64() {
             let generation = current["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
             next["metadata"]["generation"] = generation.into();
         }

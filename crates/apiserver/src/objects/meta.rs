@@ -106,14 +106,27 @@ pub(crate) fn choose_name(call: &Call, object: &mut Value) -> ApiResult<()> {
 }
 
 /// Fills what a new object gets from the server.
-pub(crate) fn initialise(object: &mut Value) {
+pub(crate) fn initialise(call: &Call, object: &mut Value) {
     let meta = metadata(object);
     for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
         meta.remove(field);
     }
     meta.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     meta.insert("creationTimestamp".into(), clock::now().into());
-    meta.insert("generation".into(), 1.into());
+    if counts_generations(call) {
+        meta.insert("generation".into(), 1.into());
+    } else {
+        meta.remove("generation");
+    }
+}
+
+/// Types whose spec is acted on by something that reports the generation that it saw.
+fn counts_generations(call: &Call) -> bool {
+    let builtin = matches!(
+        call.resource.plural(),
+        "deployments" | "replicasets" | "pods" | "endpointslices" | "customresourcedefinitions" | "mutatingwebhookconfigurations" | "validatingwebhookconfigurations"
+    );
+    builtin || call.resource.custom().is_some()
 }
 
 /// Fields of the metadata that an update cannot change.
@@ -153,8 +166,8 @@ fn desired(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
 }
 
 /// Counts the generation up when what is desired changed.
-pub(crate) fn bump_generation(old: &Value, new: &mut Value) {
-    if !desired(old).eq(desired(new)) {
+pub(crate) fn bump_generation(call: &Call, old: &Value, new: &mut Value) {
+    if counts_generations(call) && !desired(old).eq(desired(new)) {
         let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
         metadata(new).insert("generation".into(), generation.into());
     }

@@ -47,12 +47,15 @@ impl Api {
         meta::carry(call, base, &mut new)?;
         self.keep_other_parts(call, base, &mut new);
         self.default(call, &mut new)?;
-        meta::bump_generation(base, &mut new);
+        meta::bump_generation(call, base, &mut new);
         self.admit(call, "UPDATE", &mut new, Some(base)).await?;
         self.default(call, &mut new)?;
         // Webhooks may have changed what is desired, or put back what was there.
-        meta::metadata(&mut new).insert("generation".into(), base["metadata"]["generation"].clone());
-        meta::bump_generation(base, &mut new);
+        match base["metadata"].get("generation") {
+            Some(before) => drop(meta::metadata(&mut new).insert("generation".into(), before.clone())),
+            None => drop(meta::metadata(&mut new).remove("generation")),
+        }
+        meta::bump_generation(call, base, &mut new);
         self.validate(call, &new, Some(base))?;
         self.review(call, "UPDATE", Some(&new), Some(base)).await?;
         let reservation = self.allocate(call, &mut new, Some(base))?;
@@ -95,7 +98,12 @@ impl Api {
             }
         };
         match call.subresource.as_str() {
-            "" if call.resource.has_status() => restore(new, "status"),
+            "" if call.resource.has_status() => {
+                restore(new, "status");
+                if call.resource.is("", "namespaces") {
+                    restore(new, "spec");
+                }
+            }
             "status" => {
                 let status = new.get("status").cloned();
                 let given = new["metadata"].clone();

@@ -11,6 +11,16 @@ use crate::registry::Resource;
 #[derive(Debug, Default)]
 pub(crate) struct Schemas {}
 
+impl Schemas {
+    pub(crate) fn prune(&self, _resource: &Resource, _object: &mut Value) -> Vec<String> {
+        Vec::new()
+    }
+
+    pub(crate) fn validate(&self, _resource: &Resource, _object: &Value) -> Vec<crate::error::Cause> {
+        Vec::new()
+    }
+}
+
 pub(crate) fn answer(api: &Api, rest: &[&str], _headers: &HeaderMap) -> ApiResult<Answer> {
     match rest {
         ["v2"] => Ok(body::typed(200, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", &b"\x0a\x032.0\x12\x14\x0a\x09ferromesh\x12\x07v1.33.0"[..])),

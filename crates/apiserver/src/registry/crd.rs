@@ -171,6 +171,7 @@ impl Crd {
         served
             .map(|version| Resource {
                 id: ResourceId::new(&self.group, &self.plural),
+                group: self.group.as_str().into(),
                 version: version.name.as_str().into(),
                 kind: self.kind.as_str().into(),
                 list_kind: self.list_kind.as_str().into(),

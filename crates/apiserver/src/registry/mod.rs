@@ -15,7 +15,9 @@ use crate::storage::ResourceId;
 /// One served version of one resource type.
 #[derive(Debug, Clone)]
 pub(crate) struct Resource {
+    /// What its objects are stored under.
     pub(crate) id: ResourceId,
+    pub(crate) group: Arc<str>,
     pub(crate) version: Arc<str>,
     pub(crate) kind: Arc<str>,
     pub(crate) list_kind: Arc<str>,
@@ -34,7 +36,7 @@ pub(crate) enum Source {
 
 impl Resource {
     pub(crate) fn group(&self) -> &str {
-        &self.id.group
+        &self.group
     }
 
     pub(crate) fn plural(&self) -> &str {
@@ -42,11 +44,11 @@ impl Resource {
     }
 
     pub(crate) fn api_version(&self) -> String {
-        if self.id.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.id.group, self.version) }
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
     }
 
     pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
-        &*self.id.group == group && &*self.id.plural == plural
+        &*self.group == group && &*self.id.plural == plural
     }
 
     pub(crate) fn custom(&self) -> Option<&Arc<CrdVersion>> {
@@ -87,6 +89,7 @@ impl Resource {
     fn builtin(builtin: &'static Builtin) -> Self {
         Self {
             id: ResourceId::new(storage_group(builtin), builtin.plural),
+            group: builtin.group.into(),
             version: builtin.version.into(),
             kind: builtin.kind.into(),
             list_kind: format!("{}List", builtin.kind).into(),
@@ -99,8 +102,9 @@ impl Resource {
     }
 }
 
+/// Events are the same objects in both groups.
 fn storage_group(builtin: &Builtin) -> &str {
-    builtin.group
+    if builtin.group == "events.k8s.io" { "" } else { builtin.group }
 }
 
 type Served = BTreeMap<(String, String, String), Arc<Resource>>;

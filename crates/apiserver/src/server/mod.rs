@@ -70,10 +70,12 @@ impl Server {
         if let Some(kubeconfig) = &options.kubeconfig {
             pki.write_kubeconfig(kubeconfig)?;
         }
+        pki.write_kubelet_serving(&options)?;
         let api = Arc::new(Api {
             tokens: Tokens::new(&pki.token_key, &options.issuer),
             addresses: crate::admission::service::Addresses::new(options.service_cidr, options.node_ports),
             webhooks: crate::admission::webhook::Webhooks::default(),
+            kubelets: crate::node::KubeletClient::new(&pki)?,
             schemas: crate::openapi::Schemas::default(),
             registry: Registry::new(),
             open_lists: crate::objects::read::OpenLists::default(),

@@ -20,6 +20,8 @@ struct Table {
 #[derive(Debug)]
 pub(crate) struct Index {
     revision: u64,
+    /// Revision of the newest write that can change who owns what, or what may leave.
+    ownership: u64,
     /// Revision at which this process opened the store: nothing older can be watched.
     opened: u64,
     tables: HashMap<ResourceId, Table>,
@@ -61,11 +63,15 @@ impl Snapshot {
 
 impl Index {
     pub(crate) fn new(revision: u64) -> Self {
-        Self { revision, opened: revision, tables: HashMap::new() }
+        Self { revision, ownership: revision, opened: revision, tables: HashMap::new() }
     }
 
     pub(crate) fn revision(&self) -> u64 {
         self.revision
+    }
+
+    pub(crate) fn ownership(&self) -> u64 {
+        self.ownership
     }
 
     fn table(&mut self, resource: &ResourceId) -> &mut Table {
@@ -94,7 +100,12 @@ impl Index {
             (false, Some(_)) => EventKind::Modified,
             (false, None) => EventKind::Added,
         };
-        table.log.push(Event { kind, revision: object.revision, name, object, previous });
+        let ownership = deleted || touches_ownership(&object, previous.as_deref());
+        let revision = object.revision;
+        table.log.push(Event { kind, revision, name, object, previous });
+        if ownership {
+            self.ownership = revision;
+        }
     }
 
     pub(crate) fn get(&self, resource: &ResourceId, namespace: &str, name: &str) -> Option<Arc<Object>> {
@@ -134,4 +145,13 @@ impl Index {
         };
         Ok((events, reached))
     }
+}
+
+fn touches_ownership(new: &Object, old: Option<&Object>) -> bool {
+    let fields = ["ownerReferences", "deletionTimestamp", "finalizers"];
+    let of = |object: &Object, field: &str| object.value["metadata"][field].clone();
+    fields.iter().any(|field| {
+        let now = of(new, field);
+        now != old.map_or(serde_json::Value::Null, |old| of(old, field))
+    })
 }

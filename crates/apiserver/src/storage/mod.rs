@@ -127,6 +127,11 @@ impl Storage {
         self.index().revision()
     }
 
+    /// Revision of the newest write that concerns owners, finalizers or deletion.
+    pub(crate) fn ownership(&self) -> u64 {
+        self.index().ownership()
+    }
+
     /// Whether writes can still be made durable.
     pub fn healthy(&self) -> bool {
         !self.writes.is_closed()

@@ -1,5 +1,11 @@
 //! Tables as `kubectl get` prints them, computed by the server.
 
+mod age;
+mod builtin;
+mod cells;
+mod jsonpath;
+mod pod;
+
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, ApiResult};
@@ -25,27 +31,95 @@ impl Include {
     }
 }
 
+/// One column: title, OpenAPI type, format, and priority (above 0: shown with `-o wide` only).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Column {
+    name: &'static str,
+    kind: &'static str,
+    format: &'static str,
+    priority: u8,
+}
+
+const fn text(name: &'static str) -> Column {
+    Column { name, kind: "string", format: "", priority: 0 }
+}
+
+const fn wide(name: &'static str) -> Column {
+    Column { name, kind: "string", format: "", priority: 1 }
+}
+
+const fn number(name: &'static str) -> Column {
+    Column { name, kind: "integer", format: "", priority: 0 }
+}
+
+const NAME: Column = Column { name: "Name", kind: "string", format: "name", priority: 0 };
+
+impl Column {
+    fn definition(self) -> Value {
+        let Self { name, kind, format, priority } = self;
+        json!({"name": name, "type": kind, "format": format, "description": name, "priority": priority})
+    }
+}
+
+fn row(cells: Vec<Value>, item: &Value, include: Include) -> Value {
+    let mut row = json!({"cells": cells});
+    match include {
+        Include::Nothing => {}
+        Include::Metadata => row["object"] = metadata_only(item),
+        Include::Object => row["object"] = item.clone(),
+    }
+    row
+}
+
 /// The table of `items`.
-pub(crate) fn table(_call: &Call, items: &[Value], include: Include, metadata: Value) -> Value {
-    let rows: Vec<Value> = items
-        .iter()
-        .map(|item| {
-            let object = match include {
-                Include::Nothing => Value::Null,
-                Include::Metadata => metadata_only(item),
-                Include::Object => item.clone(),
-            };
-            json!({"cells": [item["metadata"]["name"], item["metadata"]["creationTimestamp"]], "object": object})
-        })
-        .collect();
-    let columns = json!([
-        {"name": "Name", "type": "string", "format": "name", "description": "Name", "priority": 0},
-        {"name": "Created At", "type": "date", "format": "", "description": "Created", "priority": 0},
-    ]);
+pub(crate) fn table(call: &Call, items: &[Value], include: Include, metadata: Value) -> Value {
+    let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = match call.resource.custom() {
+        Some(version) => (custom_columns(&version.columns), items.iter().map(|i| custom_cells(&version.columns, i)).collect()),
+        None => {
+            let (columns, render) = builtin::layout(call.resource.group(), call.resource.plural());
+            (columns.iter().map(|c| c.definition()).collect(), items.iter().map(render).collect())
+        }
+    };
+    let rows: Vec<Value> = cells.into_iter().zip(items).map(|(cells, item)| row(cells, item, include)).collect();
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns, "rows": rows})
 }
 
-/// A bookmark in table form: no rows but one that carries the revision.
+/// A bookmark in table form: a row without cells that carries the revision.
 pub(crate) fn bookmark(call: &Call, object: &Value) -> Value {
-    table(call, std::slice::from_ref(object), Include::Metadata, json!({"resourceVersion": object["metadata"]["resourceVersion"]}))
+    let mut table = table(call, &[], Include::Nothing, json!({"resourceVersion": object["metadata"]["resourceVersion"]}));
+    table["rows"] = json!([row(Vec::new(), object, Include::Metadata)]);
+    table
+}
+
+/// `additionalPrinterColumns`; the age alone when there are none.
+fn custom_columns(columns: &[Value]) -> Vec<Value> {
+    let mut all = vec![NAME.definition()];
+    for column in columns {
+        all.push(json!({
+            "name": column["name"], "type": column["type"], "format": column["format"].as_str().unwrap_or_default(),
+            "description": column["description"].as_str().unwrap_or_default(), "priority": column["priority"].as_i64().unwrap_or(0),
+        }));
+    }
+    if columns.is_empty() {
+        all.push(Column { name: "Age", kind: "date", format: "", priority: 0 }.definition());
+    }
+    all
+}
+
+fn custom_cells(columns: &[Value], item: &Value) -> Vec<Value> {
+    let mut cells = vec![item["metadata"]["name"].clone()];
+    for column in columns {
+        let found = jsonpath::first(item, column["jsonPath"].as_str().unwrap_or_default());
+        cells.push(match (column["type"].as_str(), found) {
+            (_, None) => Value::Null,
+            (Some("date"), Some(Value::String(at))) => age::since(at).into(),
+            (Some("string"), Some(Value::String(text))) => text.clone().into(),
+            (Some("string"), Some(other)) => other.to_string().into(),
+            (_, Some(other)) => other.clone(),
+        });
+    }
+    if columns.is_empty() {
+        cells.push(age::of(item).into());
+    }
+    cells
 }
