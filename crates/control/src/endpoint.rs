@@ -15,7 +15,10 @@ use crate::pb::{self, core_v3, endpoint_v3, metadata, string_value, structure, u
 use endpoint_v3::lb_endpoint::HostIdentifier;
 
 /// The endpoints of a cluster as a proxy should use them.
-pub(crate) fn assignment(scope: &Scope<'_>, target: &Target<'_>) -> endpoint_v3::ClusterLoadAssignment {
+pub(crate) fn assignment(
+    scope: &Scope<'_>,
+    target: &Target<'_>,
+) -> endpoint_v3::ClusterLoadAssignment {
     let policy = target.policy();
     let mut by_locality: BTreeMap<&Locality, Vec<&Endpoint>> = BTreeMap::new();
     let endpoints = scope.view.endpoints(target.service).of(target.port.number);
@@ -34,25 +37,27 @@ pub(crate) fn assignment(scope: &Scope<'_>, target: &Target<'_>) -> endpoint_v3:
     let localities = by_locality
         .into_iter()
         .zip(priorities)
-        .map(|((locality, endpoints), priority)| endpoint_v3::LocalityLbEndpoints {
-            locality: Some(core_v3::Locality {
-                region: locality.region.to_string(),
-                zone: locality.zone.to_string(),
-                sub_zone: locality.sub_zone.to_string(),
-            }),
-            load_balancing_weight: uint32(
-                endpoints
-                    .iter()
-                    .map(|endpoint| endpoint.weight)
-                    .fold(0, u32::saturating_add),
-            ),
-            lb_endpoints: endpoints
-                .into_iter()
-                .map(|endpoint| lb_endpoint(scope, &policy, endpoint))
-                .collect(),
-            priority,
-            ..Default::default()
-        })
+        .map(
+            |((locality, endpoints), priority)| endpoint_v3::LocalityLbEndpoints {
+                locality: Some(core_v3::Locality {
+                    region: locality.region.to_string(),
+                    zone: locality.zone.to_string(),
+                    sub_zone: locality.sub_zone.to_string(),
+                }),
+                load_balancing_weight: uint32(
+                    endpoints
+                        .iter()
+                        .map(|endpoint| endpoint.weight)
+                        .fold(0, u32::saturating_add),
+                ),
+                lb_endpoints: endpoints
+                    .into_iter()
+                    .map(|endpoint| lb_endpoint(scope, &policy, endpoint))
+                    .collect(),
+                priority,
+                ..Default::default()
+            },
+        )
         .collect();
     endpoint_v3::ClusterLoadAssignment {
         cluster_name: target.name(),
@@ -91,11 +96,23 @@ fn priorities<'a>(
     levels.dedup();
     distances
         .into_iter()
-        .map(|distance| u32::try_from(levels.iter().position(|level| *level == distance).unwrap_or(0)).unwrap_or(0))
+        .map(|distance| {
+            u32::try_from(
+                levels
+                    .iter()
+                    .position(|level| *level == distance)
+                    .unwrap_or(0),
+            )
+            .unwrap_or(0)
+        })
         .collect()
 }
 
-fn lb_endpoint(scope: &Scope<'_>, policy: &ClusterPolicy, endpoint: &Endpoint) -> endpoint_v3::LbEndpoint {
+fn lb_endpoint(
+    scope: &Scope<'_>,
+    policy: &ClusterPolicy,
+    endpoint: &Endpoint,
+) -> endpoint_v3::LbEndpoint {
     let workload = &endpoint.workload;
     let mut entries = Vec::with_capacity(2);
     if takes_mtls(scope, policy, endpoint) {
@@ -113,7 +130,10 @@ fn lb_endpoint(scope: &Scope<'_>, policy: &ClusterPolicy, endpoint: &Endpoint) -
             workload.canonical_revision(),
             scope.node.cluster_id
         );
-        entries.push(("istio", structure(vec![("workload", string_value(description))])));
+        entries.push((
+            "istio",
+            structure(vec![("workload", string_value(description))]),
+        ));
     }
     endpoint_v3::LbEndpoint {
         health_status: HealthStatus::Healthy as i32,

@@ -98,9 +98,4 @@ impl Fragments {
             !entries.is_empty()
         });
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.entries.values().map(Vec::len).sum()
-    }
 }

@@ -72,8 +72,12 @@ impl Generator {
         })];
         match node.kind {
             NodeKind::Sidecar => {
-                parts.push(self.part("outbound", keys.outbound, |fragments| outbound(fragments, scope())));
-                parts.push(self.part("inbound", keys.inbound, |fragments| inbound(fragments, scope())));
+                parts.push(self.part("outbound", keys.outbound, |fragments| {
+                    outbound(fragments, scope())
+                }));
+                parts.push(self.part("inbound", keys.inbound, |fragments| {
+                    inbound(fragments, scope())
+                }));
             }
             NodeKind::Router => {
                 parts.push(self.part("gateway", keys.gateway, |fragments| {
@@ -82,18 +86,34 @@ impl Generator {
             }
         }
         Generated {
-            view: Arc::new(parts.iter().flat_map(|part| &part.resources).cloned().collect()),
-            warnings: parts.iter().flat_map(|part| &part.warnings).cloned().collect(),
+            view: Arc::new(
+                parts
+                    .iter()
+                    .flat_map(|part| &part.resources)
+                    .cloned()
+                    .collect(),
+            ),
+            warnings: parts
+                .iter()
+                .flat_map(|part| &part.warnings)
+                .cloned()
+                .collect(),
         }
     }
 
-    fn part(&mut self, name: &'static str, key: ContentHash, build: impl FnOnce(&mut Fragments) -> Part) -> Arc<Part> {
+    fn part(
+        &mut self,
+        name: &'static str,
+        key: ContentHash,
+        build: impl FnOnce(&mut Fragments) -> Part,
+    ) -> Arc<Part> {
         if let Some((part, used)) = self.parts.get_mut(&(name, key)) {
             *used = self.generation;
             return Arc::clone(part);
         }
         let part = Arc::new(build(&mut self.fragments));
-        self.parts.insert((name, key), (Arc::clone(&part), self.generation));
+        self.parts
+            .insert((name, key), (Arc::clone(&part), self.generation));
         part
     }
 }
@@ -139,7 +159,9 @@ impl Keys {
             .map_or_else(ContentHash::default, |pod| pod.hash);
         let log = |side| {
             let mut hasher = ContentHasher::default();
-            hasher.write(format!("{:?}", view.access_log(&node.namespace, &node.labels, side)).as_bytes());
+            hasher.write(
+                format!("{:?}", view.access_log(&node.namespace, &node.labels, side)).as_bytes(),
+            );
             hasher.finish()
         };
         // Secrets are looked up by name; there are few, and only gateways ask.
@@ -154,7 +176,14 @@ impl Keys {
         };
         Self {
             client,
-            clusters: all([client, mesh, services, endpoints, destination_rules, peer_policies]),
+            clusters: all([
+                client,
+                mesh,
+                services,
+                endpoints,
+                destination_rules,
+                peer_policies,
+            ]),
             outbound: all([
                 client,
                 own_addresses(view, node),
@@ -250,8 +279,13 @@ fn clusters(fragments: &mut Fragments, scope: &Scope<'_>, client: ContentHash) -
             .view
             .destination_rule(service, (&scope.node.namespace, &scope.node.labels));
         let identities = identities(scope, service);
-        for port in service.ports.iter().filter(|port| port.protocol != base::Protocol::Udp) {
-            let all_take_mtls = service.resolution == Resolution::Passthrough || takes_passthrough(rule.as_ref(), port);
+        for port in service
+            .ports
+            .iter()
+            .filter(|port| port.protocol != base::Protocol::Udp)
+        {
+            let all_take_mtls = service.resolution == Resolution::Passthrough
+                || takes_passthrough(rule.as_ref(), port);
             let all_take_mtls = all_take_mtls && cluster::all_take_mtls(scope, service, port);
             let subsets = rule.iter().flat_map(|rule| &rule.subsets);
             for subset in std::iter::once(None).chain(subsets.map(Some)) {
@@ -276,7 +310,10 @@ fn clusters(fragments: &mut Fragments, scope: &Scope<'_>, client: ContentHash) -
     part
 }
 
-fn takes_passthrough(rule: Option<&crate::mesh_view::destination_rule::EffectiveRule>, port: &Port) -> bool {
+fn takes_passthrough(
+    rule: Option<&crate::mesh_view::destination_rule::EffectiveRule>,
+    port: &Port,
+) -> bool {
     use api::istio::SimpleLb;
     rule.is_some_and(|rule| {
         std::iter::once(None)
@@ -298,20 +335,25 @@ fn target_resources(
     part: &mut Part,
 ) {
     let name = target.name();
-    let rule = target.rule.map_or_else(ContentHash::default, |rule| rule.hash);
+    let rule = target
+        .rule
+        .map_or_else(ContentHash::default, |rule| rule.hash);
     let mut hasher = ContentHasher::default();
     hasher.write(format!("{:?} {}", target.identities, target.all_take_mtls).as_bytes());
     let cluster_input = all([context, target.service.hash, rule, hasher.finish()]);
-    part.resources.push(fragments.get(CLUSTER, &name, cluster_input, || {
-        (cluster::outbound(scope, target), target.provenance())
-    }));
-    part.warnings.extend(cluster::credential_warning(scope, target));
+    part.resources
+        .push(fragments.get(CLUSTER, &name, cluster_input, || {
+            (cluster::outbound(scope, target), target.provenance())
+        }));
+    part.warnings
+        .extend(cluster::credential_warning(scope, target));
     if target.has_endpoints(scope.node.kind, &target.policy()) {
         let set = scope.view.endpoints(target.service);
         let endpoint_input = all([context, rule, set.hash, scope.view.hashes().peer_policies]);
-        part.resources.push(fragments.get(ENDPOINT, &name, endpoint_input, || {
-            (endpoint::assignment(scope, target), target.provenance())
-        }));
+        part.resources
+            .push(fragments.get(ENDPOINT, &name, endpoint_input, || {
+                (endpoint::assignment(scope, target), target.provenance())
+            }));
     }
 }
 
@@ -354,7 +396,9 @@ fn inbound(fragments: &mut Fragments, scope: &Scope<'_>) -> Part {
         let rule = scope
             .view
             .destination_rule(&port.service, (&scope.node.namespace, &scope.node.labels));
-        let policy = rule.as_ref().map(|rule| rule.policy_of(port.port.number, None));
+        let policy = rule
+            .as_ref()
+            .map(|rule| rule.policy_of(port.port.number, None));
         let cluster = fixed::inbound(scope, port, policy.as_ref());
         let sources = rule.map(|rule| rule.sources).unwrap_or_default();
         part.resources
@@ -369,7 +413,11 @@ fn inbound(fragments: &mut Fragments, scope: &Scope<'_>) -> Part {
 fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part {
     let mut part = Part::default();
     let warnings = scope.warnings_so_far();
-    let mut merged = MergedGateway::new(scope.view.gateways(), &scope.node.labels, &scope.target_ports());
+    let mut merged = MergedGateway::new(
+        scope.view.gateways(),
+        &scope.node.labels,
+        &scope.target_ports(),
+    );
     let mut secrets: HashMap<String, Arc<Resource>> = HashMap::new();
     let namespace = &scope.node.namespace;
     merged.retain_credentials(|tls| {
@@ -390,7 +438,11 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
         else {
             continue;
         };
-        for secret::Served { secret, mut provenance } in served {
+        for secret::Served {
+            secret,
+            mut provenance,
+        } in served
+        {
             provenance.push(server.origin.clone());
             let resource = fragments.intern(SECRET, &secret.name, &secret, provenance);
             secrets.insert(secret.name.clone(), resource);
@@ -405,7 +457,11 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
 }
 
 impl Part {
-    fn listeners(&mut self, fragments: &mut Fragments, made: Vec<(crate::pb::listener_v3::Listener, Vec<ObjectRef>)>) {
+    fn listeners(
+        &mut self,
+        fragments: &mut Fragments,
+        made: Vec<(crate::pb::listener_v3::Listener, Vec<ObjectRef>)>,
+    ) {
         for (listener, provenance) in made {
             self.resources
                 .push(fragments.intern(LISTENER, &listener.name, &listener, provenance));

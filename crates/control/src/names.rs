@@ -48,8 +48,17 @@ pub(crate) fn gateway_http_route(port: u32, bind: &str) -> String {
 }
 
 /// Route configuration of one TLS-terminating gateway server, `https.443.portName.gateway.namespace`.
-pub(crate) fn gateway_https_route(port: u32, port_name: &str, gateway: &str, namespace: &str, bind: &str) -> String {
-    with_bind(format!("https.{port}.{port_name}.{gateway}.{namespace}"), bind)
+pub(crate) fn gateway_https_route(
+    port: u32,
+    port_name: &str,
+    gateway: &str,
+    namespace: &str,
+    bind: &str,
+) -> String {
+    with_bind(
+        format!("https.{port}.{port_name}.{gateway}.{namespace}"),
+        bind,
+    )
 }
 
 fn with_bind(name: String, bind: &str) -> String {

@@ -152,7 +152,10 @@ impl NodeInfo {
 }
 
 fn addresses(meta: &Meta<'_>, id: &str, ip: &str) -> Result<Vec<IpAddr>, NodeError> {
-    let text = meta.text("INSTANCE_IPS").filter(|ips| !ips.is_empty()).unwrap_or(ip);
+    let text = meta
+        .text("INSTANCE_IPS")
+        .filter(|ips| !ips.is_empty())
+        .unwrap_or(ip);
     text.split(',')
         .map(str::trim)
         .filter(|text| !text.is_empty())
@@ -202,7 +205,8 @@ impl<'a> Meta<'a> {
     }
 
     fn labels(&self, key: &str) -> BTreeMap<String, String> {
-        let Some(Kind::StructValue(labels)) = self.field(key).and_then(|value| value.kind.as_ref()) else {
+        let Some(Kind::StructValue(labels)) = self.field(key).and_then(|value| value.kind.as_ref())
+        else {
             return BTreeMap::new();
         };
         labels
@@ -251,7 +255,10 @@ mod tests {
         raw.metadata = Some(structure(vec![
             ("NAMESPACE", string_value("default")),
             ("INSTANCE_IPS", string_value("10.1.2.3,fd00::1")),
-            ("LABELS", struct_value(vec![("app", string_value("reviews"))])),
+            (
+                "LABELS",
+                struct_value(vec![("app", string_value("reviews"))]),
+            ),
             ("FERROMESH", string_value("1")),
         ]));
         let info = NodeInfo::parse(&raw).unwrap();

@@ -1,8 +1,5 @@
-//! A small vocabulary for building Envoy's messages. Equal arguments give equal bytes, in every run: content
-//! hashes of encoded resources are versions.
+//! A small vocabulary for building Envoy's messages.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -44,29 +41,11 @@ pub(crate) fn boolean(value: bool) -> Option<protobuf::BoolValue> {
 /// A protobuf duration, saturated to its range.
 pub(crate) fn duration(value: Duration) -> Option<protobuf::Duration> {
     Some(protobuf::Duration {
-        seconds: i64::try_from(value.as_secs()).unwrap_or(i64::MAX).min(315_576_000_000),
+        seconds: i64::try_from(value.as_secs())
+            .unwrap_or(i64::MAX)
+            .min(315_576_000_000),
         nanos: i32::try_from(value.subsec_nanos()).unwrap_or(0),
     })
-}
-
-/// A map that iterates, and therefore encodes, in the order of its keys. `prost` encodes a `HashMap` in its
-/// own order, which differs from run to run; with the few entries that configuration maps have, one of the
-/// first tries of the randomly seeded hasher is sorted. Moves and clones keep the order.
-pub(crate) fn sorted_map<K: Hash + Ord + Clone, V: Clone>(mut entries: Vec<(K, V)>) -> HashMap<K, V> {
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    entries.dedup_by(|a, b| a.0 == b.0);
-    if entries.len() < 2 {
-        return entries.into_iter().collect();
-    }
-    debug_assert!(entries.len() <= 6, "a larger map needs its own encoding");
-    let mut map = HashMap::new();
-    for _ in 0..20_000 {
-        map = entries.iter().cloned().collect();
-        if map.keys().is_sorted() {
-            break;
-        }
-    }
-    map
 }
 
 /// A string in a `Struct`.
@@ -74,6 +53,27 @@ pub(crate) fn string_value(text: impl Into<String>) -> Value {
     Value {
         kind: Some(Kind::StringValue(text.into())),
     }
+}
+
+/// JSON in a `Struct`.
+pub(crate) fn json_value(value: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    let kind = match value {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(*value),
+        Json::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        Json::String(text) => Kind::StringValue(text.clone()),
+        Json::Array(values) => Kind::ListValue(protobuf::ListValue {
+            values: values.iter().map(json_value).collect(),
+        }),
+        Json::Object(fields) => Kind::StructValue(Struct {
+            fields: fields
+                .iter()
+                .map(|(key, value)| (key.clone(), json_value(value)))
+                .collect(),
+        }),
+    };
+    Value { kind: Some(kind) }
 }
 
 /// A boolean in a `Struct`.
@@ -100,7 +100,7 @@ pub(crate) fn struct_value(fields: Vec<(&str, Value)>) -> Value {
 /// A `Struct` of a few fields.
 pub(crate) fn structure(fields: Vec<(&str, Value)>) -> Struct {
     Struct {
-        fields: sorted_map(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+        fields: fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
     }
 }
 
@@ -110,7 +110,10 @@ pub(crate) fn metadata(entries: Vec<(&str, Struct)>) -> Option<core_v3::Metadata
         return None;
     }
     Some(core_v3::Metadata {
-        filter_metadata: sorted_map(entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+        filter_metadata: entries
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), v))
+            .collect(),
         ..Default::default()
     })
 }
@@ -133,7 +136,9 @@ pub(crate) fn socket_address(address: &str, port: u32) -> core_v3::SocketAddress
 /// A TCP address.
 pub(crate) fn address(address: &str, port: u32) -> Option<core_v3::Address> {
     Some(core_v3::Address {
-        address: Some(core_v3::address::Address::SocketAddress(socket_address(address, port))),
+        address: Some(core_v3::address::Address::SocketAddress(socket_address(
+            address, port,
+        ))),
     })
 }
 
@@ -171,7 +176,9 @@ pub(crate) fn exact(text: impl Into<String>) -> matcher_v3::StringMatcher {
 }
 
 /// A string match.
-pub(crate) fn string_matcher(pattern: matcher_v3::string_matcher::MatchPattern) -> matcher_v3::StringMatcher {
+pub(crate) fn string_matcher(
+    pattern: matcher_v3::string_matcher::MatchPattern,
+) -> matcher_v3::StringMatcher {
     matcher_v3::StringMatcher {
         ignore_case: false,
         match_pattern: Some(pattern),
@@ -206,10 +213,15 @@ pub(crate) fn fractional_percent(percent: f64) -> type_v3::FractionalPercent {
 }
 
 /// A transport socket.
-pub(crate) fn transport_socket<M: Message + Name>(name: &str, config: &M) -> core_v3::TransportSocket {
+pub(crate) fn transport_socket<M: Message + Name>(
+    name: &str,
+    config: &M,
+) -> core_v3::TransportSocket {
     core_v3::TransportSocket {
         name: name.to_owned(),
-        config_type: Some(core_v3::transport_socket::ConfigType::TypedConfig(any(config))),
+        config_type: Some(core_v3::transport_socket::ConfigType::TypedConfig(any(
+            config,
+        ))),
     }
 }
 
@@ -222,11 +234,16 @@ pub(crate) fn network_filter<M: Message + Name>(name: &str, config: &M) -> liste
 }
 
 /// A listener filter.
-pub(crate) fn listener_filter<M: Message + Name>(name: &str, config: &M) -> listener_v3::ListenerFilter {
+pub(crate) fn listener_filter<M: Message + Name>(
+    name: &str,
+    config: &M,
+) -> listener_v3::ListenerFilter {
     listener_v3::ListenerFilter {
         name: name.to_owned(),
         filter_disabled: None,
-        config_type: Some(listener_v3::listener_filter::ConfigType::TypedConfig(any(config))),
+        config_type: Some(listener_v3::listener_filter::ConfigType::TypedConfig(any(
+            config,
+        ))),
     }
 }
 
@@ -242,30 +259,6 @@ pub(crate) fn http_filter(name: &str, config: Any) -> hcm_v3::HttpFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn maps_encode_in_the_same_order_every_time() {
-        let encode = || {
-            metadata(vec![
-                (
-                    "envoy.transport_socket_match",
-                    structure(vec![("tlsMode", string_value("istio"))]),
-                ),
-                (
-                    "istio",
-                    structure(vec![
-                        ("a", bool_value(true)),
-                        ("b", string_value("x")),
-                        ("c", list_value(vec![])),
-                    ]),
-                ),
-            ])
-            .expect("two entries")
-            .encode_to_vec()
-        };
-        let first = encode();
-        assert!((0..50).all(|_| encode() == first));
-    }
 
     #[test]
     fn percentages_are_clamped_to_the_range_of_the_field() {

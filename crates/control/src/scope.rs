@@ -101,7 +101,10 @@ impl<'a> Scope<'a> {
     }
 
     /// VirtualServices of the sidecars for a host: the most specific host first, then the oldest.
-    pub(crate) fn virtual_services_for(&self, host: &str) -> impl Iterator<Item = &Arc<VirtualService>> {
+    pub(crate) fn virtual_services_for(
+        &self,
+        host: &str,
+    ) -> impl Iterator<Item = &Arc<VirtualService>> {
         let host = Hostname::parse(host).ok();
         let exact = host
             .as_ref()
@@ -176,7 +179,11 @@ impl<'a> Scope<'a> {
             if !service.selects(&self.node.namespace, &self.node.labels) {
                 continue;
             }
-            for port in service.ports.iter().filter(|port| port.protocol != base::Protocol::Udp) {
+            for port in service
+                .ports
+                .iter()
+                .filter(|port| port.protocol != base::Protocol::Udp)
+            {
                 let Some(target) = self.target(&port.target) else {
                     continue;
                 };
@@ -197,7 +204,8 @@ impl<'a> Scope<'a> {
     pub(crate) fn target_ports(&self) -> HashMap<u32, Vec<u32>> {
         let mut map: HashMap<u32, Vec<u32>> = HashMap::new();
         for service in self.view.services() {
-            if !service.is_kubernetes() || !service.selects(&self.node.namespace, &self.node.labels) {
+            if !service.is_kubernetes() || !service.selects(&self.node.namespace, &self.node.labels)
+            {
                 continue;
             }
             for port in &service.ports {

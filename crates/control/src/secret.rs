@@ -18,17 +18,22 @@ pub(crate) struct Served {
 }
 
 /// The secrets that a server needs, or why they cannot be served.
-pub(crate) fn of_server(view: &MeshView, namespace: &str, server: &ServerTls) -> Result<Vec<Served>, String> {
+pub(crate) fn of_server(
+    view: &MeshView,
+    namespace: &str,
+    server: &ServerTls,
+) -> Result<Vec<Served>, String> {
     let name = &server.credential;
     if name.contains("://") || name.contains('/') {
         return Err(format!(
             "tls.credentialName {name:?} must be the plain name of a Secret in the gateway's namespace {namespace:?}"
         ));
     }
-    let secret = view
-        .secret(namespace, name)
-        .ok_or_else(|| format!("Secret {namespace}/{name} does not exist; create it with keys tls.crt and tls.key"))?;
-    let pair = key_pair(&secret.spec).map_err(|reason| format!("Secret {namespace}/{name}: {reason}"))?;
+    let secret = view.secret(namespace, name).ok_or_else(|| {
+        format!("Secret {namespace}/{name} does not exist; create it with keys tls.crt and tls.key")
+    })?;
+    let pair =
+        key_pair(&secret.spec).map_err(|reason| format!("Secret {namespace}/{name}: {reason}"))?;
     let mut served = vec![Served {
         secret: tls_v3::Secret {
             name: tls::credential(name),
@@ -56,7 +61,9 @@ fn client_ca(view: &MeshView, namespace: &str, name: &str) -> Result<Served, Str
         ));
     };
     if certificates(ca) == 0 {
-        return Err(format!("Secret {namespace}/{holder}: the CA is not a PEM certificate"));
+        return Err(format!(
+            "Secret {namespace}/{holder}: the CA is not a PEM certificate"
+        ));
     }
     let context = tls_v3::CertificateValidationContext {
         trusted_ca: Some(inline(ca)),

@@ -35,19 +35,21 @@ fn local_secret(name: &str) -> tls_v3::SdsSecretConfig {
         sds_config: Some(ConfigSource {
             initial_fetch_timeout: duration(Duration::ZERO),
             resource_api_version: ApiVersion::V3 as i32,
-            config_source_specifier: Some(ConfigSourceSpecifier::ApiConfigSource(ApiConfigSource {
-                api_type: ApiType::Grpc as i32,
-                transport_api_version: ApiVersion::V3 as i32,
-                set_node_on_first_message_only: true,
-                grpc_services: vec![GrpcService {
-                    target_specifier: Some(TargetSpecifier::EnvoyGrpc(EnvoyGrpc {
-                        cluster_name: LOCAL_SECRETS_CLUSTER.to_owned(),
+            config_source_specifier: Some(ConfigSourceSpecifier::ApiConfigSource(
+                ApiConfigSource {
+                    api_type: ApiType::Grpc as i32,
+                    transport_api_version: ApiVersion::V3 as i32,
+                    set_node_on_first_message_only: true,
+                    grpc_services: vec![GrpcService {
+                        target_specifier: Some(TargetSpecifier::EnvoyGrpc(EnvoyGrpc {
+                            cluster_name: LOCAL_SECRETS_CLUSTER.to_owned(),
+                            ..Default::default()
+                        })),
                         ..Default::default()
-                    })),
+                    }],
                     ..Default::default()
-                }],
-                ..Default::default()
-            })),
+                },
+            )),
             ..Default::default()
         }),
     }
@@ -85,7 +87,10 @@ fn validated_by(
 fn server_parameters() -> Option<tls_v3::TlsParameters> {
     Some(tls_v3::TlsParameters {
         tls_minimum_protocol_version: tls_v3::tls_parameters::TlsProtocol::TlSv12 as i32,
-        cipher_suites: CIPHER_SUITES.iter().map(|suite| (*suite).to_owned()).collect(),
+        cipher_suites: CIPHER_SUITES
+            .iter()
+            .map(|suite| (*suite).to_owned())
+            .collect(),
         ..Default::default()
     })
 }
@@ -96,7 +101,11 @@ fn protocols(alpn: &[&str]) -> Vec<String> {
 
 /// What a workload's inbound port requires of its callers: a certificate of this trust domain or of an alias
 /// (`pilot/pkg/security/authn/utils.BuildInboundTLS`).
-pub(crate) fn inbound(http: bool, metadata_exchange: bool, mesh: &MeshSettings) -> core_v3::TransportSocket {
+pub(crate) fn inbound(
+    http: bool,
+    metadata_exchange: bool,
+    mesh: &MeshSettings,
+) -> core_v3::TransportSocket {
     let names = mesh
         .trust_domains()
         .map(|domain| {
@@ -195,7 +204,10 @@ pub(crate) fn external_client(options: &ExternalClient<'_>) -> core_v3::Transpor
     let (certificate, bundle) = match options.source {
         ClientSecrets::Files { certificate, ca } => (
             certificate.map(|(cert, key)| local_secret(&format!("file-cert:{cert}~{key}"))),
-            local_secret(&format!("file-root:{}", if ca.is_empty() { "system" } else { ca })),
+            local_secret(&format!(
+                "file-root:{}",
+                if ca.is_empty() { "system" } else { ca }
+            )),
         ),
         ClientSecrets::Credential { name, mutual } => (
             mutual.then(|| served_secret(credential(name))),
@@ -214,7 +226,11 @@ pub(crate) fn external_client(options: &ExternalClient<'_>) -> core_v3::Transpor
             tls_params: client_parameters(),
             tls_certificate_sds_secret_configs: certificate.into_iter().collect(),
             validation_context_type: validation,
-            alpn_protocols: if options.http2 { protocols(&["h2"]) } else { Vec::new() },
+            alpn_protocols: if options.http2 {
+                protocols(&["h2"])
+            } else {
+                Vec::new()
+            },
             ..Default::default()
         }),
         sni: options.sni.to_owned(),
@@ -253,13 +269,15 @@ pub(crate) fn gateway_server(server: &GatewayServer<'_>) -> core_v3::TransportSo
             server.client_names.iter().map(exact).collect(),
         )
     });
-    let params = (server.min_version.is_some() || server.max_version.is_some() || !server.cipher_suites.is_empty())
-        .then(|| tls_v3::TlsParameters {
-            tls_minimum_protocol_version: server.min_version.map_or(0, |version| version as i32),
-            tls_maximum_protocol_version: server.max_version.map_or(0, |version| version as i32),
-            cipher_suites: server.cipher_suites.to_vec(),
-            ..Default::default()
-        });
+    let params = (server.min_version.is_some()
+        || server.max_version.is_some()
+        || !server.cipher_suites.is_empty())
+    .then(|| tls_v3::TlsParameters {
+        tls_minimum_protocol_version: server.min_version.map_or(0, |version| version as i32),
+        tls_maximum_protocol_version: server.max_version.map_or(0, |version| version as i32),
+        cipher_suites: server.cipher_suites.to_vec(),
+        ..Default::default()
+    });
     let context = tls_v3::DownstreamTlsContext {
         common_tls_context: Some(tls_v3::CommonTlsContext {
             tls_params: params,

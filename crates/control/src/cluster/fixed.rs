@@ -7,7 +7,10 @@ use crate::generate::{InboundPort, Scope};
 use crate::mesh_view::destination_rule::ClusterPolicy;
 use crate::mesh_view::settings::MeshSettings;
 use crate::names;
-use crate::pb::{self, cluster_v3, core_v3, duration, list_value, metadata, string_value, struct_value, structure};
+use crate::pb::{
+    self, cluster_v3, core_v3, duration, list_value, metadata, string_value, struct_value,
+    structure,
+};
 use cluster_v3::cluster::{ClusterDiscoveryType, DiscoveryType};
 
 /// Where traffic goes that the mesh does not know: to its original destination, in whatever protocol it has.
@@ -43,9 +46,18 @@ pub(crate) fn inbound_passthrough(scope: &Scope<'_>) -> cluster_v3::Cluster {
 }
 
 /// A port of the workload that a service names. Of the service's DestinationRule the connection pool applies.
-pub(crate) fn inbound(scope: &Scope<'_>, port: &InboundPort, rule: Option<&ClusterPolicy>) -> cluster_v3::Cluster {
+pub(crate) fn inbound(
+    scope: &Scope<'_>,
+    port: &InboundPort,
+    rule: Option<&ClusterPolicy>,
+) -> cluster_v3::Cluster {
     let version = HttpVersion::of(port.port.protocol);
-    let mut cluster = original(names::inbound_cluster(port.target), version, rule, scope.settings());
+    let mut cluster = original(
+        names::inbound_cluster(port.target),
+        version,
+        rule,
+        scope.settings(),
+    );
     cluster.cleanup_interval = duration(Duration::from_secs(60));
     cluster.upstream_bind_config = loop_guard(scope);
     let service = struct_value(vec![

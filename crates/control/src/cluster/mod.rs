@@ -13,11 +13,13 @@ use crate::mesh_view::model::{MtlsMode, Port, Resolution, Service};
 use crate::names;
 use crate::node::NodeKind;
 use crate::pb::{
-    self, Struct, cluster_v3, config_path, core_v3, list_value, metadata, string_value, struct_value, structure,
-    transport_socket,
+    self, Struct, cluster_v3, config_path, core_v3, list_value, metadata, string_value,
+    struct_value, structure, transport_socket,
 };
 use crate::tls::{self, ClientSecrets, ExternalClient, MeshClient};
-use cluster_v3::cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch};
+use cluster_v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch,
+};
 use envoy_types::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 
 /// What a cluster stands for, and all that its message depends on beside the client.
@@ -49,7 +51,10 @@ impl Target<'_> {
 
     /// The objects that the cluster is made from, beside Kubernetes' own.
     pub(crate) fn provenance(&self) -> Vec<ObjectRef> {
-        let mut sources = self.rule.map(|rule| rule.sources.clone()).unwrap_or_default();
+        let mut sources = self
+            .rule
+            .map(|rule| rule.sources.clone())
+            .unwrap_or_default();
         if !self.service.is_kubernetes() {
             sources.push(self.service.origin.clone());
         }
@@ -58,11 +63,14 @@ impl Target<'_> {
 
     /// Whether the proxy gets the endpoints from us.
     pub(crate) fn has_endpoints(&self, kind: NodeKind, policy: &ClusterPolicy) -> bool {
-        let passthrough = policy.load_balancer.as_ref().and_then(|lb| lb.simple) == Some(SimpleLb::Passthrough);
+        let passthrough =
+            policy.load_balancer.as_ref().and_then(|lb| lb.simple) == Some(SimpleLb::Passthrough);
         match self.service.resolution {
             Resolution::Endpoints => !passthrough,
             // A gateway has no original destination: headless services are balanced there (`convertResolution`).
-            Resolution::Passthrough => kind == NodeKind::Router && self.service.headless && !passthrough,
+            Resolution::Passthrough => {
+                kind == NodeKind::Router && self.service.headless && !passthrough
+            }
         }
     }
 }
@@ -77,7 +85,8 @@ pub(crate) fn outbound(scope: &Scope<'_>, target: &Target<'_>) -> cluster_v3::Cl
         ..Default::default()
     };
     if target.has_endpoints(scope.node.kind, &policy) {
-        cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(DiscoveryType::Eds as i32));
+        cluster.cluster_discovery_type =
+            Some(ClusterDiscoveryType::Type(DiscoveryType::Eds as i32));
         cluster.eds_cluster_config = Some(EdsClusterConfig {
             eds_config: pb::ads(),
             service_name: name.clone(),
@@ -135,8 +144,12 @@ impl Security<'_> {
             Some((ClientTlsMode::IstioMutual, settings)) => {
                 cluster.transport_socket = Some(self.mesh(options, Some(settings)));
             }
-            Some((ClientTlsMode::Simple, settings)) => self.external(cluster, options, settings, false),
-            Some((ClientTlsMode::Mutual, settings)) => self.external(cluster, options, settings, true),
+            Some((ClientTlsMode::Simple, settings)) => {
+                self.external(cluster, options, settings, false)
+            }
+            Some((ClientTlsMode::Mutual, settings)) => {
+                self.external(cluster, options, settings, true)
+            }
             None if !self.scope.settings().auto_mtls || self.target.service.external => {}
             // Nothing says which endpoint a connection goes to, so all have to agree (`BestEffortInferServiceMTLSMode`).
             None if original => {
@@ -159,12 +172,19 @@ impl Security<'_> {
             TransportSocketMatch {
                 name: "tlsMode-disabled".to_owned(),
                 r#match: Some(Struct::default()),
-                transport_socket: Some(transport_socket("envoy.transport_sockets.raw_buffer", &RawBuffer {})),
+                transport_socket: Some(transport_socket(
+                    "envoy.transport_sockets.raw_buffer",
+                    &RawBuffer {},
+                )),
             },
         ]
     }
 
-    fn mesh(&self, options: &HttpOptions, settings: Option<&ClientTlsSettings>) -> core_v3::TransportSocket {
+    fn mesh(
+        &self,
+        options: &HttpOptions,
+        settings: Option<&ClientTlsSettings>,
+    ) -> core_v3::TransportSocket {
         let sni = names::outbound_sni(
             self.target.port.number,
             self.target.subset_name(),
@@ -176,7 +196,8 @@ impl Security<'_> {
         let own_sni = settings
             .map(|settings| settings.sni.as_str())
             .filter(|sni| !sni.is_empty());
-        let of_service = Some(self.target.service.subject_alt_names.as_slice()).filter(|names| !names.is_empty());
+        let of_service = Some(self.target.service.subject_alt_names.as_slice())
+            .filter(|names| !names.is_empty());
         tls::mesh_client(&MeshClient {
             sni: own_sni.unwrap_or(&sni),
             identities: own_names.or(of_service).unwrap_or(self.target.identities),
@@ -203,7 +224,10 @@ impl Security<'_> {
         }
         let source = if settings.credential_name.is_empty() {
             ClientSecrets::Files {
-                certificate: mutual.then_some((settings.client_certificate.as_str(), settings.private_key.as_str())),
+                certificate: mutual.then_some((
+                    settings.client_certificate.as_str(),
+                    settings.private_key.as_str(),
+                )),
                 ca: &settings.ca_certificates,
             }
         } else if self.scope.node.kind == NodeKind::Router {

@@ -1,21 +1,24 @@
 //! What a DestinationRule's traffic policy makes of a cluster
 //! (`pilot/pkg/networking/core/cluster_traffic_policy.go`).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use api::istio::{
-    ConnectionPoolSettings, H2UpgradePolicy, LoadBalancerSettings, OutlierDetection, SimpleLb, TcpKeepalive,
-    WarmupConfiguration,
+    ConnectionPoolSettings, H2UpgradePolicy, LoadBalancerSettings, OutlierDetection, SimpleLb,
+    TcpKeepalive, WarmupConfiguration,
 };
 
 use crate::mesh_view::settings::MeshSettings;
-use crate::pb::{any, cluster_v3, core_v3, duration, sorted_map, type_v3, uint32, upstream_http_v3};
+use crate::pb::{any, cluster_v3, core_v3, duration, type_v3, uint32, upstream_http_v3};
 use cluster_v3::circuit_breakers::Thresholds;
 use cluster_v3::cluster::{
-    ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy, LeastRequestLbConfig, RoundRobinLbConfig, SlowStartConfig,
+    ClusterDiscoveryType, DiscoveryType, LbConfig, LbPolicy, LeastRequestLbConfig,
+    RoundRobinLbConfig, SlowStartConfig,
 };
 use upstream_http_v3::http_protocol_options::{
-    ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig, explicit_http_config::ProtocolConfig,
+    ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig,
+    explicit_http_config::ProtocolConfig,
 };
 
 /// Which HTTP version a cluster speaks.
@@ -114,7 +117,7 @@ impl HttpOptions {
             upstream_protocol_options: Some(protocol),
             ..Default::default()
         };
-        cluster.typed_extension_protocol_options = sorted_map(vec![(
+        cluster.typed_extension_protocol_options = HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
             any(&options),
         )]);
@@ -160,16 +163,17 @@ pub(crate) fn connection_pool(
             thresholds.max_retries = uint32(max);
         }
         common.idle_timeout = http.idle_timeout.and_then(|timeout| duration(timeout.0));
-        common.max_requests_per_connection = limit(http.max_requests_per_connection).and_then(uint32);
+        common.max_requests_per_connection =
+            limit(http.max_requests_per_connection).and_then(uint32);
         http_options.max_concurrent_streams = limit(http.max_concurrent_streams).unwrap_or(0);
-        http_options.keepalive = http
-            .http2_keep_alive
-            .as_ref()
-            .map(|keepalive| core_v3::KeepaliveSettings {
-                interval: keepalive.interval.and_then(|interval| duration(interval.0)),
-                timeout: keepalive.timeout.and_then(|timeout| duration(timeout.0)),
-                ..Default::default()
-            });
+        http_options.keepalive =
+            http.http2_keep_alive
+                .as_ref()
+                .map(|keepalive| core_v3::KeepaliveSettings {
+                    interval: keepalive.interval.and_then(|interval| duration(interval.0)),
+                    timeout: keepalive.timeout.and_then(|timeout| duration(timeout.0)),
+                    ..Default::default()
+                });
         if http.use_client_protocol {
             http_options.version = Some(HttpVersion::AsDownstream);
         }
@@ -182,7 +186,8 @@ pub(crate) fn connection_pool(
         if let Some(max) = limit(tcp.max_connections) {
             thresholds.max_connections = uint32(max);
         }
-        common.max_connection_duration = tcp.max_connection_duration.and_then(|max| duration(max.0));
+        common.max_connection_duration =
+            tcp.max_connection_duration.and_then(|max| duration(max.0));
         common.idle_timeout = common
             .idle_timeout
             .or_else(|| tcp.idle_timeout.and_then(|timeout| duration(timeout.0)));
@@ -209,7 +214,9 @@ fn tcp_keepalive(settings: &TcpKeepalive) -> cluster_v3::UpstreamConnectionOptio
     };
     cluster_v3::UpstreamConnectionOptions {
         tcp_keepalive: Some(core_v3::TcpKeepalive {
-            keepalive_probes: (settings.probes > 0).then(|| uint32(settings.probes)).flatten(),
+            keepalive_probes: (settings.probes > 0)
+                .then(|| uint32(settings.probes))
+                .flatten(),
             keepalive_time: seconds(settings.time),
             keepalive_interval: seconds(settings.interval),
         }),
@@ -244,7 +251,9 @@ pub(crate) fn outlier_detection(cluster: &mut cluster_v3::Cluster, settings: &Ou
     let mut outlier = cluster_v3::OutlierDetection {
         enforcing_success_rate: uint32(0),
         interval: settings.interval.and_then(|interval| duration(interval.0)),
-        base_ejection_time: settings.base_ejection_time.and_then(|time| duration(time.0)),
+        base_ejection_time: settings
+            .base_ejection_time
+            .and_then(|time| duration(time.0)),
         max_ejection_percent: limit(settings.max_ejection_percent).and_then(uint32),
         ..Default::default()
     };
@@ -258,25 +267,40 @@ pub(crate) fn outlier_detection(cluster: &mut cluster_v3::Cluster, settings: &Ou
     }
     if settings.split_external_local_origin_errors {
         outlier.split_external_local_origin_errors = true;
-        if let Some(count) = settings.consecutive_local_origin_failures.filter(|count| *count > 0) {
+        if let Some(count) = settings
+            .consecutive_local_origin_failures
+            .filter(|count| *count > 0)
+        {
             outlier.consecutive_local_origin_failure = uint32(count);
             outlier.enforcing_consecutive_local_origin_failure = uint32(100);
         }
         outlier.enforcing_local_origin_success_rate = uint32(0);
     }
     cluster.outlier_detection = Some(outlier);
-    cluster.common_lb_config.get_or_insert_default().healthy_panic_threshold = Some(type_v3::Percent {
+    cluster
+        .common_lb_config
+        .get_or_insert_default()
+        .healthy_panic_threshold = Some(type_v3::Percent {
         value: f64::from(settings.min_health_percent.clamp(0, 100)),
     });
 }
 
 /// The load-balancing policy; `LEAST_REQUEST` where none is named.
-pub(crate) fn load_balancer(cluster: &mut cluster_v3::Cluster, settings: Option<&LoadBalancerSettings>) {
-    if cluster.cluster_discovery_type == Some(ClusterDiscoveryType::Type(DiscoveryType::OriginalDst as i32)) {
+pub(crate) fn load_balancer(
+    cluster: &mut cluster_v3::Cluster,
+    settings: Option<&LoadBalancerSettings>,
+) {
+    if cluster.cluster_discovery_type
+        == Some(ClusterDiscoveryType::Type(
+            DiscoveryType::OriginalDst as i32,
+        ))
+    {
         cluster.lb_policy = LbPolicy::ClusterProvided as i32;
         return;
     }
-    let simple = settings.and_then(|settings| settings.simple).unwrap_or_default();
+    let simple = settings
+        .and_then(|settings| settings.simple)
+        .unwrap_or_default();
     match simple {
         SimpleLb::Random => cluster.lb_policy = LbPolicy::Random as i32,
         SimpleLb::RoundRobin => {
@@ -302,7 +326,9 @@ pub(crate) fn load_balancer(cluster: &mut cluster_v3::Cluster, settings: Option<
 
 /// Makes connections go where the application's were going.
 pub(crate) fn original_destination(cluster: &mut cluster_v3::Cluster) {
-    cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(DiscoveryType::OriginalDst as i32));
+    cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(
+        DiscoveryType::OriginalDst as i32,
+    ));
     cluster.lb_policy = LbPolicy::ClusterProvided as i32;
     cluster.eds_cluster_config = None;
 }

@@ -15,7 +15,9 @@ pub(crate) enum ListenerProtocol {
 
 impl From<base::Protocol> for ListenerProtocol {
     fn from(protocol: base::Protocol) -> Self {
-        use base::Protocol::{Auto, Grpc, GrpcWeb, Http, Http2, Https, Mongo, Mysql, Redis, Tcp, Tls, Udp};
+        use base::Protocol::{
+            Auto, Grpc, GrpcWeb, Http, Http2, Https, Mongo, Mysql, Redis, Tcp, Tls, Udp,
+        };
         match protocol {
             Http | Http2 | Grpc | GrpcWeb => Self::Http,
             Https | Tls | Tcp | Mongo | Redis | Mysql | Udp => Self::Tcp,
@@ -45,7 +47,12 @@ pub(crate) struct Chain {
     pub(crate) terminate_tls: bool,
 }
 
-const fn chain(alpn: &'static [&'static str], transport: &'static str, http: bool, terminate_tls: bool) -> Chain {
+const fn chain(
+    alpn: &'static [&'static str],
+    transport: &'static str,
+    http: bool,
+    terminate_tls: bool,
+) -> Chain {
     Chain {
         alpn,
         transport,
@@ -63,7 +70,10 @@ pub(crate) fn of(protocol: ListenerProtocol, mode: MtlsMode) -> Vec<Chain> {
     use MtlsMode::{Disable, Permissive, Strict};
     match (protocol, mode) {
         (Http, Strict) => vec![chain(&[], TLS, true, true)],
-        (Http, Permissive) => vec![chain(MTLS_ANY, TLS, true, true), chain(&[], RAW, true, false)],
+        (Http, Permissive) => vec![
+            chain(MTLS_ANY, TLS, true, true),
+            chain(&[], RAW, true, false),
+        ],
         (Http, Disable) => vec![chain(&[], RAW, true, false)],
         (Tcp, Strict) => vec![chain(&[], TLS, false, true)],
         (Tcp, Permissive) => vec![
@@ -74,7 +84,10 @@ pub(crate) fn of(protocol: ListenerProtocol, mode: MtlsMode) -> Vec<Chain> {
         ],
         // No chain asks for TLS, so the TLS inspector is off on the port and TLS bytes count as raw.
         (Tcp, Disable) => vec![chain(&[], RAW, false, false)],
-        (Auto, Strict) => vec![chain(MTLS_HTTP, TLS, true, true), chain(&[], TLS, false, true)],
+        (Auto, Strict) => vec![
+            chain(MTLS_HTTP, TLS, true, true),
+            chain(&[], TLS, false, true),
+        ],
         (Auto, Permissive) => vec![
             chain(MTLS_HTTP, TLS, true, true),
             chain(PLAINTEXT_HTTP, RAW, true, false),
@@ -82,7 +95,10 @@ pub(crate) fn of(protocol: ListenerProtocol, mode: MtlsMode) -> Vec<Chain> {
             chain(&[], RAW, false, false),
             chain(&[], TLS, false, false),
         ],
-        (Auto, Disable) => vec![chain(PLAINTEXT_HTTP, RAW, true, false), chain(&[], RAW, false, false)],
+        (Auto, Disable) => vec![
+            chain(PLAINTEXT_HTTP, RAW, true, false),
+            chain(&[], RAW, false, false),
+        ],
     }
 }
 
@@ -93,7 +109,10 @@ mod tests {
     #[test]
     fn a_permissive_sniffed_port_has_istios_five_chains() {
         let chains = of(ListenerProtocol::Auto, MtlsMode::Permissive);
-        let shape: Vec<_> = chains.iter().map(|c| (c.transport, c.http, c.terminate_tls)).collect();
+        let shape: Vec<_> = chains
+            .iter()
+            .map(|c| (c.transport, c.http, c.terminate_tls))
+            .collect();
         assert_eq!(
             shape,
             [
@@ -108,7 +127,11 @@ mod tests {
 
     #[test]
     fn a_strict_port_never_accepts_plain_text() {
-        for protocol in [ListenerProtocol::Http, ListenerProtocol::Tcp, ListenerProtocol::Auto] {
+        for protocol in [
+            ListenerProtocol::Http,
+            ListenerProtocol::Tcp,
+            ListenerProtocol::Auto,
+        ] {
             assert!(
                 of(protocol, MtlsMode::Strict)
                     .iter()

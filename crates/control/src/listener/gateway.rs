@@ -34,7 +34,11 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn listener(&self, merged: &GatewayListener, unmatched: &[accesslog_v3::AccessLog]) -> Option<Made> {
+    fn listener(
+        &self,
+        merged: &GatewayListener,
+        unmatched: &[accesslog_v3::AccessLog],
+    ) -> Option<Made> {
         let bind = if merged.bind.is_empty() {
             self.scope.wildcard()
         } else {
@@ -77,7 +81,12 @@ impl Builder<'_> {
         Some((listener, provenance))
     }
 
-    fn http_chain(&self, listener: &str, server: &GatewayServer, beside_tls: bool) -> listener_v3::FilterChain {
+    fn http_chain(
+        &self,
+        listener: &str,
+        server: &GatewayServer,
+        beside_tls: bool,
+    ) -> listener_v3::FilterChain {
         listener_v3::FilterChain {
             filter_chain_match: beside_tls.then(|| listener_v3::FilterChainMatch {
                 transport_protocol: "raw_buffer".to_owned(),
@@ -91,7 +100,10 @@ impl Builder<'_> {
     fn https_chain(&self, listener: &str, server: &GatewayServer) -> listener_v3::FilterChain {
         listener_v3::FilterChain {
             filter_chain_match: server_names(server),
-            transport_socket: server.tls.as_ref().map(|tls| tls::gateway_server(&tls.context(true))),
+            transport_socket: server
+                .tls
+                .as_ref()
+                .map(|tls| tls::gateway_server(&tls.context(true))),
             filters: vec![self.manager(listener, server)],
             ..Default::default()
         }
@@ -110,7 +122,11 @@ impl Builder<'_> {
     }
 
     /// TCP, with or without TLS termination: the rules of the VirtualServices bound to the server.
-    fn tcp_chains(&self, server: &GatewayServer, provenance: &mut Vec<ObjectRef>) -> Vec<listener_v3::FilterChain> {
+    fn tcp_chains(
+        &self,
+        server: &GatewayServer,
+        provenance: &mut Vec<ObjectRef>,
+    ) -> Vec<listener_v3::FilterChain> {
         let gateways = [server.gateway_name.clone()];
         let place = Place {
             scope: self.scope,
@@ -147,7 +163,10 @@ impl Builder<'_> {
                 };
                 listener_v3::FilterChain {
                     filter_chain_match: matcher,
-                    transport_socket: server.tls.as_ref().map(|tls| tls::gateway_server(&tls.context(false))),
+                    transport_socket: server
+                        .tls
+                        .as_ref()
+                        .map(|tls| tls::gateway_server(&tls.context(false))),
                     filters: tcp::proxy(&prefix, &chain.destination, self.log, self.scope.node),
                     ..Default::default()
                 }
@@ -165,7 +184,11 @@ fn server_names(server: &GatewayServer) -> Option<listener_v3::FilterChainMatch>
             ..Default::default()
         });
     }
-    let mut names: Vec<String> = server.hosts.iter().map(|host| host.name.as_str().to_owned()).collect();
+    let mut names: Vec<String> = server
+        .hosts
+        .iter()
+        .map(|host| host.name.as_str().to_owned())
+        .collect();
     names.sort();
     names.dedup();
     Some(listener_v3::FilterChainMatch {

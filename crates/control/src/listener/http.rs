@@ -6,15 +6,19 @@
 use std::time::Duration;
 
 use base::Protocol;
-use envoy_types::pb::envoy::extensions::filters::http::{cors::v3::Cors, fault::v3::HttpFault, router::v3::Router};
+use envoy_types::pb::envoy::extensions::filters::http::{
+    cors::v3::Cors, fault::v3::HttpFault, router::v3::Router,
+};
 
 use super::istio_filters;
 use crate::mesh_view::settings::{MeshSettings, PathNormalization};
 use crate::node::NodeInfo;
-use crate::pb::{self, accesslog_v3, any, boolean, core_v3, duration, hcm_v3, http_filter, listener_v3, route_v3};
+use crate::pb::{
+    self, accesslog_v3, any, boolean, core_v3, duration, hcm_v3, http_filter, listener_v3, route_v3,
+};
 use hcm_v3::http_connection_manager::{
-    ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, ServerHeaderTransformation,
-    SetCurrentClientCertDetails, UpgradeConfig,
+    ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier,
+    ServerHeaderTransformation, SetCurrentClientCertDetails, UpgradeConfig,
 };
 
 /// Which side of a proxy a listener serves.
@@ -87,12 +91,18 @@ fn http_filters(side: Side, node: &NodeInfo) -> Vec<hcm_v3::HttpFilter> {
     if side != Side::Inbound && node.istio_filters.alpn {
         filters.push(istio_filters::alpn());
     }
-    filters.push(http_filter("envoy.filters.http.fault", any(&HttpFault::default())));
+    filters.push(http_filter(
+        "envoy.filters.http.fault",
+        any(&HttpFault::default()),
+    ));
     filters.push(http_filter("envoy.filters.http.cors", any(&Cors {})));
     if node.istio_filters.stats {
         filters.push(istio_filters::stats());
     }
-    filters.push(http_filter("envoy.filters.http.router", any(&Router::default())));
+    filters.push(http_filter(
+        "envoy.filters.http.router",
+        any(&Router::default()),
+    ));
     filters
 }
 
@@ -101,8 +111,12 @@ fn normalize_paths(manager: &mut hcm_v3::HttpConnectionManager, normalization: P
     let (normalize, merge, escaped) = match normalization {
         PathNormalization::None => (false, false, PathWithEscapedSlashesAction::KeepUnchanged),
         PathNormalization::Base => (true, false, PathWithEscapedSlashesAction::KeepUnchanged),
-        PathNormalization::MergeSlashes => (true, true, PathWithEscapedSlashesAction::KeepUnchanged),
-        PathNormalization::DecodeAndMergeSlashes => (true, true, PathWithEscapedSlashesAction::UnescapeAndForward),
+        PathNormalization::MergeSlashes => {
+            (true, true, PathWithEscapedSlashesAction::KeepUnchanged)
+        }
+        PathNormalization::DecodeAndMergeSlashes => {
+            (true, true, PathWithEscapedSlashesAction::UnescapeAndForward)
+        }
     };
     manager.normalize_path = boolean(normalize);
     manager.merge_slashes = merge;

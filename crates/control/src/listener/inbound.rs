@@ -18,7 +18,10 @@ use crate::tls;
 use route_v3::route_action::{ClusterSpecifier, MaxStreamDuration};
 
 /// The inbound capture listener.
-pub(crate) fn listener(scope: &Scope<'_>, ports: &[InboundPort]) -> (listener_v3::Listener, Vec<ObjectRef>) {
+pub(crate) fn listener(
+    scope: &Scope<'_>,
+    ports: &[InboundPort],
+) -> (listener_v3::Listener, Vec<ObjectRef>) {
     let files = scope
         .view
         .access_log(&scope.node.namespace, &scope.node.labels, Side::Inbound);
@@ -89,7 +92,11 @@ impl Builder<'_> {
     }
 
     /// Ports that no service names: sniffed, and guarded by the same policy.
-    fn passthrough(&self, port: Option<u32>, mode: crate::mesh_view::model::MtlsMode) -> Vec<listener_v3::FilterChain> {
+    fn passthrough(
+        &self,
+        port: Option<u32>,
+        mode: crate::mesh_view::model::MtlsMode,
+    ) -> Vec<listener_v3::FilterChain> {
         chains::of(ListenerProtocol::Auto, mode)
             .into_iter()
             .map(|chain| {

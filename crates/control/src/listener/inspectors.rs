@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use envoy_types::pb::envoy::extensions::filters::listener::{
-    http_inspector::v3::HttpInspector, original_dst::v3::OriginalDst, tls_inspector::v3::TlsInspector,
+    http_inspector::v3::HttpInspector, original_dst::v3::OriginalDst,
+    tls_inspector::v3::TlsInspector,
 };
 
 use crate::pb::{listener_filter, listener_v3, type_v3};
@@ -29,12 +30,18 @@ pub(crate) fn for_chains(chains: &[listener_v3::FilterChain]) -> Vec<listener_v3
     let ports = needs_by_port(chains);
     let mut filters = Vec::new();
     if ports.values().any(|needs| needs.tls) {
-        let mut filter = listener_filter("envoy.filters.listener.tls_inspector", &TlsInspector::default());
+        let mut filter = listener_filter(
+            "envoy.filters.listener.tls_inspector",
+            &TlsInspector::default(),
+        );
         filter.filter_disabled = disabled(&ports, |needs| needs.tls);
         filters.push(filter);
     }
     if ports.values().any(|needs| needs.http) {
-        let mut filter = listener_filter("envoy.filters.listener.http_inspector", &HttpInspector::default());
+        let mut filter = listener_filter(
+            "envoy.filters.listener.http_inspector",
+            &HttpInspector::default(),
+        );
         filter.filter_disabled = disabled(&ports, |needs| needs.http);
         filters.push(filter);
     }

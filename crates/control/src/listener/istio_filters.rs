@@ -55,7 +55,10 @@ pub(crate) fn alpn() -> hcm_v3::HttpFilter {
     };
     http_filter(
         "istio.alpn",
-        any("istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig", &config),
+        any(
+            "istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig",
+            &config,
+        ),
     )
 }
 

@@ -50,7 +50,12 @@ struct Entry {
     provenance: Vec<ObjectRef>,
 }
 
-fn place(scope: &Scope<'_>, service: &Arc<Service>, port: &Port, bound: &mut BTreeMap<(String, u32), Entry>) {
+fn place(
+    scope: &Scope<'_>,
+    service: &Arc<Service>,
+    port: &Port,
+    bound: &mut BTreeMap<(String, u32), Entry>,
+) {
     if port.protocol == base::Protocol::Udp {
         return;
     }
@@ -58,7 +63,9 @@ fn place(scope: &Scope<'_>, service: &Arc<Service>, port: &Port, bound: &mut BTr
     let protocol = ListenerProtocol::from(port.protocol);
     if protocol == ListenerProtocol::Http {
         let entry = bound.entry((wildcard, port.number)).or_default();
-        entry.http.get_or_insert_with(|| names::shared_route(port.number));
+        entry
+            .http
+            .get_or_insert_with(|| names::shared_route(port.number));
         entry.http_protocol.get_or_insert(port.protocol);
         entry.came_from(service);
         return;
@@ -136,7 +143,9 @@ impl Entry {
         if self.tcp.iter().all(|(other, _)| !other.same_match(&chain)) {
             let prefix = match &chain.destination {
                 Destination::Cluster(name) => name.clone(),
-                Destination::Weighted(_) => names::outbound_cluster(port.number, "", &service.hostname),
+                Destination::Weighted(_) => {
+                    names::outbound_cluster(port.number, "", &service.hostname)
+                }
             };
             self.tcp.push((chain, prefix));
         }
@@ -198,7 +207,10 @@ impl Entry {
     ) -> listener_v3::FilterChain {
         listener_v3::FilterChain {
             filter_chain_match: Some(listener_v3::FilterChainMatch {
-                application_protocols: PLAINTEXT_HTTP.iter().map(|alpn| (*alpn).to_owned()).collect(),
+                application_protocols: PLAINTEXT_HTTP
+                    .iter()
+                    .map(|alpn| (*alpn).to_owned())
+                    .collect(),
                 transport_protocol: "raw_buffer".to_owned(),
                 ..Default::default()
             }),
@@ -217,7 +229,11 @@ impl Entry {
 }
 
 /// What happens to traffic that nothing claims, by `outboundTrafficPolicy`.
-fn catch_all(scope: &Scope<'_>, name: &str, log: &[accesslog_v3::AccessLog]) -> listener_v3::FilterChain {
+fn catch_all(
+    scope: &Scope<'_>,
+    name: &str,
+    log: &[accesslog_v3::AccessLog],
+) -> listener_v3::FilterChain {
     let cluster = if scope.settings().allow_any {
         names::PASSTHROUGH_CLUSTER
     } else {
@@ -225,7 +241,12 @@ fn catch_all(scope: &Scope<'_>, name: &str, log: &[accesslog_v3::AccessLog]) -> 
     };
     listener_v3::FilterChain {
         name: name.to_owned(),
-        filters: tcp::proxy(cluster, &Destination::Cluster(cluster.to_owned()), log, scope.node),
+        filters: tcp::proxy(
+            cluster,
+            &Destination::Cluster(cluster.to_owned()),
+            log,
+            scope.node,
+        ),
         ..Default::default()
     }
 }

@@ -41,6 +41,9 @@ pub(crate) fn proxy(
     if node.istio_filters.metadata_exchange {
         filters.push(super::istio_filters::metadata_exchange());
     }
-    filters.push(pb::network_filter("envoy.filters.network.tcp_proxy", &proxy));
+    filters.push(pb::network_filter(
+        "envoy.filters.network.tcp_proxy",
+        &proxy,
+    ));
     filters
 }

@@ -25,14 +25,30 @@ pub struct DestinationRule {
 impl DestinationRule {
     /// `None` when the host is no host name; validation refused it.
     #[must_use]
-    pub fn new(resource: &api::snapshot::Resource<istio::DestinationRule>, settings: &MeshSettings) -> Option<Self> {
+    pub fn new(
+        resource: &api::snapshot::Resource<istio::DestinationRule>,
+        settings: &MeshSettings,
+    ) -> Option<Self> {
         let key = &resource.meta.key;
         let spec = resource.spec.clone();
         Some(Self {
-            origin: ObjectRef::new("DestinationRule", Arc::clone(&key.namespace), Arc::clone(&key.name)),
+            origin: ObjectRef::new(
+                "DestinationRule",
+                Arc::clone(&key.namespace),
+                Arc::clone(&key.name),
+            ),
             created: resource.meta.created,
-            host: Hostname::parse(&resolve_host(&spec.host, &key.namespace, &settings.domain_suffix)).ok()?,
-            export_to: ExportTo::parse(&spec.export_to, &key.namespace, &settings.destination_rule_export_to),
+            host: Hostname::parse(&resolve_host(
+                &spec.host,
+                &key.namespace,
+                &settings.domain_suffix,
+            ))
+            .ok()?,
+            export_to: ExportTo::parse(
+                &spec.export_to,
+                &key.namespace,
+                &settings.destination_rule_export_to,
+            ),
             selector: spec
                 .workload_selector
                 .as_ref()
@@ -110,7 +126,9 @@ impl DestinationRules {
                 .flatten()
                 .filter(|rule| rule.host.covers(host))
                 .filter(|rule| own || rule.export_to.allows(client_namespace))
-                .filter(|rule| rule.selector.is_empty() || (own && subset_of(&rule.selector, labels)))
+                .filter(|rule| {
+                    rule.selector.is_empty() || (own && subset_of(&rule.selector, labels))
+                })
                 .collect();
             let Some(best) = visible
                 .iter()
@@ -119,10 +137,15 @@ impl DestinationRules {
             else {
                 continue;
             };
-            let same: Vec<&Arc<DestinationRule>> = visible.iter().copied().filter(|rule| rule.host == *best).collect();
+            let same: Vec<&Arc<DestinationRule>> = visible
+                .iter()
+                .copied()
+                .filter(|rule| rule.host == *best)
+                .collect();
             let selected = same.iter().any(|rule| !rule.selector.is_empty());
             return Some(merge(
-                same.into_iter().filter(|rule| !selected || !rule.selector.is_empty()),
+                same.into_iter()
+                    .filter(|rule| !selected || !rule.selector.is_empty()),
             ));
         }
         None
@@ -199,10 +222,12 @@ fn at_port(policy: &TrafficPolicy, port: u32) -> ClusterPolicy {
 }
 
 fn port_settings(policy: &TrafficPolicy, port: u32) -> Option<ClusterPolicy> {
-    let settings = policy
-        .port_level_settings
-        .iter()
-        .find(|settings| settings.port.as_ref().is_some_and(|selected| selected.number == port))?;
+    let settings = policy.port_level_settings.iter().find(|settings| {
+        settings
+            .port
+            .as_ref()
+            .is_some_and(|selected| selected.number == port)
+    })?;
     let PortTrafficPolicy {
         port: _,
         load_balancer,

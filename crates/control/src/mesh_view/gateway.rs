@@ -163,11 +163,17 @@ impl MergedGateway {
                 let Some(number) = server.port.as_ref().map(|port| port.number) else {
                     continue;
                 };
-                let targets = target_ports.get(&number).cloned().unwrap_or_else(|| vec![number]);
+                let targets = target_ports
+                    .get(&number)
+                    .cloned()
+                    .unwrap_or_else(|| vec![number]);
                 for target in targets {
                     match resolve(gateway, server, target) {
                         Ok(resolved) => {
-                            ports.entry((server.bind.clone(), target)).or_default().push(resolved);
+                            ports
+                                .entry((server.bind.clone(), target))
+                                .or_default()
+                                .push(resolved);
                         }
                         Err(message) => merged.warn(
                             &gateway.origin,
@@ -181,7 +187,11 @@ impl MergedGateway {
         for ((bind, port), servers) in ports {
             let servers = merged.without_duplicates(servers);
             if !servers.is_empty() {
-                merged.listeners.push(GatewayListener { bind, port, servers });
+                merged.listeners.push(GatewayListener {
+                    bind,
+                    port,
+                    servers,
+                });
             }
         }
         merged
@@ -207,7 +217,8 @@ impl MergedGateway {
                     _ => true,
                 });
         }
-        self.listeners.retain(|listener| !listener.servers.is_empty());
+        self.listeners
+            .retain(|listener| !listener.servers.is_empty());
         for (origin, message) in refused {
             self.warn(&origin, "CredentialUnavailable", message);
         }
@@ -265,8 +276,8 @@ impl MergedGateway {
 fn resolve(gateway: &Gateway, server: &Server, target: u32) -> Result<GatewayServer, String> {
     let key = &gateway.origin.key;
     let port = server.port.as_ref().ok_or("no port")?;
-    let protocol =
-        Protocol::from_name(&port.protocol).ok_or_else(|| format!("protocol {:?} is not known", port.protocol))?;
+    let protocol = Protocol::from_name(&port.protocol)
+        .ok_or_else(|| format!("protocol {:?} is not known", port.protocol))?;
     let terminates = matches!(protocol, Protocol::Https | Protocol::Tls);
     let tls = match &server.tls {
         Some(settings) if terminates => Some(terminated(settings)?),
@@ -285,7 +296,13 @@ fn resolve(gateway: &Gateway, server: &Server, target: u32) -> Result<GatewaySer
             .collect(),
         https_redirect: !terminates && server.tls.as_ref().is_some_and(|tls| tls.https_redirect),
         route_name: if tls.is_some() {
-            names::gateway_https_route(port.number, &port.name, &key.name, &key.namespace, &server.bind)
+            names::gateway_https_route(
+                port.number,
+                &port.name,
+                &key.name,
+                &key.namespace,
+                &server.bind,
+            )
         } else {
             names::gateway_http_route(target, &server.bind)
         },
@@ -305,7 +322,9 @@ fn terminated(settings: &istio::ServerTlsSettings) -> Result<ServerTls, String> 
         }
     };
     if settings.credential_name.is_empty() {
-        return Err("tls.credentialName is needed: certificates from files are not served".to_owned());
+        return Err(
+            "tls.credentialName is needed: certificates from files are not served".to_owned(),
+        );
     }
     Ok(ServerTls {
         credential: settings.credential_name.clone(),

@@ -70,7 +70,9 @@ impl MeshView {
     #[must_use]
     pub fn new(snapshot: &Arc<Snapshot>, previous: Option<&Self>) -> Self {
         let settings = match previous {
-            Some(previous) if Arc::ptr_eq(&previous.snapshot.mesh, &snapshot.mesh) => Arc::clone(&previous.settings),
+            Some(previous) if Arc::ptr_eq(&previous.snapshot.mesh, &snapshot.mesh) => {
+                Arc::clone(&previous.settings)
+            }
             _ => Arc::new(MeshSettings::new(&snapshot.mesh)),
         };
         let previous = previous.filter(|previous| previous.settings.hash == settings.hash);
@@ -79,8 +81,15 @@ impl MeshView {
         let virtual_services = virtual_services(snapshot, &settings, previous);
         let destination_rules = destination_rules(snapshot, &settings, previous);
         let gateways = gateways(snapshot, previous);
-        let peer_policies = PeerPolicies::new(snapshot.peer_authentications.values(), &settings.root_namespace);
-        let access_logs = AccessLogs::new(&snapshot.mesh, snapshot.telemetries.values(), &settings.root_namespace);
+        let peer_policies = PeerPolicies::new(
+            snapshot.peer_authentications.values(),
+            &settings.root_namespace,
+        );
+        let access_logs = AccessLogs::new(
+            &snapshot.mesh,
+            snapshot.telemetries.values(),
+            &settings.root_namespace,
+        );
         let hashes = TableHashes {
             mesh: settings.hash,
             services: hash_of(services.iter().map(|service| service.hash)),
@@ -100,8 +109,18 @@ impl MeshView {
             virtual_services: hash_of(virtual_services.iter().map(|rules| rules.hash)),
             destination_rules: hash_of(destination_rules.iter().map(|rule| rule.hash)),
             gateways: hash_of(gateways.iter().map(|gateway| gateway.hash)),
-            peer_policies: hash_of(snapshot.peer_authentications.values().map(|policy| policy.hash)),
-            telemetry: hash_of(snapshot.telemetries.values().map(|telemetry| telemetry.hash)),
+            peer_policies: hash_of(
+                snapshot
+                    .peer_authentications
+                    .values()
+                    .map(|policy| policy.hash),
+            ),
+            telemetry: hash_of(
+                snapshot
+                    .telemetries
+                    .values()
+                    .map(|telemetry| telemetry.hash),
+            ),
         };
         let mut by_host: HashMap<Arc<str>, Vec<Arc<Service>>> = HashMap::new();
         for service in &services {
@@ -112,7 +131,9 @@ impl MeshView {
         }
         Self {
             asks_for_labels: virtual_services.iter().any(|rules| rules.asks_for_labels())
-                || destination_rules.iter().any(|rule| !rule.selector.is_empty()),
+                || destination_rules
+                    .iter()
+                    .any(|rule| !rule.selector.is_empty()),
             snapshot: Arc::clone(snapshot),
             settings,
             services,
@@ -180,7 +201,8 @@ impl MeshView {
     /// Ready endpoints of a service.
     #[must_use]
     pub fn endpoints(&self, service: &Service) -> &EndpointSet {
-        static NONE: std::sync::LazyLock<EndpointSet> = std::sync::LazyLock::new(EndpointSet::default);
+        static NONE: std::sync::LazyLock<EndpointSet> =
+            std::sync::LazyLock::new(EndpointSet::default);
         self.endpoints.get(&id(service)).map_or(&NONE, |set| set)
     }
 
@@ -196,9 +218,9 @@ impl MeshView {
         gateway: &'a str,
         namespace: &'a str,
     ) -> impl Iterator<Item = &'a Arc<VirtualService>> + 'a {
-        self.virtual_services
-            .iter()
-            .filter(move |rules| rules.gateways.iter().any(|name| name == gateway) && rules.export_to.allows(namespace))
+        self.virtual_services.iter().filter(move |rules| {
+            rules.gateways.iter().any(|name| name == gateway) && rules.export_to.allows(namespace)
+        })
     }
 
     /// All DestinationRules.
@@ -215,8 +237,12 @@ impl MeshView {
         client: (&str, &BTreeMap<String, String>),
     ) -> Option<EffectiveRule> {
         let host = Hostname::parse(&service.hostname).ok()?;
-        self.destination_rules
-            .effective(&host, &service.namespace, client, &self.settings.root_namespace)
+        self.destination_rules.effective(
+            &host,
+            &service.namespace,
+            client,
+            &self.settings.root_namespace,
+        )
     }
 
     /// Gateways, oldest first.
@@ -233,7 +259,12 @@ impl MeshView {
 
     /// The mutual TLS mode of a workload's port.
     #[must_use]
-    pub fn mtls_mode(&self, namespace: &str, labels: &BTreeMap<String, String>, port: u32) -> MtlsMode {
+    pub fn mtls_mode(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+        port: u32,
+    ) -> MtlsMode {
         self.peer_policies.mode(namespace, labels, Some(port)).0
     }
 
@@ -260,7 +291,10 @@ impl MeshView {
 }
 
 fn id(service: &Service) -> (Arc<str>, Arc<str>) {
-    (Arc::clone(&service.namespace), Arc::clone(&service.hostname))
+    (
+        Arc::clone(&service.namespace),
+        Arc::clone(&service.hostname),
+    )
 }
 
 fn hash_of(hashes: impl Iterator<Item = ContentHash>) -> ContentHash {
@@ -271,10 +305,20 @@ fn hash_of(hashes: impl Iterator<Item = ContentHash>) -> ContentHash {
     hasher.finish()
 }
 
-fn services(snapshot: &Snapshot, settings: &MeshSettings, previous: Option<&MeshView>) -> Vec<Arc<Service>> {
+fn services(
+    snapshot: &Snapshot,
+    settings: &MeshSettings,
+    previous: Option<&MeshView>,
+) -> Vec<Arc<Service>> {
     let mut services: Vec<Arc<Service>> = Vec::with_capacity(snapshot.services.len());
     let known: HashMap<(Arc<str>, Arc<str>), &Arc<Service>> = previous
-        .map(|previous| previous.services.iter().map(|service| (id(service), service)).collect())
+        .map(|previous| {
+            previous
+                .services
+                .iter()
+                .map(|service| (id(service), service))
+                .collect()
+        })
         .unwrap_or_default();
     let mut add = |service: Service| {
         // An equal service keeps its identity, which spares comparing it again further down.
@@ -293,14 +337,19 @@ fn services(snapshot: &Snapshot, settings: &MeshSettings, previous: Option<&Mesh
         .values()
         .flat_map(|resource| registry::entry_services(resource, settings))
         .for_each(&mut add);
-    services.sort_by(|a, b| (a.created, &a.hostname, &a.namespace).cmp(&(b.created, &b.hostname, &b.namespace)));
+    services.sort_by(|a, b| {
+        (a.created, &a.hostname, &a.namespace).cmp(&(b.created, &b.hostname, &b.namespace))
+    });
     // Of two entries of a namespace for the same host the older one counts.
     let mut seen = HashSet::new();
     services.retain(|service| seen.insert(id(service)));
     services
 }
 
-fn endpoints(snapshot: &Snapshot, services: &[Arc<Service>]) -> HashMap<(Arc<str>, Arc<str>), Arc<EndpointSet>> {
+fn endpoints(
+    snapshot: &Snapshot,
+    services: &[Arc<Service>],
+) -> HashMap<(Arc<str>, Arc<str>), Arc<EndpointSet>> {
     let workloads = Workloads(snapshot);
     services
         .iter()
@@ -334,7 +383,9 @@ fn virtual_services(
         .virtual_services
         .values()
         .map(|resource| match known.get(&resource.meta.key) {
-            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => Arc::clone(same),
+            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => {
+                Arc::clone(same)
+            }
             _ => Arc::new(VirtualService::new(resource, settings)),
         })
         .collect();
@@ -360,7 +411,9 @@ fn destination_rules(
         .destination_rules
         .values()
         .filter_map(|resource| match known.get(&resource.meta.key) {
-            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => Some(Arc::clone(same)),
+            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => {
+                Some(Arc::clone(same))
+            }
             _ => DestinationRule::new(resource, settings).map(Arc::new),
         })
         .collect()
@@ -380,7 +433,9 @@ fn gateways(snapshot: &Snapshot, previous: Option<&MeshView>) -> Vec<Arc<Gateway
         .gateways
         .values()
         .map(|resource| match known.get(&resource.meta.key) {
-            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => Arc::clone(same),
+            Some(same) if same.hash == resource.hash && same.created == resource.meta.created => {
+                Arc::clone(same)
+            }
             _ => Arc::new(Gateway {
                 origin: resource.meta.reference(),
                 created: resource.meta.created,

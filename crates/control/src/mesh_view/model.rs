@@ -28,7 +28,13 @@ impl ExportTo {
         let namespaces: Vec<Arc<str>> = list
             .iter()
             .filter(|item| *item != "~")
-            .map(|item| if item == "." { own.into() } else { item.as_str().into() })
+            .map(|item| {
+                if item == "." {
+                    own.into()
+                } else {
+                    item.as_str().into()
+                }
+            })
             .collect();
         if namespaces.is_empty() {
             Self::Nowhere
@@ -134,7 +140,9 @@ impl Service {
 /// Whether each of `wanted` is among `labels`.
 #[must_use]
 pub fn subset_of(wanted: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+    wanted
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// What is known of the workload behind an endpoint.
@@ -156,10 +164,14 @@ impl Workload {
     /// `app`-like name for telemetry (`service.istio.io/canonical-name`, `app.kubernetes.io/name`, `app`, else the workload).
     #[must_use]
     pub fn canonical_name(&self) -> &str {
-        ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]
-            .iter()
-            .find_map(|key| self.labels.get(*key))
-            .map_or(&self.name, String::as_str)
+        [
+            "service.istio.io/canonical-name",
+            "app.kubernetes.io/name",
+            "app",
+        ]
+        .iter()
+        .find_map(|key| self.labels.get(*key))
+        .map_or(&self.name, String::as_str)
     }
 
     /// Version for telemetry (`service.istio.io/canonical-revision`, `app.kubernetes.io/version`, `version`, else `latest`).

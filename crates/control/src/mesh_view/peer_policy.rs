@@ -123,7 +123,14 @@ impl PeerPolicies {
     #[must_use]
     pub fn ports_of(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Vec<u32> {
         self.workload_policy(namespace, labels)
-            .map(|policy| policy.ports.keys().copied().filter(|port| *port != 0).collect())
+            .map(|policy| {
+                policy
+                    .ports
+                    .keys()
+                    .copied()
+                    .filter(|port| *port != 0)
+                    .collect()
+            })
             .unwrap_or_default()
     }
 
@@ -132,7 +139,11 @@ impl PeerPolicies {
     }
 
     /// The oldest policy that selects the workload, of its namespace or of the root.
-    fn workload_policy(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Option<&Policy> {
+    fn workload_policy(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<&Policy> {
         let of = |namespace: &str| {
             self.selecting
                 .get(namespace)
@@ -143,7 +154,11 @@ impl PeerPolicies {
         let own = of(namespace);
         let root = of(&self.root).filter(|_| namespace != &*self.root);
         match (own, root) {
-            (Some(own), Some(root)) => Some(if root.created < own.created { root } else { own }),
+            (Some(own), Some(root)) => Some(if root.created < own.created {
+                root
+            } else {
+                own
+            }),
             (own, root) => own.or(root),
         }
     }

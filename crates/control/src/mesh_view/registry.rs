@@ -11,7 +11,9 @@ use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::model::{Endpoint, EndpointSet, ExportTo, Port, Resolution, Service, TargetPort, subset_of};
+use super::model::{
+    Endpoint, EndpointSet, ExportTo, Port, Resolution, Service, TargetPort, subset_of,
+};
 use super::settings::MeshSettings;
 use super::workload::{self, Workloads};
 use crate::pb::parse_cidr;
@@ -20,7 +22,10 @@ use crate::pb::parse_cidr;
 const EXPORT_TO: &str = "networking.istio.io/exportTo";
 
 /// A Kubernetes Service. `None` for `ExternalName`, which is a DNS alias that proxies do not serve, and while it has no address.
-pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &MeshSettings) -> Option<Service> {
+pub(crate) fn kubernetes_service(
+    resource: &Resource<core::Service>,
+    settings: &MeshSettings,
+) -> Option<Service> {
     let key = &resource.meta.key;
     let spec = resource.spec.spec.as_ref()?;
     if spec.type_.as_deref() == Some("ExternalName") {
@@ -48,13 +53,22 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
         })
         .unwrap_or_default();
     let mut service = Service {
-        hostname: format!("{}.{}.svc.{}", key.name, key.namespace, settings.domain_suffix).into(),
+        hostname: format!(
+            "{}.{}.svc.{}",
+            key.name, key.namespace, settings.domain_suffix
+        )
+        .into(),
         name: Arc::clone(&key.name),
         namespace: Arc::clone(&key.namespace),
         origin: resource.meta.reference(),
         created: resource.meta.created,
         addresses,
-        ports: spec.ports.iter().flatten().filter_map(kubernetes_port).collect(),
+        ports: spec
+            .ports
+            .iter()
+            .flatten()
+            .filter_map(kubernetes_port)
+            .collect(),
         resolution: if headless {
             Resolution::Passthrough
         } else {
@@ -63,7 +77,10 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
         headless,
         external: false,
         export_to: ExportTo::parse(&export, &key.namespace, &settings.service_export_to),
-        selector: spec.selector.clone().filter(|selector| !selector.is_empty()),
+        selector: spec
+            .selector
+            .clone()
+            .filter(|selector| !selector.is_empty()),
         subject_alt_names: Vec::new(),
         hash: resource.hash,
     };
@@ -72,7 +89,11 @@ pub(crate) fn kubernetes_service(resource: &Resource<core::Service>, settings: &
 }
 
 fn addresses(first: &str, all: Option<&[String]>) -> Vec<ipnet::IpNet> {
-    let listed: Vec<ipnet::IpNet> = all.into_iter().flatten().filter_map(|text| parse_cidr(text)).collect();
+    let listed: Vec<ipnet::IpNet> = all
+        .into_iter()
+        .flatten()
+        .filter_map(|text| parse_cidr(text))
+        .collect();
     if listed.is_empty() {
         parse_cidr(first).into_iter().collect()
     } else {
@@ -104,13 +125,18 @@ fn kubernetes_port(port: &core::ServicePort) -> Option<Port> {
 }
 
 /// The services of a ServiceEntry, one for each host. Resolution by DNS is not served, and validation refuses it.
-pub(crate) fn entry_services(resource: &Resource<istio::ServiceEntry>, settings: &MeshSettings) -> Vec<Service> {
+pub(crate) fn entry_services(
+    resource: &Resource<istio::ServiceEntry>,
+    settings: &MeshSettings,
+) -> Vec<Service> {
     let entry = &resource.spec;
     let key = &resource.meta.key;
     let resolution = match entry.resolution {
         istio::Resolution::None => Resolution::Passthrough,
         istio::Resolution::Static => Resolution::Endpoints,
-        istio::Resolution::Dns | istio::Resolution::DnsRoundRobin | istio::Resolution::DynamicDns => return Vec::new(),
+        istio::Resolution::Dns
+        | istio::Resolution::DnsRoundRobin
+        | istio::Resolution::DynamicDns => return Vec::new(),
     };
     let ports: Vec<Port> = entry
         .ports
@@ -138,13 +164,24 @@ pub(crate) fn entry_services(resource: &Resource<istio::ServiceEntry>, settings:
                 namespace: Arc::clone(&key.namespace),
                 origin: resource.meta.reference(),
                 created: resource.meta.created,
-                addresses: entry.addresses.iter().filter_map(|text| parse_cidr(text)).collect(),
+                addresses: entry
+                    .addresses
+                    .iter()
+                    .filter_map(|text| parse_cidr(text))
+                    .collect(),
                 ports: ports.clone(),
                 resolution,
                 headless: false,
                 external: entry.location == istio::Location::MeshExternal,
-                export_to: ExportTo::parse(&entry.export_to, &key.namespace, &settings.service_export_to),
-                selector: entry.workload_selector.as_ref().map(|selector| selector.labels.clone()),
+                export_to: ExportTo::parse(
+                    &entry.export_to,
+                    &key.namespace,
+                    &settings.service_export_to,
+                ),
+                selector: entry
+                    .workload_selector
+                    .as_ref()
+                    .map(|selector| selector.labels.clone()),
                 subject_alt_names: entry.subject_alt_names.clone(),
                 hash: resource.hash,
             };
@@ -182,7 +219,11 @@ fn hash(service: &Service) -> base::ContentHash {
 }
 
 /// Ready endpoints of a Kubernetes service, from its slices.
-pub(crate) fn kubernetes_endpoints(service: &Service, snapshot: &Snapshot, workloads: &Workloads<'_>) -> EndpointSet {
+pub(crate) fn kubernetes_endpoints(
+    service: &Service,
+    snapshot: &Snapshot,
+    workloads: &Workloads<'_>,
+) -> EndpointSet {
     let mut set = EndpointSet::default();
     let key = &service.origin.key;
     for slice in snapshot
@@ -207,9 +248,18 @@ pub(crate) fn kubernetes_endpoints(service: &Service, snapshot: &Snapshot, workl
                 continue;
             };
             let endpoints = set.by_port.entry(port.number).or_default();
-            for endpoint in slice.endpoints.iter().flatten().filter(|endpoint| is_ready(endpoint)) {
+            for endpoint in slice
+                .endpoints
+                .iter()
+                .flatten()
+                .filter(|endpoint| is_ready(endpoint))
+            {
                 let workload = workloads.of_endpoint(endpoint, &key.namespace);
-                for address in endpoint.addresses.iter().filter_map(|text| text.parse::<IpAddr>().ok()) {
+                for address in endpoint
+                    .addresses
+                    .iter()
+                    .filter_map(|text| text.parse::<IpAddr>().ok())
+                {
                     endpoints.push(Endpoint {
                         address,
                         port: number,
@@ -255,11 +305,21 @@ pub(crate) fn entry_endpoints(
                 address,
                 port: listed.ports.get(&*port.name).copied().unwrap_or(target),
                 weight: listed.weight.max(1),
-                workload: Arc::new(workload::of_entry(listed, &service.namespace, &service.name)),
+                workload: Arc::new(workload::of_entry(
+                    listed,
+                    &service.namespace,
+                    &service.name,
+                )),
             });
         }
         if let Some(selector) = &service.selector {
-            endpoints.extend(selected_pods(selector, &service.namespace, target, snapshot, workloads));
+            endpoints.extend(selected_pods(
+                selector,
+                &service.namespace,
+                target,
+                snapshot,
+                workloads,
+            ));
         }
         set.by_port.insert(port.number, endpoints);
     }

@@ -49,7 +49,13 @@ impl MeshSettings {
     /// Reads the mesh's configuration.
     #[must_use]
     pub fn new(config: &MeshConfig) -> Self {
-        let or = |text: &str, default: &str| -> Arc<str> { if text.is_empty() { default.into() } else { text.into() } };
+        let or = |text: &str, default: &str| -> Arc<str> {
+            if text.is_empty() {
+                default.into()
+            } else {
+                text.into()
+            }
+        };
         let mut hasher = ContentHasher::default();
         hasher.write(&serde_json::to_vec(config).unwrap_or_default());
         Self {
@@ -74,11 +80,19 @@ impl MeshSettings {
                 .is_none_or(|policy| policy.mode != OutboundTrafficPolicyMode::RegistryOnly),
             auto_mtls: config.enable_auto_mtls.unwrap_or(true),
             h2_upgrade: config.h2_upgrade_policy == MeshH2UpgradePolicy::Upgrade,
-            path_normalization: match config.path_normalization.as_ref().map(|path| path.normalization) {
-                None | Some(NormalizationType::Default | NormalizationType::Base) => PathNormalization::Base,
+            path_normalization: match config
+                .path_normalization
+                .as_ref()
+                .map(|path| path.normalization)
+            {
+                None | Some(NormalizationType::Default | NormalizationType::Base) => {
+                    PathNormalization::Base
+                }
                 Some(NormalizationType::None) => PathNormalization::None,
                 Some(NormalizationType::MergeSlashes) => PathNormalization::MergeSlashes,
-                Some(NormalizationType::DecodeAndMergeSlashes) => PathNormalization::DecodeAndMergeSlashes,
+                Some(NormalizationType::DecodeAndMergeSlashes) => {
+                    PathNormalization::DecodeAndMergeSlashes
+                }
             },
             default_retries: config.default_http_retry_policy.clone(),
             service_export_to: config.default_service_export_to.clone(),
@@ -94,7 +108,8 @@ impl MeshSettings {
 
     /// The trust domain and its aliases.
     pub fn trust_domains(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&*self.trust_domain).chain(self.trust_domain_aliases.iter().map(|alias| &**alias))
+        std::iter::once(&*self.trust_domain)
+            .chain(self.trust_domain_aliases.iter().map(|alias| &**alias))
     }
 }
 

@@ -102,7 +102,12 @@ impl AccessLogs {
     }
 
     /// The logs of one side of a workload's proxy. Without any Telemetry for it, what `MeshConfig` says.
-    pub(crate) fn of(&self, namespace: &str, labels: &BTreeMap<String, String>, side: Side) -> Vec<AccessLogFile> {
+    pub(crate) fn of(
+        &self,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+        side: Side,
+    ) -> Vec<AccessLogFile> {
         let levels = self.levels(namespace, labels);
         if levels.is_empty() && self.default_providers.is_empty() {
             return self.mesh.iter().cloned().collect();
@@ -114,7 +119,11 @@ impl AccessLogs {
             .flat_map(|source| &source.logging)
             .filter(|entry| applies(entry, side))
         {
-            let mentioned: Vec<&str> = entry.providers.iter().map(|provider| provider.name.as_str()).collect();
+            let mentioned: Vec<&str> = entry
+                .providers
+                .iter()
+                .map(|provider| provider.name.as_str())
+                .collect();
             if !mentioned.is_empty() {
                 // A level that names providers replaces those above it.
                 names = mentioned;
@@ -154,8 +163,13 @@ impl AccessLogs {
                     .as_ref()
                     .is_some_and(|selector| subset_of(selector, labels))
         });
-        let own = (namespace != &*self.root).then(|| general(namespace)).flatten();
-        [general(&self.root), own, selecting].into_iter().flatten().collect()
+        let own = (namespace != &*self.root)
+            .then(|| general(namespace))
+            .flatten();
+        [general(&self.root), own, selecting]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

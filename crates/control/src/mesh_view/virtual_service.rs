@@ -27,7 +27,10 @@ const MESH: &str = "mesh";
 impl VirtualService {
     /// Resolves a VirtualService of the snapshot. Hosts that are no host names are left out; validation refused them.
     #[must_use]
-    pub fn new(resource: &api::snapshot::Resource<istio::VirtualService>, settings: &MeshSettings) -> Self {
+    pub fn new(
+        resource: &api::snapshot::Resource<istio::VirtualService>,
+        settings: &MeshSettings,
+    ) -> Self {
         let namespace = &*resource.meta.key.namespace;
         let mut spec = resource.spec.clone();
         let resolve = |host: &str| resolve_host(host, namespace, &settings.domain_suffix);
@@ -55,7 +58,11 @@ impl VirtualService {
                 .filter_map(|host| Hostname::parse(&resolve(host)).ok())
                 .collect(),
             gateways: spec.gateways.clone(),
-            export_to: ExportTo::parse(&spec.export_to, namespace, &settings.virtual_service_export_to),
+            export_to: ExportTo::parse(
+                &spec.export_to,
+                namespace,
+                &settings.virtual_service_export_to,
+            ),
             spec,
             hash: resource.hash,
         }
@@ -107,9 +114,17 @@ impl VirtualService {
         let istio::VirtualService { http, tcp, tls, .. } = &self.spec;
         let mut all: Vec<&Destination> = Vec::new();
         for rule in http {
-            all.extend(rule.route.iter().filter_map(|route| route.destination.as_ref()));
+            all.extend(
+                rule.route
+                    .iter()
+                    .filter_map(|route| route.destination.as_ref()),
+            );
             all.extend(rule.mirror.as_ref());
-            all.extend(rule.mirrors.iter().filter_map(|mirror| mirror.destination.as_ref()));
+            all.extend(
+                rule.mirrors
+                    .iter()
+                    .filter_map(|mirror| mirror.destination.as_ref()),
+            );
         }
         all.extend(
             tcp.iter()
@@ -125,7 +140,10 @@ impl VirtualService {
     }
 }
 
-fn for_each_destination(spec: &mut istio::VirtualService, change: &mut impl FnMut(&mut Destination)) {
+fn for_each_destination(
+    spec: &mut istio::VirtualService,
+    change: &mut impl FnMut(&mut Destination),
+) {
     for rule in &mut spec.http {
         rule.route
             .iter_mut()
@@ -145,7 +163,10 @@ fn for_each_destination(spec: &mut istio::VirtualService, change: &mut impl FnMu
         .for_each(&mut *change);
 }
 
-fn for_each_gateway_list(spec: &mut istio::VirtualService, change: &mut impl FnMut(&mut Vec<String>)) {
+fn for_each_gateway_list(
+    spec: &mut istio::VirtualService,
+    change: &mut impl FnMut(&mut Vec<String>),
+) {
     change(&mut spec.gateways);
     spec.http
         .iter_mut()

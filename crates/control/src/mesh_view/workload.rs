@@ -19,14 +19,20 @@ pub(crate) struct Workloads<'a>(pub(crate) &'a Snapshot);
 
 impl Workloads<'_> {
     /// The workload of an EndpointSlice's endpoint: its pod, by reference or by address, or nothing but a place.
-    pub(crate) fn of_endpoint(&self, endpoint: &discovery::Endpoint, namespace: &str) -> Arc<Workload> {
+    pub(crate) fn of_endpoint(
+        &self,
+        endpoint: &discovery::Endpoint,
+        namespace: &str,
+    ) -> Arc<Workload> {
         let referred = endpoint
             .target_ref
             .as_ref()
             .filter(|target| target.kind.as_deref() == Some("Pod"))
             .and_then(|target| {
                 let namespace = target.namespace.as_deref().unwrap_or(namespace);
-                self.0.pods.get(&ObjectKey::new(namespace, target.name.as_deref()?))
+                self.0
+                    .pods
+                    .get(&ObjectKey::new(namespace, target.name.as_deref()?))
             });
         let at_address = || {
             let address = endpoint.addresses.first()?;
@@ -75,7 +81,11 @@ impl Workloads<'_> {
                         .map(|node| self.locality(node))
                 })
                 .unwrap_or_default(),
-            mesh_tls: pod.meta.labels.get(TLS_MODE).is_some_and(|mode| mode == "istio"),
+            mesh_tls: pod
+                .meta
+                .labels
+                .get(TLS_MODE)
+                .is_some_and(|mode| mode == "istio"),
             pod: Some(Arc::clone(&pod.meta.key.name)),
         })
     }
@@ -143,7 +153,10 @@ pub(crate) fn of_entry(entry: &WorkloadEntry, namespace: &str, name: &str) -> Wo
         labels: entry.labels.clone(),
         service_account: entry.service_account.as_str().into(),
         locality: parse_locality(&entry.locality),
-        mesh_tls: entry.labels.get(TLS_MODE).is_some_and(|mode| mode == "istio"),
+        mesh_tls: entry
+            .labels
+            .get(TLS_MODE)
+            .is_some_and(|mode| mode == "istio"),
         pod: None,
     }
 }

@@ -79,7 +79,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(node: NodeInfo, verified: bool, form: Form, view: Arc<View>, warnings: Vec<Warning>) -> Self {
+    pub(crate) fn new(
+        node: NodeInfo,
+        verified: bool,
+        form: Form,
+        view: Arc<View>,
+        warnings: Vec<Warning>,
+    ) -> Self {
         Self {
             node,
             verified,
@@ -107,7 +113,9 @@ impl Connection {
     pub(crate) fn on_event(&mut self, event: Event) -> bool {
         match event {
             Event::Subscribed { .. } => false,
-            Event::Sent { type_url, nonce, .. } => {
+            Event::Sent {
+                type_url, nonce, ..
+            } => {
                 self.of(&type_url).sent = nonce;
                 false
             }
@@ -160,10 +168,15 @@ impl Connection {
     pub(crate) fn count(&self, live: &mut HashMap<ObjectRef, Live>) {
         let view = self.views.borrow();
         let mut own: HashMap<&ObjectRef, bool> = HashMap::new();
-        for resource in view.resources().filter(|resource| !resource.provenance.is_empty()) {
+        for resource in view
+            .resources()
+            .filter(|resource| !resource.provenance.is_empty())
+        {
             let used = self.uses(resource);
             for object in resource.provenance.iter() {
-                own.entry(object).and_modify(|all| *all &= used).or_insert(used);
+                own.entry(object)
+                    .and_modify(|all| *all &= used)
+                    .or_insert(used);
             }
         }
         for (object, used) in own {

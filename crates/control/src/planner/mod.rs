@@ -94,7 +94,8 @@ impl Planner {
     /// Takes in a snapshot and gives every proxy its view; returns how many were woken. Runs for as long as generation takes.
     pub fn plan(&self, snapshot: &Arc<Snapshot>) -> usize {
         let mut core = lock(&self.core);
-        let Resolved { snapshot, missing } = resolve::resolve(snapshot, &*self.options.last_resolved);
+        let Resolved { snapshot, missing } =
+            resolve::resolve(snapshot, &*self.options.last_resolved);
         let view = Arc::new(MeshView::new(&snapshot, core.view.as_deref()));
         core.view = Some(Arc::clone(&view));
         core.missing = missing;
@@ -178,7 +179,11 @@ impl Planner {
             return Some(identity.clone());
         }
         let token = conn.bearer.as_ref()?;
-        self.options.authenticator.as_ref()?.identity(&token.0).await
+        self.options
+            .authenticator
+            .as_ref()?
+            .identity(&token.0)
+            .await
     }
 }
 
@@ -191,7 +196,8 @@ fn is_own(node: &NodeInfo, identity: &SpiffeId) -> bool {
 #[async_trait]
 impl xds::server::Planner for Planner {
     async fn connect(&self, conn: ConnInfo) -> Result<watch::Receiver<Arc<View>>, Status> {
-        let node = NodeInfo::parse(&conn.node).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let node = NodeInfo::parse(&conn.node)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let verified = match self.identity(&conn).await {
             Some(identity) if is_own(&node, &identity) => true,
             Some(identity) => {
@@ -206,7 +212,9 @@ impl xds::server::Planner for Planner {
         tokio::task::yield_now().await;
         let mut core = lock(&self.core);
         let Some(view) = core.view.clone() else {
-            return Err(Status::unavailable("the state of the mesh is not known yet"));
+            return Err(Status::unavailable(
+                "the state of the mesh is not known yet",
+            ));
         };
         let Generated { view, warnings } = core.generator.generate(&view, &node, verified);
         let connection = Connection::new(node, verified, conn.form, view, warnings);
@@ -218,7 +226,10 @@ impl xds::server::Planner for Planner {
     }
 
     fn event(&self, conn: ConnId, event: Event) {
-        if let Event::Nack { type_url, message, .. } = &event {
+        if let Event::Nack {
+            type_url, message, ..
+        } = &event
+        {
             tracing::warn!(conn = conn.0, %type_url, %message, "a proxy refused its configuration");
         }
         let changed = lock(&self.connections)
@@ -236,7 +247,10 @@ impl xds::server::Planner for Planner {
 }
 
 /// Follows snapshots until they end.
-async fn follow(planner: std::sync::Weak<Planner>, mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>) {
+async fn follow(
+    planner: std::sync::Weak<Planner>,
+    mut snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+) {
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         if let Some(snapshot) = snapshot {
@@ -255,7 +269,9 @@ async fn follow(planner: std::sync::Weak<Planner>, mut snapshots: watch::Receive
 }
 
 /// Waits until the changes pause.
-async fn pause(snapshots: &mut watch::Receiver<Option<Arc<Snapshot>>>) -> Result<(), watch::error::RecvError> {
+async fn pause(
+    snapshots: &mut watch::Receiver<Option<Arc<Snapshot>>>,
+) -> Result<(), watch::error::RecvError> {
     let longest = tokio::time::Instant::now() + LONGEST;
     loop {
         snapshots.borrow_and_update();
@@ -352,15 +368,30 @@ impl Statuses {
                 format!("{}/{}", live.acknowledged, live.wanted),
             ),
             match self.missing.get(&object) {
-                None => Condition::new("Resolved", true, "ReferencesResolved", "all references exist"),
-                Some(message) => Condition::new("Resolved", false, "ReferencesMissing", message.clone()),
+                None => Condition::new(
+                    "Resolved",
+                    true,
+                    "ReferencesResolved",
+                    "all references exist",
+                ),
+                Some(message) => {
+                    Condition::new("Resolved", false, "ReferencesMissing", message.clone())
+                }
             },
         ];
         if let Some(warnings) = self.warnings.get(&object)
             && let Some(first) = warnings.first()
         {
-            let text: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
-            conditions.push(Condition::new("Warning", true, first.reason, text.join("; ")));
+            let text: Vec<&str> = warnings
+                .iter()
+                .map(|warning| warning.message.as_str())
+                .collect();
+            conditions.push(Condition::new(
+                "Warning",
+                true,
+                first.reason,
+                text.join("; "),
+            ));
         }
         StatusUpdate {
             object,

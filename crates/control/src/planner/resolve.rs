@@ -43,7 +43,12 @@ pub struct InMemory(std::sync::Mutex<BTreeMap<ObjectRef, Arc<Revision>>>);
 
 impl InMemory {
     fn with<T>(&self, use_it: impl FnOnce(&mut BTreeMap<ObjectRef, Arc<Revision>>) -> T) -> T {
-        use_it(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+        use_it(
+            &mut self
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 }
 
@@ -107,11 +112,16 @@ struct Known {
 
 impl Known {
     fn new(snapshot: &Snapshot, settings: &MeshSettings) -> Self {
-        let services = snapshot
-            .services
-            .keys()
-            .map(|key| format!("{}.{}.svc.{}", key.name, key.namespace, settings.domain_suffix));
-        let entries = snapshot.service_entries.values().flat_map(|entry| &entry.spec.hosts);
+        let services = snapshot.services.keys().map(|key| {
+            format!(
+                "{}.{}.svc.{}",
+                key.name, key.namespace, settings.domain_suffix
+            )
+        });
+        let entries = snapshot
+            .service_entries
+            .values()
+            .flat_map(|entry| &entry.spec.hosts);
         let mut known = Self {
             hosts: services.collect(),
             wildcards: Vec::new(),
@@ -136,11 +146,19 @@ impl Known {
     }
 
     fn add_rule(&mut self, rule: &Resource<istio::DestinationRule>, settings: &MeshSettings) {
-        let host = resolve_host(&rule.spec.host, &rule.meta.key.namespace, &settings.domain_suffix);
+        let host = resolve_host(
+            &rule.spec.host,
+            &rule.meta.key.namespace,
+            &settings.domain_suffix,
+        );
         if let Ok(host) = Hostname::parse(&host) {
             self.subsets.push((
                 host,
-                rule.spec.subsets.iter().map(|subset| subset.name.clone()).collect(),
+                rule.spec
+                    .subsets
+                    .iter()
+                    .map(|subset| subset.name.clone())
+                    .collect(),
             ));
         }
     }
@@ -163,7 +181,9 @@ impl Known {
                     .is_ok_and(|host| self.wildcards.iter().any(|wildcard| wildcard.covers(&host)));
             if !known {
                 missing.other.insert(format!("host {}", destination.host));
-            } else if !destination.subset.is_empty() && !self.has_subset(&destination.host, &destination.subset) {
+            } else if !destination.subset.is_empty()
+                && !self.has_subset(&destination.host, &destination.subset)
+            {
                 missing
                     .subsets
                     .insert((destination.host.clone(), destination.subset.clone()));
@@ -196,7 +216,12 @@ impl Missing {
             .subsets
             .iter()
             .map(|(host, subset)| format!("subset {subset} of host {host}"));
-        self.other.iter().cloned().chain(subsets).collect::<Vec<_>>().join(", ")
+        self.other
+            .iter()
+            .cloned()
+            .chain(subsets)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -230,7 +255,8 @@ impl Pass<'_> {
                 let missing = self.hold_subsets(missing);
                 let text = missing.text();
                 let message = if missing.is_empty() {
-                    "a subset that it uses is no longer defined; its last definition is kept in use".to_owned()
+                    "a subset that it uses is no longer defined; its last definition is kept in use"
+                        .to_owned()
                 } else {
                     format!("{text} does not exist; requests to it fail with 503 NC")
                 };
@@ -247,7 +273,10 @@ impl Pass<'_> {
                 return;
             }
         }
-        let message = format!("{} does not exist; requests to it fail with 503 NC", missing.text());
+        let message = format!(
+            "{} does not exist; requests to it fail with 503 NC",
+            missing.text()
+        );
         self.result.missing.insert(object, message);
     }
 
@@ -267,7 +296,9 @@ impl Pass<'_> {
         {
             return false;
         }
-        snapshot.virtual_services.insert(meta.key.clone(), Arc::new(earlier));
+        snapshot
+            .virtual_services
+            .insert(meta.key.clone(), Arc::new(earlier));
         self.result.snapshot = Arc::new(snapshot);
         true
     }
@@ -284,7 +315,11 @@ impl Pass<'_> {
             let Some(last) = decode(&revision) else {
                 continue;
             };
-            let host = resolve_host(&last.spec.host, &object.key.namespace, &self.settings.domain_suffix);
+            let host = resolve_host(
+                &last.spec.host,
+                &object.key.namespace,
+                &self.settings.domain_suffix,
+            );
             let Ok(host) = Hostname::parse(&host) else {
                 continue;
             };
@@ -309,7 +344,12 @@ impl Pass<'_> {
     }
 
     /// Adds subsets of a rule's last revision to what is left of the rule, or brings the whole rule back.
-    fn hold(&mut self, object: &ObjectRef, last: &Resource<istio::DestinationRule>, wanted: &[(String, String)]) {
+    fn hold(
+        &mut self,
+        object: &ObjectRef,
+        last: &Resource<istio::DestinationRule>,
+        wanted: &[(String, String)],
+    ) {
         let mut snapshot = (*self.result.snapshot).clone();
         let mut rule = snapshot
             .destination_rules
@@ -325,7 +365,9 @@ impl Pass<'_> {
         // The content is no longer what the object's hash says.
         rule.hash = base::ContentHash::of(&serde_json::to_vec(&rule.spec).unwrap_or_default());
         self.known.add_rule(&rule, &self.settings);
-        snapshot.destination_rules.insert(object.key.clone(), Arc::new(rule));
+        snapshot
+            .destination_rules
+            .insert(object.key.clone(), Arc::new(rule));
         self.result.snapshot = Arc::new(snapshot);
         self.held.insert(object.clone());
     }
@@ -347,7 +389,10 @@ impl Pass<'_> {
         for object in self.kept.keys() {
             let there = match &*object.kind {
                 "VirtualService" => snapshot.virtual_services.contains_key(&object.key),
-                "DestinationRule" => snapshot.destination_rules.contains_key(&object.key) || self.held.contains(object),
+                "DestinationRule" => {
+                    snapshot.destination_rules.contains_key(&object.key)
+                        || self.held.contains(object)
+                }
                 _ => true,
             };
             if !there {

@@ -20,7 +20,12 @@ pub struct Condition {
 }
 
 impl Condition {
-    pub(crate) fn new(kind: &'static str, status: bool, reason: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        kind: &'static str,
+        status: bool,
+        reason: &str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             kind,
             status,
@@ -56,17 +61,23 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     /// The reports that are due now, of all that hold; and whether some have to wait.
-    pub(crate) fn due(&mut self, now: Instant, all: Vec<StatusUpdate>) -> (Vec<StatusUpdate>, bool) {
+    pub(crate) fn due(
+        &mut self,
+        now: Instant,
+        all: Vec<StatusUpdate>,
+    ) -> (Vec<StatusUpdate>, bool) {
         let mut due = Vec::new();
         let mut waiting = false;
-        let present: std::collections::BTreeSet<ObjectRef> = all.iter().map(|update| update.object.clone()).collect();
+        let present: std::collections::BTreeSet<ObjectRef> =
+            all.iter().map(|update| update.object.clone()).collect();
         self.sent.retain(|object, _| present.contains(object));
         for update in all {
             match self.sent.get(&update.object) {
                 Some((last, _)) if *last == update => {}
                 Some((_, at)) if now.duration_since(*at) < PACE => waiting = true,
                 _ => {
-                    self.sent.insert(update.object.clone(), (update.clone(), now));
+                    self.sent
+                        .insert(update.object.clone(), (update.clone(), now));
                     due.push(update);
                 }
             }
@@ -97,7 +108,11 @@ mod tests {
         let start = Instant::now();
         assert_eq!(pacer.due(start, vec![update(1)]).0.len(), 1);
         assert_eq!(pacer.due(start, vec![update(1)]), (vec![], false));
-        assert_eq!(pacer.due(start, vec![update(2)]), (vec![], true), "too early");
+        assert_eq!(
+            pacer.due(start, vec![update(2)]),
+            (vec![], true),
+            "too early"
+        );
         let (due, waiting) = pacer.due(start + PACE, vec![update(3)]);
         assert_eq!(
             (due, waiting),

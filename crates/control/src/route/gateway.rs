@@ -87,7 +87,9 @@ impl<'a> Builder<'a> {
             }
             self.provenance.push(rules.origin.clone());
             for host in hosts {
-                self.host(&host, server).routes.extend(routes.iter().cloned());
+                self.host(&host, server)
+                    .routes
+                    .extend(routes.iter().cloned());
             }
         }
         if server.https_redirect {
@@ -98,12 +100,15 @@ impl<'a> Builder<'a> {
     }
 
     fn host(&mut self, host: &Hostname, server: &GatewayServer) -> &mut route_v3::VirtualHost {
-        let entry = self.hosts.entry(host.clone()).or_insert_with(|| route_v3::VirtualHost {
-            name: names::host_port(host.as_str(), server.service_port),
-            domains: vec![host.as_str().to_owned()],
-            include_request_attempt_count: true,
-            ..Default::default()
-        });
+        let entry = self
+            .hosts
+            .entry(host.clone())
+            .or_insert_with(|| route_v3::VirtualHost {
+                name: names::host_port(host.as_str(), server.service_port),
+                domains: vec![host.as_str().to_owned()],
+                include_request_attempt_count: true,
+                ..Default::default()
+            });
         if server.https_redirect {
             entry.require_tls = TlsRequirementType::All as i32;
         }

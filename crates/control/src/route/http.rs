@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use api::istio::{
-    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite, HttpRoute, Percent,
-    RedirectPortSelection,
+    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite, HttpRoute,
+    Percent, RedirectPortSelection,
 };
 
 use super::{matching, policy};
@@ -15,8 +15,8 @@ use crate::mesh_view::virtual_service::VirtualService;
 use crate::names;
 use crate::node::Engine;
 use crate::pb::{
-    any, bool_value, boolean, config_path, core_v3, duration, fractional_percent, matcher_v3, metadata, regex,
-    route_v3, sorted_map, string_value, structure, uint32,
+    any, bool_value, boolean, config_path, core_v3, duration, fractional_percent, matcher_v3,
+    metadata, regex, route_v3, string_value, structure, uint32,
 };
 use route_v3::redirect_action::{PathRewriteSpecifier, SchemeRewriteSpecifier};
 use route_v3::route::Action;
@@ -46,7 +46,12 @@ pub(crate) fn routes(place: &Place<'_>, service: &VirtualService) -> Vec<route_v
             if !place.applies(condition) {
                 continue;
             }
-            let route = Translation { place, service, rule }.route(condition);
+            let route = Translation {
+                place,
+                service,
+                rule,
+            }
+            .route(condition);
             let last = route.r#match.as_ref().is_some_and(matching::is_everything);
             routes.push(route);
             if last {
@@ -68,24 +73,32 @@ impl Place<'_> {
             return false;
         }
         if !condition.gateways.is_empty() {
-            return condition.gateways.iter().any(|name| self.gateways.contains(name));
+            return condition
+                .gateways
+                .iter()
+                .any(|name| self.gateways.contains(name));
         }
         let node = self.scope.node;
         subset_of(&condition.source_labels, &node.labels)
-            && (condition.source_namespace.is_empty() || *condition.source_namespace == *node.namespace)
+            && (condition.source_namespace.is_empty()
+                || *condition.source_namespace == *node.namespace)
     }
 
     /// Name of the cluster of a destination. Without a port it is the service's only one, else the port that the
     /// request came in on. An unknown service still has a name: requests fail with 503 NC until it exists.
     pub(crate) fn cluster(&self, destination: &Destination) -> String {
         let host = destination.host.to_ascii_lowercase();
-        let port = destination.port.as_ref().map(|port| port.number).or_else(|| {
-            let service = self.scope.service(&host)?;
-            match service.ports.as_slice() {
-                [only] => Some(only.number),
-                _ => None,
-            }
-        });
+        let port = destination
+            .port
+            .as_ref()
+            .map(|port| port.number)
+            .or_else(|| {
+                let service = self.scope.service(&host)?;
+                match service.ports.as_slice() {
+                    [only] => Some(only.number),
+                    _ => None,
+                }
+            });
         names::outbound_cluster(port.unwrap_or(self.port), &destination.subset, &host)
     }
 }
@@ -142,12 +155,18 @@ impl Translation<'_> {
     fn filter_configs(&self) -> std::collections::HashMap<String, crate::pb::Any> {
         let mut configs = Vec::new();
         if let Some(fault) = &self.rule.fault {
-            configs.push(("envoy.filters.http.fault".to_owned(), any(&policy::fault(fault))));
+            configs.push((
+                "envoy.filters.http.fault".to_owned(),
+                any(&policy::fault(fault)),
+            ));
         }
         if let Some(cors) = &self.rule.cors_policy {
-            configs.push(("envoy.filters.http.cors".to_owned(), any(&policy::cors(cors))));
+            configs.push((
+                "envoy.filters.http.cors".to_owned(),
+                any(&policy::cors(cors)),
+            ));
         }
-        sorted_map(configs)
+        configs.into_iter().collect()
     }
 
     /// Where the route came from, for `istioctl describe`; and for our own proxy, that faults belong inside the retries.
@@ -155,10 +174,17 @@ impl Translation<'_> {
         let key = &self.service.origin.key;
         let path = config_path("virtual-service", &key.namespace, &key.name);
         let mut entries = vec![("istio", structure(vec![("config", string_value(path))]))];
-        let retries = self.rule.retries.as_ref().is_some_and(|retries| retries.attempts > 0);
+        let retries = self
+            .rule
+            .retries
+            .as_ref()
+            .is_some_and(|retries| retries.attempts > 0);
         if self.rule.fault.is_some() && (retries || self.rule.timeout.is_some()) {
             if self.place.scope.node.engine == Engine::Ferromesh {
-                entries.push(("ferromesh", structure(vec![("fault_in_retry", bool_value(true))])));
+                entries.push((
+                    "ferromesh",
+                    structure(vec![("fault_in_retry", bool_value(true))]),
+                ));
             } else {
                 self.place.scope.warn(Warning {
                     object: self.service.origin.clone(),
@@ -173,7 +199,11 @@ impl Translation<'_> {
         metadata(entries)
     }
 
-    fn action(&self, route: &mut route_v3::Route, authority: Option<String>) -> route_v3::RouteAction {
+    fn action(
+        &self,
+        route: &mut route_v3::Route,
+        authority: Option<String>,
+    ) -> route_v3::RouteAction {
         let rule = self.rule;
         // Istio has no time-out unless one is set (`setTimeout`); the gRPC header may only shorten it.
         let timeout = rule.timeout.map_or(Duration::ZERO, |timeout| timeout.0);
@@ -195,7 +225,8 @@ impl Translation<'_> {
             .and_then(|rewrite| rewrite_path(&mut action, rewrite));
         self.destinations(route, &mut action);
         if let Some(authority) = rewritten.or(authority) {
-            action.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteLiteral(authority));
+            action.host_rewrite_specifier =
+                Some(HostRewriteSpecifier::HostRewriteLiteral(authority));
         }
         action
     }
@@ -204,11 +235,19 @@ impl Translation<'_> {
         if let [only] = self.rule.route.as_slice() {
             let changes = policy::header_changes(only.headers.as_ref());
             route.request_headers_to_add.extend(changes.request_add);
-            route.request_headers_to_remove.extend(changes.request_remove);
+            route
+                .request_headers_to_remove
+                .extend(changes.request_remove);
             route.response_headers_to_add.extend(changes.response_add);
-            route.response_headers_to_remove.extend(changes.response_remove);
-            action.host_rewrite_specifier = changes.authority.map(HostRewriteSpecifier::HostRewriteLiteral);
-            action.cluster_specifier = Some(ClusterSpecifier::Cluster(self.cluster(only.destination.as_ref())));
+            route
+                .response_headers_to_remove
+                .extend(changes.response_remove);
+            action.host_rewrite_specifier = changes
+                .authority
+                .map(HostRewriteSpecifier::HostRewriteLiteral);
+            action.cluster_specifier = Some(ClusterSpecifier::Cluster(
+                self.cluster(only.destination.as_ref()),
+            ));
             return;
         }
         let clusters = self
@@ -232,10 +271,12 @@ impl Translation<'_> {
                 }
             })
             .collect();
-        action.cluster_specifier = Some(ClusterSpecifier::WeightedClusters(route_v3::WeightedCluster {
-            clusters,
-            ..Default::default()
-        }));
+        action.cluster_specifier = Some(ClusterSpecifier::WeightedClusters(
+            route_v3::WeightedCluster {
+                clusters,
+                ..Default::default()
+            },
+        ));
     }
 
     /// A destination without a host was refused by validation; its requests go nowhere.
@@ -253,10 +294,16 @@ impl Translation<'_> {
             .as_ref()
             .map(|p| p.value)
             .or(rule.mirror_percent.map(f64::from));
-        let single = rule.mirror.as_ref().map(|destination| (destination, percent));
+        let single = rule
+            .mirror
+            .as_ref()
+            .map(|destination| (destination, percent));
         let listed = rule.mirrors.iter().filter_map(|mirror| {
             let percent = mirror.percentage.as_ref().map(|Percent { value }| *value);
-            mirror.destination.as_ref().map(|destination| (destination, percent))
+            mirror
+                .destination
+                .as_ref()
+                .map(|destination| (destination, percent))
         });
         single
             .into_iter()
@@ -347,17 +394,15 @@ fn rewrite_path(action: &mut route_v3::RouteAction, rewrite: &HttpRewrite) -> Op
     Some(rewrite.authority.clone()).filter(|authority| !authority.is_empty())
 }
 
-/// JSON carries bytes in base64 (the protobuf JSON mapping).
-fn base64(text: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()
-}
-
 fn direct_response(rule: &HttpDirectResponse) -> route_v3::DirectResponseAction {
     use core_v3::data_source::Specifier;
     let body = rule.body.as_ref().and_then(|body| {
         let text = body.string.clone().map(Specifier::InlineString);
-        text.or_else(|| body.bytes.as_deref().and_then(base64).map(Specifier::InlineBytes))
+        text.or_else(|| {
+            body.bytes
+                .clone()
+                .map(|bytes| Specifier::InlineBytes(bytes.0))
+        })
     });
     route_v3::DirectResponseAction {
         status: rule.status,

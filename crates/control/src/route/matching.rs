@@ -27,7 +27,10 @@ pub(crate) fn is_everything(matcher: &route_v3::RouteMatch) -> bool {
         Some(PathSpecifier::SafeRegex(regex)) => regex.regex == ".*" || regex.regex == "*",
         _ => false,
     };
-    any_path && matcher.headers.is_empty() && matcher.query_parameters.is_empty() && matcher.dynamic_metadata.is_empty()
+    any_path
+        && matcher.headers.is_empty()
+        && matcher.query_parameters.is_empty()
+        && matcher.dynamic_metadata.is_empty()
 }
 
 /// Envoy's match for a rule. Gateways, ports, source labels and namespaces are decided when the route is generated.
@@ -64,7 +67,10 @@ fn headers(
     wanted: &BTreeMap<String, StringMatch>,
     unwanted: &BTreeMap<String, StringMatch>,
 ) -> Vec<route_v3::HeaderMatcher> {
-    let mut matchers: Vec<_> = wanted.iter().map(|(name, condition)| header(name, condition)).collect();
+    let mut matchers: Vec<_> = wanted
+        .iter()
+        .map(|(name, condition)| header(name, condition))
+        .collect();
     matchers.extend(unwanted.iter().map(|(name, condition)| {
         let mut matcher = header(name, condition);
         matcher.invert_match = true;
@@ -78,7 +84,9 @@ fn headers(
 
 fn header(name: &str, condition: &StringMatch) -> route_v3::HeaderMatcher {
     let specifier = match pattern(condition) {
-        Some(pattern) if !is_presence(condition) => HeaderMatchSpecifier::StringMatch(pattern.into_matcher()),
+        Some(pattern) if !is_presence(condition) => {
+            HeaderMatchSpecifier::StringMatch(pattern.into_matcher())
+        }
         _ => HeaderMatchSpecifier::PresentMatch(true),
     };
     route_v3::HeaderMatcher {
@@ -90,7 +98,9 @@ fn header(name: &str, condition: &StringMatch) -> route_v3::HeaderMatcher {
 
 fn query_parameter(name: &str, condition: &StringMatch) -> route_v3::QueryParameterMatcher {
     let specifier = match pattern(condition) {
-        Some(pattern) if !is_presence(condition) => QueryParameterMatchSpecifier::StringMatch(pattern.into_matcher()),
+        Some(pattern) if !is_presence(condition) => {
+            QueryParameterMatchSpecifier::StringMatch(pattern.into_matcher())
+        }
         _ => QueryParameterMatchSpecifier::PresentMatch(true),
     };
     route_v3::QueryParameterMatcher {
@@ -121,18 +131,30 @@ impl Pattern {
 }
 
 fn pattern(condition: &StringMatch) -> Option<Pattern> {
-    let StringMatch { exact, prefix, regex } = condition;
+    let StringMatch {
+        exact,
+        prefix,
+        regex,
+    } = condition;
     if let Some(text) = exact {
         return Some(Pattern::Exact(text.clone()));
     }
     if let Some(text) = prefix {
         return Some(Pattern::Prefix(text.clone()));
     }
-    regex.as_ref().map(|expression| Pattern::Regex(expression.clone()))
+    regex
+        .as_ref()
+        .map(|expression| Pattern::Regex(expression.clone()))
 }
 
 /// An empty condition or the pseudo-expression `*` asks only for presence (istio/istio#20629).
 fn is_presence(condition: &StringMatch) -> bool {
-    let StringMatch { exact, prefix, regex } = condition;
-    exact.is_none() && prefix.is_none() && regex.as_deref().is_none_or(|expression| expression == "*")
+    let StringMatch {
+        exact,
+        prefix,
+        regex,
+    } = condition;
+    exact.is_none()
+        && prefix.is_none()
+        && regex.as_deref().is_none_or(|expression| expression == "*")
 }

@@ -27,7 +27,10 @@ const MAX_DIRECT_RESPONSE: u32 = 1024 * 1024;
 
 /// A route configuration with Istio's settings. Clusters are not checked: a route to one that is not there yet answers
 /// 503 NC instead of blocking every other route. The port in the request's authority is ignored.
-pub(crate) fn configuration(name: String, virtual_hosts: Vec<route_v3::VirtualHost>) -> route_v3::RouteConfiguration {
+pub(crate) fn configuration(
+    name: String,
+    virtual_hosts: Vec<route_v3::VirtualHost>,
+) -> route_v3::RouteConfiguration {
     route_v3::RouteConfiguration {
         name,
         virtual_hosts,
@@ -54,12 +57,17 @@ pub(crate) fn default_route(action: route_v3::RouteAction, operation: &str) -> r
 
 /// The route to a service that has no VirtualService (`BuildDefaultHTTPOutboundRoute`).
 pub(crate) fn service_route(scope: &Scope<'_>, host: &str, port: u32) -> route_v3::Route {
-    #[expect(deprecated, reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)")]
+    #[expect(
+        deprecated,
+        reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)"
+    )]
     let action = route_v3::RouteAction {
         timeout: duration(Duration::ZERO),
         max_grpc_timeout: duration(Duration::ZERO),
         retry_policy: policy::retries(scope.settings().default_retries.as_ref()),
-        cluster_specifier: Some(ClusterSpecifier::Cluster(names::outbound_cluster(port, "", host))),
+        cluster_specifier: Some(ClusterSpecifier::Cluster(names::outbound_cluster(
+            port, "", host,
+        ))),
         ..Default::default()
     };
     default_route(action, &format!("{host}:{port}/*"))
@@ -104,7 +112,10 @@ pub(crate) fn domains(host: &str, dns_domain: &str, service: Option<&Service>) -
 fn split_shared<'h>(host: &'h str, dns_domain: &str) -> Option<(&'h str, &'h str)> {
     let mut domain = dns_domain;
     loop {
-        if let Some(unique) = host.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.')) {
+        if let Some(unique) = host
+            .strip_suffix(domain)
+            .and_then(|rest| rest.strip_suffix('.'))
+        {
             return (!unique.is_empty() && domain.split('.').any(|label| label == "svc"))
                 .then(|| (unique, &host[unique.len() + 1..]));
         }
@@ -145,6 +156,9 @@ mod tests {
             domains("example.com", "default.svc.cluster.local", None),
             ["example.com"]
         );
-        assert_eq!(domains("x.local", "default.svc.cluster.local", None), ["x.local"]);
+        assert_eq!(
+            domains("x.local", "default.svc.cluster.local", None),
+            ["x.local"]
+        );
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use api::istio::{CorsPolicy, Headers, HttpFaultInjection, HttpRetry, UnmatchedPreflights};
-use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{FaultDelay, fault_delay::FaultDelaySecifier};
+use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{
+    FaultDelay, fault_delay::FaultDelaySecifier,
+};
 use envoy_types::pb::envoy::extensions::filters::http::cors::v3 as cors_v3;
 use envoy_types::pb::envoy::extensions::filters::http::fault::v3 as fault_v3;
 use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
@@ -12,10 +14,13 @@ use envoy_types::pb::envoy::extensions::retry::priority::previous_priorities::v3
 
 use crate::pb::{any, boolean, core_v3, duration, exact, fractional_percent, route_v3, uint32};
 use core_v3::header_value_option::HeaderAppendAction;
-use route_v3::retry_policy::{RetryBackOff, RetryHostPredicate, RetryPriority, retry_host_predicate, retry_priority};
+use route_v3::retry_policy::{
+    RetryBackOff, RetryHostPredicate, RetryPriority, retry_host_predicate, retry_priority,
+};
 
 /// What Istio retries by itself (`retry.go`, `defaultPolicy`): requests that certainly or probably were not processed.
-const DEFAULT_RETRY_ON: &str = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+const DEFAULT_RETRY_ON: &str =
+    "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
 const DEFAULT_ATTEMPTS: u32 = 2;
 const HOST_SELECTION_ATTEMPTS: i64 = 5;
 
@@ -48,7 +53,9 @@ pub(crate) fn retries(rule: Option<&HttpRetry>) -> Option<route_v3::RetryPolicy>
         policy.retry_priority = Some(RetryPriority {
             name: "envoy.retry_priorities.previous_priorities".to_owned(),
             config_type: Some(retry_priority::ConfigType::TypedConfig(any(
-                &PreviousPrioritiesConfig { update_frequency: 2 },
+                &PreviousPrioritiesConfig {
+                    update_frequency: 2,
+                },
             ))),
         });
     }
@@ -74,7 +81,11 @@ fn previous_hosts() -> RetryHostPredicate {
 fn split_retry_on(text: &str) -> (String, Vec<u32>) {
     let mut conditions = Vec::new();
     let mut codes = Vec::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in text
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+    {
         match part.parse::<u32>() {
             Ok(code) if (100..600).contains(&code) => codes.push(code),
             _ => conditions.push(part),
@@ -110,7 +121,9 @@ pub(crate) fn fault(rule: &HttpFaultInjection) -> fault_v3::HttpFault {
         };
         if let Some(error) = error {
             fault.abort = Some(fault_v3::FaultAbort {
-                percentage: Some(fractional_percent(abort.percentage.as_ref().map_or(0.0, |p| p.value))),
+                percentage: Some(fractional_percent(
+                    abort.percentage.as_ref().map_or(0.0, |p| p.value),
+                )),
                 error_type: Some(error),
                 ..Default::default()
             });
@@ -151,21 +164,29 @@ pub(crate) fn cors(rule: &CorsPolicy) -> cors_v3::CorsPolicy {
     let origins = if rule.allow_origins.is_empty() {
         rule.allow_origin.iter().map(exact).collect()
     } else {
-        rule.allow_origins.iter().filter_map(super::matching::string).collect()
+        rule.allow_origins
+            .iter()
+            .filter_map(super::matching::string)
+            .collect()
     };
     cors_v3::CorsPolicy {
         allow_origin_string_match: origins,
         allow_methods: rule.allow_methods.join(","),
         allow_headers: rule.allow_headers.join(","),
         expose_headers: rule.expose_headers.join(","),
-        max_age: rule.max_age.map(|age| age.0.as_secs().to_string()).unwrap_or_default(),
+        max_age: rule
+            .max_age
+            .map(|age| age.0.as_secs().to_string())
+            .unwrap_or_default(),
         allow_credentials: rule.allow_credentials.and_then(boolean),
         filter_enabled: Some(core_v3::RuntimeFractionalPercent {
             default_value: Some(fractional_percent(100.0)),
             ..Default::default()
         }),
         // Preflights that no origin matches go on to the application, Istio's default.
-        forward_not_matching_preflights: boolean(rule.unmatched_preflights != UnmatchedPreflights::Ignore),
+        forward_not_matching_preflights: boolean(
+            rule.unmatched_preflights != UnmatchedPreflights::Ignore,
+        ),
         ..Default::default()
     }
 }
@@ -189,23 +210,28 @@ pub(crate) fn header_changes(headers: Option<&Headers>) -> HeaderChanges {
     };
     if let Some(request) = &headers.request {
         changes.request_add = options(&request.set, HeaderAppendAction::OverwriteIfExistsOrAdd);
-        changes
-            .request_add
-            .extend(options(&request.add, HeaderAppendAction::AppendIfExistsOrAdd));
+        changes.request_add.extend(options(
+            &request.add,
+            HeaderAppendAction::AppendIfExistsOrAdd,
+        ));
         changes.request_remove = removable(&request.remove);
         changes.authority = authority(&request.set).or_else(|| authority(&request.add));
     }
     if let Some(response) = &headers.response {
         changes.response_add = options(&response.set, HeaderAppendAction::OverwriteIfExistsOrAdd);
-        changes
-            .response_add
-            .extend(options(&response.add, HeaderAppendAction::AppendIfExistsOrAdd));
+        changes.response_add.extend(options(
+            &response.add,
+            HeaderAppendAction::AppendIfExistsOrAdd,
+        ));
         changes.response_remove = removable(&response.remove);
     }
     changes
 }
 
-fn options(values: &BTreeMap<String, String>, action: HeaderAppendAction) -> Vec<core_v3::HeaderValueOption> {
+fn options(
+    values: &BTreeMap<String, String>,
+    action: HeaderAppendAction,
+) -> Vec<core_v3::HeaderValueOption> {
     values
         .iter()
         .filter(|(name, _)| !is_internal(name))
@@ -222,7 +248,11 @@ fn options(values: &BTreeMap<String, String>, action: HeaderAppendAction) -> Vec
 }
 
 fn removable(names: &[String]) -> Vec<String> {
-    names.iter().filter(|name| !is_internal(name)).cloned().collect()
+    names
+        .iter()
+        .filter(|name| !is_internal(name))
+        .cloned()
+        .collect()
 }
 
 /// What Envoy does not let routes change.
@@ -233,6 +263,8 @@ fn is_internal(name: &str) -> bool {
 fn authority(values: &BTreeMap<String, String>) -> Option<String> {
     values
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority"))
+        .find(|(name, _)| {
+            name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+        })
         .map(|(_, value)| value.clone())
 }

@@ -29,7 +29,8 @@ pub(crate) fn configurations(scope: &Scope<'_>) -> Vec<Made> {
                 continue;
             }
             by_port.entry(port.number).or_default().push(service);
-            let own_listener = protocol == ListenerProtocol::Auto && has_own_listener(scope, service);
+            let own_listener =
+                protocol == ListenerProtocol::Auto && has_own_listener(scope, service);
             *shared.entry(port.number).or_default() |= !own_listener;
             if own_listener {
                 made.push(sniffed(scope, service, port));
@@ -68,7 +69,11 @@ fn origin(service: &Service) -> Vec<ObjectRef> {
 }
 
 /// The routes to a service: those of the most specific VirtualService that has any here, else the service itself.
-fn routes_to(scope: &Scope<'_>, service: &Service, port: u32) -> (Vec<route_v3::Route>, Option<ObjectRef>) {
+fn routes_to(
+    scope: &Scope<'_>,
+    service: &Service,
+    port: u32,
+) -> (Vec<route_v3::Route>, Option<ObjectRef>) {
     for rules in scope.virtual_services_for(&service.hostname) {
         let routes = mesh_routes(scope, rules, port);
         if !routes.is_empty() {
@@ -90,7 +95,11 @@ fn mesh_routes(scope: &Scope<'_>, rules: &VirtualService, port: u32) -> Vec<rout
 }
 
 /// The attempt number goes to the upstream, as Istio has it (`GetProxyHeaders`, `IncludeRequestAttemptCount`).
-fn virtual_host(name: String, domains: Vec<String>, routes: Vec<route_v3::Route>) -> route_v3::VirtualHost {
+fn virtual_host(
+    name: String,
+    domains: Vec<String>,
+    routes: Vec<route_v3::Route>,
+) -> route_v3::VirtualHost {
     route_v3::VirtualHost {
         name,
         domains,
@@ -125,7 +134,11 @@ impl<'a> Shared<'a> {
             let (routes, source) = routes_to(self.scope, service, self.port);
             self.provenance.extend(origin(service));
             self.provenance.extend(source);
-            let domains = domains(&service.hostname, &self.scope.node.dns_domain, Some(service));
+            let domains = domains(
+                &service.hostname,
+                &self.scope.node.dns_domain,
+                Some(service),
+            );
             self.add(&service.hostname, domains, routes);
         }
         self.hosts_outside_the_registry(services);
@@ -145,12 +158,20 @@ impl<'a> Shared<'a> {
     /// Hosts that only a VirtualService names are routed on the ports of the services that it names too, or on port 80.
     fn hosts_outside_the_registry(&mut self, services: &[&Arc<Service>]) {
         for rules in self.scope.mesh_virtual_services() {
-            let known = |host: &str| services.iter().any(|service| rules.names(host, &service.hostname));
+            let known = |host: &str| {
+                services
+                    .iter()
+                    .any(|service| rules.names(host, &service.hostname))
+            };
             let here = self.port == 80 || rules.hosts.iter().any(|host| known(host.as_str()));
             if !here {
                 continue;
             }
-            let unknown: Vec<_> = rules.hosts.iter().filter(|host| !known(host.as_str())).collect();
+            let unknown: Vec<_> = rules
+                .hosts
+                .iter()
+                .filter(|host| !known(host.as_str()))
+                .collect();
             if unknown.is_empty() {
                 continue;
             }
@@ -169,8 +190,11 @@ impl<'a> Shared<'a> {
     fn add(&mut self, host: &str, domains: Vec<String>, routes: Vec<route_v3::Route>) {
         let domains = self.register.claim(domains);
         if !domains.is_empty() {
-            self.hosts
-                .push(virtual_host(names::host_port(host, self.port), domains, routes));
+            self.hosts.push(virtual_host(
+                names::host_port(host, self.port),
+                domains,
+                routes,
+            ));
         }
     }
 }
@@ -178,11 +202,16 @@ impl<'a> Shared<'a> {
 /// Requests to hosts that the mesh does not know, by `outboundTrafficPolicy`.
 fn catch_all(scope: &Scope<'_>) -> route_v3::VirtualHost {
     let (name, action) = if scope.settings().allow_any {
-        #[expect(deprecated, reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)")]
+        #[expect(
+            deprecated,
+            reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)"
+        )]
         let action = route_v3::RouteAction {
             timeout: duration(Duration::ZERO),
             max_grpc_timeout: duration(Duration::ZERO),
-            cluster_specifier: Some(ClusterSpecifier::Cluster(names::PASSTHROUGH_CLUSTER.to_owned())),
+            cluster_specifier: Some(ClusterSpecifier::Cluster(
+                names::PASSTHROUGH_CLUSTER.to_owned(),
+            )),
             ..Default::default()
         };
         ("allow_any", Action::Route(action))

@@ -50,7 +50,11 @@ impl TcpChain {
 
 /// The chains of a sidecar's outbound TCP port: those of the oldest VirtualService that has TCP rules for the host, then the
 /// service itself. The objects that shaped them come second.
-pub(crate) fn chains(scope: &Scope<'_>, service: &Service, port: &Port) -> (Vec<TcpChain>, Vec<ObjectRef>) {
+pub(crate) fn chains(
+    scope: &Scope<'_>,
+    service: &Service,
+    port: &Port,
+) -> (Vec<TcpChain>, Vec<ObjectRef>) {
     let mesh = ["mesh".to_owned()];
     let place = Place {
         scope,
@@ -60,7 +64,9 @@ pub(crate) fn chains(scope: &Scope<'_>, service: &Service, port: &Port) -> (Vec<
     };
     let mut chains = Vec::new();
     let mut sources = Vec::new();
-    if let Some(rules) = scope.virtual_service_for(&service.hostname, |rules| !rules.spec.tcp.is_empty()) {
+    if let Some(rules) =
+        scope.virtual_service_for(&service.hostname, |rules| !rules.spec.tcp.is_empty())
+    {
         sources.push(rules.origin.clone());
         if routes(&place, &rules.spec.tcp, &mut chains) {
             return (chains, sources);
@@ -104,7 +110,10 @@ fn applies(place: &Place<'_>, condition: &L4MatchAttributes) -> bool {
         return false;
     }
     if !condition.gateways.is_empty() {
-        return condition.gateways.iter().any(|name| place.gateways.contains(name));
+        return condition
+            .gateways
+            .iter()
+            .any(|name| place.gateways.contains(name));
     }
     let node = place.scope.node;
     let labels: &BTreeMap<String, String> = &condition.source_labels;
