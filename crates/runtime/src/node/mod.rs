@@ -101,7 +101,7 @@ impl Node {
         };
         let port = kubelet.map_or(10250, |address| address.port());
         tasks.spawn(register::run(shared.clone(), labels, pod_cidr, port));
-        tasks.spawn(schedule::run(store, node_name, shared.recorder.clone(), shared.node_ip));
+        tasks.spawn(schedule::run(store, node_name, shared.recorder.clone()));
         tasks.spawn(async move {
             // The lifeline is inherited by number; this keeps it open.
             let _lifeline = lifeline;

@@ -1,7 +1,6 @@
 //! The scheduler of a cluster with one node: binds what may run here, and says why when it may not.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,7 @@ use crate::time;
 const SCHEDULER: &str = "default-scheduler";
 
 /// Binds pending pods to `node`.
-pub(super) async fn run(store: Arc<dyn Store>, node: String, recorder: Recorder, node_ip: Ipv4Addr) {
-    let _ = node_ip;
+pub(super) async fn run(store: Arc<dyn Store>, node: String, recorder: Recorder) {
     let mut changes = store.watch(&kinds::POD, &Query::default());
     let mut told = HashSet::new();
     while let Some(change) = changes.next().await {

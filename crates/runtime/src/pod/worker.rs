@@ -424,7 +424,6 @@ impl Worker {
         if self.state.ending() != Some(Ending::Deleted) {
             return false;
         }
-        self.remove().await;
         self.finish().await
     }
 
@@ -582,6 +581,8 @@ impl Worker {
 
     /// Removes the last of a deleted pod. `false` when the API server must be asked again.
     async fn finish(&mut self) -> bool {
+        // Before the object: whoever sees it gone may count on the rest.
+        self.remove().await;
         if !self.gone {
             let key = ObjectKey::new(self.facts.namespace(), self.facts.name());
             let options = Delete { grace: Some(0), uid: Some(self.facts.uid().into()), ..Delete::default() };
@@ -593,7 +594,6 @@ impl Worker {
                 }
             }
         }
-        self.remove().await;
         self.shared.registry.remove(self.facts.uid());
         true
     }

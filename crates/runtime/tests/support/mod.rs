@@ -212,3 +212,21 @@ pub fn web(body: &str) -> Value {
     container["readinessProbe"] = json!({ "httpGet": { "path": "/", "port": 8000 }, "periodSeconds": 1 });
     container
 }
+
+/// The process that listens on a pod's control socket.
+pub fn shim_of(directory: &Path) -> i32 {
+    use std::os::fd::AsRawFd;
+    let handle = std::fs::File::open(directory).unwrap();
+    let path = format!("/proc/self/fd/{}/shim.sock", handle.as_raw_fd());
+    let stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials).unwrap().pid()
+}
+
+/// Runs a shell command on a container's own file system, through its init's root.
+pub fn exec(cluster: &Cluster, pod: &Value, script: &str) {
+    let shim = shim_of(&cluster.pod_directory(pod));
+    let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
+    let init = children.split_whitespace().next().unwrap();
+    let output = Command::new("nsenter").args(["-t", init, "-m", "/bin/sh", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
