@@ -16,6 +16,7 @@ use crate::config::{Config, Ids, Listener};
 use crate::downstream::Listeners;
 use crate::downstream::drain::Phase;
 use crate::ejector;
+use crate::observe::{self, Observe};
 use crate::shared::Shared;
 use crate::worker::Worker;
 
@@ -83,7 +84,7 @@ pub struct Handle {
 impl Proxy {
     /// Starts the worker threads. Nothing listens until a configuration is published.
     pub fn start(options: &Options) -> io::Result<Handle> {
-        let (shared, triggers) = Shared::new(Arc::clone(&options.ids));
+        let (shared, triggers) = Shared::new(Arc::clone(&options.ids), Observe::new(options.workers.max(1)));
         let mut workers = Vec::new();
         let mut connections = Vec::new();
         for index in 0..options.workers.max(1) {
@@ -248,6 +249,7 @@ impl WorkerRun {
     }
 
     async fn serve(mut self) {
+        self.shared.observe.enter(self.index);
         let worker = Worker::new(self.index, self.shared);
         let listeners = Rc::new(Listeners::default());
         tokio::task::spawn_local(Rc::clone(&worker).keep_house());
@@ -270,5 +272,6 @@ impl WorkerRun {
             self.connections.store(listeners.connections(), Ordering::Relaxed);
         }
         worker.close_pools();
+        observe::flush();
     }
 }

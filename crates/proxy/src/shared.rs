@@ -10,7 +10,9 @@ use crate::balance::Host;
 use crate::config::cluster::EndpointAddress;
 use crate::config::{Cluster, Config, Ids};
 use crate::filters::fault::ActiveFaults;
+use crate::observe::Observe;
 use crate::resilience::outlier::{Outcome, Rule};
+use crate::tls::Cache;
 
 /// The process-wide state that the request path reads.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Shared {
     config: ArcSwap<Config>,
     generation: AtomicU64,
     pub faults: Arc<ActiveFaults>,
+    pub observe: Arc<Observe>,
+    pub(crate) tls: Cache,
     triggers: mpsc::UnboundedSender<Trigger>,
 }
 
@@ -32,13 +36,15 @@ pub(crate) struct Trigger {
 
 impl Shared {
     #[must_use]
-    pub(crate) fn new(ids: Arc<Ids>) -> (Arc<Self>, mpsc::UnboundedReceiver<Trigger>) {
+    pub(crate) fn new(ids: Arc<Ids>, observe: Arc<Observe>) -> (Arc<Self>, mpsc::UnboundedReceiver<Trigger>) {
         let (triggers, receiver) = mpsc::unbounded_channel();
         let shared = Self {
             ids,
             config: ArcSwap::default(),
             generation: AtomicU64::new(0),
             faults: Arc::default(),
+            observe,
+            tls: Cache::default(),
             triggers,
         };
         (Arc::new(shared), receiver)

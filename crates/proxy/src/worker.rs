@@ -118,6 +118,7 @@ impl Worker {
         loop {
             tick.tick().await;
             self.sweep(Instant::now());
+            crate::observe::flush();
         }
     }
 

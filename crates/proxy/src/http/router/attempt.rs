@@ -425,7 +425,9 @@ const PER_TRY: &str = "upstream_per_try_timeout";
 fn alpn(protocol: PoolProtocol) -> Option<&'static [&'static [u8]]> {
     match protocol {
         PoolProtocol::Auto => Some(&[b"h2", b"http/1.1"]),
-        PoolProtocol::Http1 | PoolProtocol::Http2 | PoolProtocol::Tcp => None,
+        PoolProtocol::Http1 => Some(&[b"http/1.1"]),
+        PoolProtocol::Http2 => Some(&[b"h2"]),
+        PoolProtocol::Tcp => None,
     }
 }
 
