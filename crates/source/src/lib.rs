@@ -6,6 +6,7 @@ mod connect;
 mod error;
 mod kube_store;
 mod mesh;
+mod remote;
 mod request;
 mod revisions;
 mod snapshots;
@@ -14,6 +15,7 @@ mod watch;
 
 pub use connect::{Access, ConnectError, Credentials};
 pub use kube_store::KubeStore;
+pub use remote::{PodStream, Remote};
 pub use revisions::{Revision, Revisions};
 pub use snapshots::snapshots;
 pub use status::{Condition, ConditionStatus, Report, StatusWriter};
