@@ -48,7 +48,7 @@ fn a_service_without_endpoints_refuses_at_once_and_a_pod_reaches_itself() {
         assert_eq!(answer, "self\n");
         // And from the node itself.
         assert_eq!(output("curl", &["-s", "--max-time", "5", "http://10.96.1.1/"]), "self\n");
-        assert!(output("curl", &["-sS", "--max-time", "5", "http://10.96.1.2/"]).contains("refused"));
+        assert!(output("curl", &["-sS", "--max-time", "5", "http://10.96.1.2/"]).contains("curl: (7)"));
     });
 }
 
@@ -92,7 +92,7 @@ fn environment_and_volumes_come_from_the_api() {
             { "name": "cache", "emptyDir": { "medium": "Memory" } },
         ]);
         let object = cluster.create(object).await;
-        let log = cluster.logged(&object, "main", "ok").await;
+        let log = cluster.logged(&object, "main", "ok 1").await;
         let expected = "1/secret/two/1/secret/440/app=\"x\"/token-for-default-istio-ca/env/512/env\ntwo\n3\nok 1234:567\n";
         assert_eq!(log, expected);
     });
@@ -246,7 +246,7 @@ fn readiness_and_liveness_are_probed_in_the_pod() {
     cluster(|cluster| async move {
         let mut container = shell("touch /tmp/ready /tmp/alive; python3 -m http.server 8000 -d /tmp");
         container["readinessProbe"] = json!({ "httpGet": { "path": "/ready", "port": 8000 }, "periodSeconds": 1, "failureThreshold": 1 });
-        container["livenessProbe"] = json!({ "exec": { "command": ["cat", "/tmp/alive"] }, "periodSeconds": 1, "failureThreshold": 1 });
+        container["livenessProbe"] = json!({ "exec": { "command": ["cat", "/tmp/alive"] }, "periodSeconds": 1, "failureThreshold": 2 });
         container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": 0 } } });
         let object = cluster.create(pod("probed", container)).await;
         cluster.ready("probed").await;
