@@ -1,1 +1,7 @@
-fn main(){}
+//! The `ferromesh` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

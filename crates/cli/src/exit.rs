@@ -1,0 +1,65 @@
+//! Exit codes, and the last words before them. Documented in `docs/exit-codes.md`.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// What the process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Something failed; the message says what.
+    Failure = 1,
+    /// Something that the command needs is missing on this machine.
+    Prerequisite = 3,
+    /// Another process holds the data directory.
+    InUse = 4,
+    /// Something did not become ready in time.
+    TimedOut = 5,
+}
+
+/// An error with its own exit code and, where there is one, the next thing to type.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) remedy: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            remedy: None,
+        }
+    }
+
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "\n  try: {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Prints an error to standard error and turns it into the exit code.
+pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let code = error.downcast_ref::<Failure>().map_or(Code::Failure, |f| f.code);
+            ExitCode::from(code as u8)
+        }
+    }
+}

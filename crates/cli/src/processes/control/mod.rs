@@ -1,0 +1,129 @@
+//! The control plane process: snapshots → planner → xDS, with the CA, admission, statuses and, for
+//! `up`, the controllers.
+
+mod admission;
+mod authority;
+mod debug;
+mod install;
+mod serve;
+mod status;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::agent::inject::{Engine, Settings};
+use anyhow::Context;
+use api::kinds;
+use api::store::{ResourceType, Store};
+use control::{Planner, PlannerOptions};
+use tokio_util::sync::CancellationToken;
+
+use super::{EngineArg, connect, internal_kubeconfig, runtime, terminated};
+use crate::up::NODE_IP;
+use crate::up::notify::Inherited;
+
+/// The kinds that the mesh's configuration is made of.
+pub(crate) const WATCHED: &[ResourceType] = &[
+    kinds::NAMESPACE,
+    kinds::SERVICE,
+    kinds::ENDPOINT_SLICE,
+    kinds::POD,
+    kinds::NODE,
+    kinds::SECRET,
+    kinds::CONFIG_MAP,
+    kinds::SERVICE_ACCOUNT,
+    kinds::VIRTUAL_SERVICE,
+    kinds::DESTINATION_RULE,
+    kinds::GATEWAY,
+    kinds::SERVICE_ENTRY,
+    kinds::PEER_AUTHENTICATION,
+    kinds::TELEMETRY,
+    kinds::PROXY_CONFIG,
+];
+
+/// How a control plane runs.
+pub(crate) struct Setup {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) listen: IpAddr,
+    pub(crate) engine: EngineArg,
+    /// Run the controllers of Kubernetes that `up` needs, and install the mesh's own objects.
+    pub(crate) embedded: Option<PathBuf>,
+}
+
+/// The control plane of `up`.
+pub(super) fn run_embedded(data_dir: &Path, engine: EngineArg) -> anyhow::Result<()> {
+    run(Setup {
+        kubeconfig: internal_kubeconfig(data_dir),
+        listen: NODE_IP.into(),
+        engine,
+        embedded: Some(data_dir.to_owned()),
+    })
+}
+
+pub(crate) fn run(setup: Setup) -> anyhow::Result<()> {
+    net::telemetry::init(net::telemetry::Format::Text, "info");
+    let mut inherited = Inherited::take();
+    inherited.follow_supervisor();
+    runtime(2)?.block_on(async {
+        let store = connect(&setup.kubeconfig).await?;
+        let shutdown = CancellationToken::new();
+        start(&setup, store, &shutdown).await?;
+        inherited.ready();
+        terminated().await;
+        shutdown.cancel();
+        Ok(())
+    })
+}
+
+async fn start(setup: &Setup, store: Arc<dyn Store>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    install::crds(&*store).await?;
+    if setup.embedded.is_some() {
+        install::system(&*store).await?;
+    }
+    let authority = authority::Authority::start(store.clone()).await?;
+    if let Some(data_dir) = &setup.embedded {
+        let options = controllers::Options {
+            kube_root: std::fs::read_to_string(data_dir.join("pki/ca.crt")).ok(),
+            mesh_roots: Some(authority.roots()),
+            load_balancer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+        };
+        tokio::spawn(controllers::run(store.clone(), options, shutdown.clone()));
+    }
+    let snapshots = source::snapshots(&store, WATCHED);
+    let revisions = source::Revisions::load(store.clone(), "istio-system")
+        .await
+        .context("last resolved revisions")?;
+    let persist = revisions.clone();
+    tokio::spawn(async move { persist.persist().await });
+    let (planner, updates) = Planner::start(
+        snapshots.clone(),
+        PlannerOptions {
+            istiod: "istiod.istio-system".into(),
+            last_resolved: Arc::new(status::Kept(revisions)),
+            authenticator: Some(authority.authenticator()),
+        },
+    );
+    tokio::spawn(status::write(store.clone(), updates));
+    let settings = Settings {
+        engine: match setup.engine {
+            EngineArg::Ferromesh => Engine::Ferromesh,
+            EngineArg::Envoy => Engine::Envoy,
+        },
+        proxy_image: match setup.engine {
+            EngineArg::Ferromesh => "ferromesh/proxy".into(),
+            EngineArg::Envoy => "ferromesh/agent".into(),
+        },
+        ..Settings::default()
+    };
+    let webhooks = admission::router(settings, snapshots.clone());
+    let address = |port| SocketAddr::new(setup.listen, port);
+    serve::plain_grpc(address(15010), planner.clone(), shutdown).await?;
+    serve::secure_grpc(address(15012), planner.clone(), &authority, shutdown).await?;
+    serve::https(address(15017), webhooks, &authority, shutdown).await?;
+    serve::http(address(15014), debug::router(planner, snapshots), shutdown).await?;
+    if setup.embedded.is_some() {
+        install::webhooks(&*store, &authority.bundle()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! How a child of the supervisor says that it is ready, and how it learns that the supervisor is gone.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+
+/// Name of the pipe that a child reports on.
+pub(crate) const NOTIFY: &str = "notify";
+/// Name of the pipe whose end means that the supervisor is gone.
+pub(crate) const LIFELINE: &str = "lifeline";
+
+/// A child's inheritance.
+#[derive(Debug)]
+pub(crate) struct Inherited {
+    notify: Option<File>,
+    lifeline: Option<File>,
+    listeners: Vec<(String, TcpListener)>,
+}
+
+impl Inherited {
+    /// Takes what the supervisor passed; everything is absent when a person started the process.
+    pub(crate) fn take() -> Self {
+        let mut this = Self { notify: None, lifeline: None, listeners: Vec::new() };
+        for (name, fd) in net::listenfd::take() {
+            match name.as_str() {
+                NOTIFY => this.notify = Some(File::from(fd)),
+                LIFELINE => this.lifeline = Some(File::from(fd)),
+                _ => this.listeners.push((name, TcpListener::from(fd))),
+            }
+        }
+        this
+    }
+
+    pub(crate) fn listeners(&mut self) -> Vec<(String, TcpListener)> {
+        std::mem::take(&mut self.listeners)
+    }
+
+    /// Tells the supervisor that the process serves.
+    pub(crate) fn ready(&mut self) {
+        if let Some(mut pipe) = self.notify.take() {
+            let _ = pipe.write_all(b"ready\n");
+        }
+    }
+
+    /// A descriptor of the lifeline for children of this process.
+    pub(crate) fn lifeline(&self) -> Option<OwnedFd> {
+        self.lifeline.as_ref().and_then(|file| file.try_clone().ok()).map(OwnedFd::from)
+    }
+
+    /// Ends the process when the supervisor ends, however it ends.
+    pub(crate) fn follow_supervisor(&self) {
+        if let Some(mut file) = self.lifeline.as_ref().and_then(|file| file.try_clone().ok()) {
+            std::thread::spawn(move || {
+                // Nothing is ever written: the read ends when the last writer is gone.
+                let _ = file.read(&mut [0]);
+                tracing::warn!("the supervisor is gone; stopping");
+                std::process::exit(0);
+            });
+        }
+    }
+}
