@@ -107,7 +107,7 @@ fn rewrite_any(encoded: &[u8], depth: u8) -> Option<Vec<u8>> {
         let record = next(&mut rest)?;
         match (record.number, record.content) {
             (ANY_VALUE, Some(content)) => {
-                delimited(ANY_VALUE, &rewrite(at, content, depth)?, &mut out)
+                delimited(ANY_VALUE, &rewrite(at, content, depth)?, &mut out);
             }
             _ => out.extend_from_slice(record.raw),
         }

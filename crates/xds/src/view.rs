@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use crate::Resource;
 
+/// The resources of one type in the order of their names.
+pub(crate) type Entries = Arc<Vec<Arc<Resource>>>;
+
 /// Per type, resources in the order of their names. Every type of a view is complete: what is not in it is to
 /// be removed from the node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct View {
-    types: BTreeMap<&'static str, Arc<Vec<Arc<Resource>>>>,
+    types: BTreeMap<&'static str, Entries>,
 }
 
 /// What changed in one type between two views.
@@ -123,6 +126,11 @@ impl View {
         }
         diff.removed.extend(old.map(|gone| Arc::clone(&gone.name)));
         diff
+    }
+
+    /// The entries of one type, for telling cheaply that nothing changed.
+    pub(crate) fn shared(&self, type_url: &str) -> Option<&Entries> {
+        self.types.get(type_url)
     }
 
     fn entries(&self, type_url: &str) -> &[Arc<Resource>] {

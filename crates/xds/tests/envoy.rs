@@ -1,4 +1,5 @@
 //! A conversation with stock Envoy, in both forms: it accepts all that is sent, and exactly what changed is sent.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! Whatever a client asks, answers and refuses, and however the view changes meanwhile: in the end the client has
 //! exactly its subscription of the view, and then nothing more is sent.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -17,7 +18,7 @@ use xds::{Resource, View};
 const TYPES: [&str; 6] = [CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, EXTENSION_CONFIG];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// The view has these revisions of these resources; 0 is none.
     View([[u8; 4]; 6]),

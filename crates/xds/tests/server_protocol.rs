@@ -1,4 +1,5 @@
 //! Transcripts: what a client says, what a view changes, and exactly what is sent.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -311,7 +311,7 @@ impl Stream {
             }
             match resource.resource {
                 _ if !seen.insert(Arc::clone(&name)) => {
-                    malformed.reject(name, "the response has it twice")
+                    malformed.reject(name, "the response has it twice");
                 }
                 None => malformed.reject(name, "the resource has no body"),
                 Some(body) if body.type_url != *type_url => {

@@ -126,7 +126,7 @@ impl Stream {
                 subscribe,
                 unsubscribe,
                 held,
-            } => self.subscribe_change(now, &type_url, subscribe, unsubscribe, held),
+            } => self.subscribe_change(now, &type_url, subscribe, &unsubscribe, held),
         }
         Ok(self.advance(now))
     }
@@ -270,7 +270,7 @@ impl Stream {
         now: Instant,
         type_url: &Arc<str>,
         subscribe: Vec<String>,
-        unsubscribe: Vec<String>,
+        unsubscribe: &[String],
         held: std::collections::HashMap<String, String>,
     ) {
         if let Some(watch) = self.watches.get_mut(type_url) {

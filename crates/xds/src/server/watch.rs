@@ -10,6 +10,7 @@ use super::wire::{Form, Push};
 use crate::envoy::config::endpoint::v3::ClusterLoadAssignment;
 use crate::envoy::config::route::v3::RouteConfiguration;
 use crate::type_url::{ENDPOINT, EXTENSION_CONFIG, ROUTE, is_wildcard};
+use crate::view::Entries;
 use crate::{Resource, View};
 
 /// After this time without an acknowledgement a response no longer holds up later ones. Envoy delays the
@@ -100,6 +101,8 @@ pub(super) struct Watch {
     unanswered: bool,
     /// When the latest settled response was rejected.
     pub(super) rejected: Option<Instant>,
+    /// The entries of the view that the client is known to have, and how thoroughly that was looked at.
+    reconciled: Option<(Option<Entries>, Removals)>,
 }
 
 impl Watch {
@@ -115,6 +118,7 @@ impl Watch {
             asked: BTreeSet::new(),
             unanswered: true,
             rejected: None,
+            reconciled: None,
         }
     }
 
@@ -124,6 +128,14 @@ impl Watch {
         names: Vec<String>,
         wildcard_when_empty: bool,
     ) -> Subscription {
+        if names.len() == self.names.len()
+            && self.wildcard == (names.is_empty() && wildcard_when_empty)
+            && names.iter().all(|name| self.names.contains(name.as_str()))
+        {
+            // An acknowledgement, as most requests are.
+            return Subscription::default();
+        }
+        self.reconciled = None;
         let mut names: BTreeSet<Arc<str>> = names.into_iter().map(Arc::from).collect();
         let star = names.remove("*");
         let wildcard = star || (names.is_empty() && wildcard_when_empty);
@@ -152,7 +164,7 @@ impl Watch {
     pub(super) fn open(
         &mut self,
         subscribe: Vec<String>,
-        unsubscribe: Vec<String>,
+        unsubscribe: &[String],
         held: HashMap<String, String>,
         wildcard_when_empty: bool,
     ) -> Subscription {
@@ -181,9 +193,13 @@ impl Watch {
     pub(super) fn change(
         &mut self,
         subscribe: Vec<String>,
-        unsubscribe: Vec<String>,
+        unsubscribe: &[String],
     ) -> Subscription {
         let mut subscription = Subscription::default();
+        if subscribe.is_empty() && unsubscribe.is_empty() {
+            return subscription;
+        }
+        self.reconciled = None;
         let before = self.wildcard;
         for name in unsubscribe.iter().filter(|name| *name != "*") {
             let was_named = self.names.take(name.as_str());
@@ -291,7 +307,27 @@ impl Watch {
     }
 
     /// What the client must be sent to have its subscription of `view`; `None` when nothing.
-    pub(super) fn pending(&self, view: &View, removals: Removals) -> Option<Change> {
+    pub(super) fn pending(&mut self, view: &View, removals: Removals) -> Option<Change> {
+        let entries = view.shared(&self.type_url);
+        let same = |seen: &Option<Entries>| match (seen, entries) {
+            (Some(seen), Some(entries)) => Arc::ptr_eq(seen, entries),
+            (None, None) => true,
+            _ => false,
+        };
+        let seen = self.reconciled.as_ref().is_some_and(|(seen, done)| {
+            (*done == Removals::Now || removals == Removals::Later) && same(seen)
+        });
+        if seen && !self.is_urgent() {
+            return None;
+        }
+        let change = self.difference(view, removals);
+        if change.is_none() {
+            self.reconciled = Some((entries.cloned(), removals));
+        }
+        change
+    }
+
+    fn difference(&self, view: &View, removals: Removals) -> Option<Change> {
         let mut change = Change {
             due: self.is_urgent(),
             ..Change::default()
@@ -425,6 +461,7 @@ impl Watch {
         }
         self.asked.clear();
         self.unanswered = false;
+        self.reconciled = None;
         let version = self.version();
         self.nonce = format!("{version}/{counter}");
         let removed = match self.form {

@@ -241,7 +241,7 @@ pub enum Event {
 }
 
 /// Why a stream must end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     #[error("the request has no type_url")]
     NoType,
