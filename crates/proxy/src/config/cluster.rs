@@ -40,7 +40,11 @@ pub enum Discovery {
     /// In the message itself.
     Static,
     /// EDS by this resource name.
-    Eds { service_name: Arc<str> },
+    Eds {
+        service_name: Arc<str>,
+        /// The cluster waits this long for endpoints, then serves without; `None`: for ever.
+        fetch_timeout: Option<Duration>,
+    },
     /// The connection's original destination.
     OriginalDst(OriginalDst),
     /// Names resolved again and again; all addresses are endpoints.
@@ -199,6 +203,12 @@ pub struct ClusterInfo {
 }
 
 impl ClusterInfo {
+    /// The secrets that its transports need.
+    pub fn sds(&self) -> impl Iterator<Item = &super::tls::SdsRef> {
+        let matches = self.socket_matches.iter().filter_map(|entry| entry.tls.as_ref());
+        self.tls.iter().chain(matches).flat_map(|tls| tls.common.sds())
+    }
+
     /// The transport for an endpoint with this metadata; `None` is plaintext.
     #[must_use]
     pub fn transport(&self, endpoint: &Metadata) -> Option<&Arc<UpstreamTls>> {

@@ -107,6 +107,26 @@ pub enum PortPredicate {
     },
 }
 
+impl Listener {
+    /// All chains, the default one last.
+    pub fn all_chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
+        self.chains.iter().chain(&self.default_chain)
+    }
+
+    /// The secrets that its chains need.
+    pub fn sds(&self) -> impl Iterator<Item = &super::tls::SdsRef> {
+        self.all_chains().filter_map(|chain| chain.tls.as_ref()).flat_map(|tls| tls.common.sds())
+    }
+
+    /// The connection managers of its chains.
+    pub fn connection_managers(&self) -> impl Iterator<Item = &Arc<Hcm>> {
+        self.all_chains().filter_map(|chain| match &chain.filter {
+            NetworkFilter::Hcm(hcm) => Some(hcm),
+            NetworkFilter::TcpProxy(_) | NetworkFilter::Close => None,
+        })
+    }
+}
+
 impl PortPredicate {
     #[must_use]
     pub fn matches(&self, port: u16) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::ContentHash;
 
@@ -10,9 +11,28 @@ use super::matcher::StringMatcher;
 /// A secret by SDS name, or inline in the context.
 #[derive(Debug, Clone)]
 pub enum SecretRef {
-    Sds(Arc<str>),
+    Sds(SdsRef),
     Inline(Arc<Secret>),
 }
+
+/// A secret that is delivered under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SdsRef {
+    pub name: Arc<str>,
+    pub source: SdsSource,
+    /// What names the secret waits for it this long, then serves without; `None`: for ever.
+    pub fetch_timeout: Option<Duration>,
+}
+
+/// Who delivers a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SdsSource {
+    /// The control plane.
+    Ads,
+    /// This process: the workload's own certificate and the mesh's roots.
+    Local,
+}
+
 
 /// A secret as received.
 #[derive(Debug)]
@@ -97,7 +117,7 @@ pub enum ValidationSource {
     /// `default` with the fields that SDS sets replacing or adding (Envoy: proto merge).
     Combined {
         default: Arc<ValidationContext>,
-        sds: Arc<str>,
+        sds: SdsRef,
     },
 }
 
@@ -121,6 +141,21 @@ pub struct CommonTls {
     /// OpenSSL names; empty: the provider's defaults.
     pub cipher_suites: Vec<Box<str>>,
     pub curves: Vec<Box<str>>,
+}
+
+impl CommonTls {
+    /// The secrets that come by SDS.
+    pub fn sds(&self) -> impl Iterator<Item = &SdsRef> {
+        let certificates = self.certificates.iter().filter_map(|secret| match secret {
+            SecretRef::Sds(sds) => Some(sds),
+            SecretRef::Inline(_) => None,
+        });
+        let validation = match &self.validation {
+            ValidationSource::Context(SecretRef::Sds(sds)) | ValidationSource::Combined { sds, .. } => Some(sds),
+            ValidationSource::Context(SecretRef::Inline(_)) | ValidationSource::None => None,
+        };
+        certificates.chain(validation)
+    }
 }
 
 /// The server side of a filter chain.

@@ -8,7 +8,7 @@ use xds::envoy::config::cluster::v3 as pb;
 use xds::envoy::config::core::v3 as core;
 
 use super::common::{
-    bool_or, metadata, optional_duration, percent, positive, socket_address, structure, u32_or,
+    ads_only, bool_or, metadata, optional_duration, percent, positive, socket_address, structure, u32_or,
 };
 use super::endpoint::{self, Names};
 use super::{At, Result, tls, upstream_http};
@@ -69,7 +69,9 @@ fn discovery(at: &At<'_>, cluster: &pb::Cluster) -> Result<Discovery> {
         Ok(DiscoveryType::Eds) => {
             let config = cluster.eds_cluster_config.as_ref().ok_or_else(|| at.field("eds_cluster_config").missing())?;
             let name = if config.service_name.is_empty() { &cluster.name } else { &config.service_name };
-            Discovery::Eds { service_name: name.as_str().into() }
+            let source_at = at.field("eds_cluster_config");
+            let fetch_timeout = ads_only(&source_at.field("eds_config"), config.eds_config.as_ref())?;
+            Discovery::Eds { service_name: name.as_str().into(), fetch_timeout }
         }
         Ok(DiscoveryType::OriginalDst) => Discovery::OriginalDst(original_dst(at, cluster)?),
         Ok(DiscoveryType::StrictDns) => dns(at, cluster, false)?,

@@ -194,3 +194,19 @@ fn json(value: &pb::Value, depth: usize) -> Value {
         Some(Kind::ListValue(list)) => list.values.iter().map(|item| json(item, depth + 1)).collect(),
     }
 }
+
+/// Envoy's default for `initial_fetch_timeout`; zero waits for ever.
+pub(super) fn fetch_timeout(at: &At<'_>, source: Option<&core::ConfigSource>) -> Result<Option<Duration>> {
+    let timeout = source.and_then(|source| source.initial_fetch_timeout.as_ref());
+    limit(&at.field("initial_fetch_timeout"), timeout, Some(Duration::from_secs(15)))
+}
+
+/// Resources other than secrets come from ADS alone.
+pub(super) fn ads_only(at: &At<'_>, source: Option<&core::ConfigSource>) -> Result<Option<Duration>> {
+    use core::config_source::ConfigSourceSpecifier as Source;
+    match source.and_then(|source| source.config_source_specifier.as_ref()) {
+        Some(Source::Ads(_)) => fetch_timeout(at, source),
+        None => Err(at.missing()),
+        Some(_) => Err(at.error("only ads is supported by ferromesh-proxy")),
+    }
+}

@@ -8,7 +8,7 @@ use prost::Message;
 use xds::envoy::config::core::v3 as core;
 use xds::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 
-use super::common::{bool_or, cidrs, limit, optional_duration, u32_or};
+use super::common::{ads_only, bool_or, cidrs, limit, optional_duration, u32_or};
 use super::upstream_http::{http1, http2, underscores};
 use super::{At, Result, access_log, filter, local_reply, route};
 use crate::config::hcm::{
@@ -104,13 +104,11 @@ fn routes(ids: &Ids, at: &At<'_>, config: &pb::HttpConnectionManager) -> Result<
             if rds.route_config_name.is_empty() {
                 return Err(at.field("rds").field("route_config_name").missing());
             }
-            let source = rds.config_source.as_ref();
-            let timeout = source.and_then(|source| source.initial_fetch_timeout.as_ref());
+            let source_at = at.field("rds");
             RouteSource::Rds {
                 name: rds.route_config_name.as_str().into(),
                 id: ids.route_table(&rds.route_config_name),
-                // Envoy's default is 15 s; Istio sends 0, which waits for ever.
-                fetch_timeout: limit(&at.field("rds"), timeout, Some(Duration::from_secs(15)))?,
+fetch_timeout: ads_only(&source_at.field("config_source"), rds.config_source.as_ref())?,
             }
         }
         Some(RouteSpecifier::ScopedRoutes(_)) => return Err(at.field("scoped_routes").unsupported()),

@@ -8,10 +8,10 @@ use xds::envoy::config::core::v3 as core;
 use xds::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 use xds::envoy::extensions::transport_sockets::tls::v3 as pb;
 
-use super::common::{bool_or, data_source, type_name, u32_or, unpack};
+use super::common::{bool_or, data_source, fetch_timeout, type_name, u32_or, unpack};
 use super::{At, Result, matcher};
 use crate::config::tls::{
-    CommonTls, DownstreamTls, SanKind, SanMatcher, Secret, SecretKind, SecretRef, TlsCertificate, TlsVersion,
+    CommonTls, DownstreamTls, SanKind, SanMatcher, SdsRef, SdsSource, Secret, SecretKind, SecretRef, TlsCertificate, TlsVersion,
     UpstreamTls, ValidationContext, ValidationSource,
 };
 
@@ -97,7 +97,7 @@ fn common_tls(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<CommonTls> 
         certificates.push(SecretRef::Inline(inline(SecretKind::Certificate(tls_certificate(&at, certificate)?))));
     }
     for (i, config) in context.tls_certificate_sds_secret_configs.iter().enumerate() {
-        certificates.push(SecretRef::Sds(sds_name(&at.item("tls_certificate_sds_secret_configs", i), config)?));
+        certificates.push(SecretRef::Sds(sds_ref(&at.item("tls_certificate_sds_secret_configs", i), config)?));
     }
     let params = context.tls_params.clone().unwrap_or_default();
     let params_at = at.field("tls_params");
@@ -148,7 +148,7 @@ fn validation_source(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<Vali
         }
         Some(Kind::ValidationContextSdsSecretConfig(config)) => {
             let at = at.field("validation_context_sds_secret_config");
-            ValidationSource::Context(SecretRef::Sds(sds_name(&at, config)?))
+            ValidationSource::Context(SecretRef::Sds(sds_ref(&at, config)?))
         }
         Some(Kind::CombinedValidationContext(value)) => {
             let at = at.field("combined_validation_context");
@@ -157,7 +157,7 @@ fn validation_source(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<Vali
             let sds = value.validation_context_sds_secret_config.as_ref();
             let sds_at = at.field("validation_context_sds_secret_config");
             let sds = sds.ok_or_else(|| sds_at.missing())?;
-            ValidationSource::Combined { default, sds: sds_name(&sds_at, sds)? }
+            ValidationSource::Combined { default, sds: sds_ref(&sds_at, sds)? }
         }
         Some(
             Kind::ValidationContextCertificateProvider(_) | Kind::ValidationContextCertificateProviderInstance(_),
@@ -165,15 +165,26 @@ fn validation_source(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<Vali
     })
 }
 
-/// The name of a secret that comes by SDS: over ADS or from a named SDS server, which the runtime resolves by name.
-fn sds_name(at: &At<'_>, config: &pb::SdsSecretConfig) -> Result<Arc<str>> {
+/// A secret by SDS: from ADS, or from this process when any other server is named (Istio: the agent's socket).
+fn sds_ref(at: &At<'_>, config: &pb::SdsSecretConfig) -> Result<SdsRef> {
+    use core::config_source::ConfigSourceSpecifier as Source;
     if config.name.is_empty() {
         return Err(at.field("name").missing());
     }
-    if config.sds_config.is_none() {
-        return Err(at.field("sds_config").error("static secrets are not supported by ferromesh-proxy"));
-    }
-    Ok(config.name.as_str().into())
+    let at = at.field("sds_config");
+    let Some(source) = &config.sds_config else {
+        return Err(at.error("static secrets are not supported by ferromesh-proxy"));
+    };
+    let kind = match &source.config_source_specifier {
+        Some(Source::Ads(_)) => SdsSource::Ads,
+        Some(Source::ApiConfigSource(_)) => SdsSource::Local,
+        _ => return Err(at.error("must be ads or api_config_source")),
+    };
+    Ok(SdsRef {
+        name: config.name.as_str().into(),
+        source: kind,
+        fetch_timeout: fetch_timeout(&at, Some(source))?,
+    })
 }
 
 fn inline(kind: SecretKind) -> Arc<Secret> {
