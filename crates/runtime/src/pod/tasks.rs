@@ -125,7 +125,9 @@ pub(super) fn ended(sandbox: &Sandbox, container: &Container, run: &Run, exit: &
         let tail = crate::shim::tail_of(&log, 2 * MESSAGE).unwrap_or_default();
         let lines: Vec<_> = tail.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
         message = lines[lines.len().saturating_sub(80)..].join("\n");
-        message.truncate(message.floor_char_boundary(2048));
+        while message.len() > 2048 {
+            message.pop();
+        }
     }
     Ended {
         code: exit.code,
