@@ -42,7 +42,10 @@ impl fmt::Display for Path<'_> {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
+    !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$'))
 }
 
 /// A step of a path in text form.
@@ -61,11 +64,15 @@ pub fn segments(path: &str) -> Vec<Segment> {
     let mut rest = path;
     while !rest.is_empty() {
         if let Some(tail) = rest.strip_prefix("[\"") {
-            let Some((key, tail)) = quoted(tail) else { break };
+            let Some((key, tail)) = quoted(tail) else {
+                break;
+            };
             steps.push(Segment::Key(key));
             rest = tail.strip_prefix(']').unwrap_or(tail);
         } else if let Some(tail) = rest.strip_prefix('[') {
-            let Some((number, tail)) = tail.split_once(']') else { break };
+            let Some((number, tail)) = tail.split_once(']') else {
+                break;
+            };
             let Ok(index) = number.parse() else { break };
             steps.push(Segment::Index(index));
             rest = tail;
@@ -110,7 +117,16 @@ mod tests {
         let text = entry.to_string();
         assert_eq!(text, "spec.http[2].headers[\"x-\\\"user\\\".a\"]");
         let key = |key: &str| Segment::Key(key.into());
-        assert_eq!(segments(&text), [key("spec"), key("http"), Segment::Index(2), key("headers"), key("x-\"user\".a")]);
+        assert_eq!(
+            segments(&text),
+            [
+                key("spec"),
+                key("http"),
+                Segment::Index(2),
+                key("headers"),
+                key("x-\"user\".a")
+            ]
+        );
     }
 
     #[test]

@@ -13,7 +13,12 @@ use crate::store::ResourceType;
 
 /// A custom resource whole.
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename = "", rename_all = "camelCase", default, bound = "T: Deserialize<'de> + Default")]
+#[serde(
+    rename = "",
+    rename_all = "camelCase",
+    default,
+    bound = "T: Deserialize<'de> + Default"
+)]
 pub(crate) struct Object<T> {
     #[allow(dead_code)]
     pub api_version: String,

@@ -1,5 +1,7 @@
 //! What a user reads when a file is wrong: one golden a file of `tests/bad`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -13,7 +15,9 @@ fn judge(file: &Path) -> String {
         for found in &document.diagnostics {
             writeln!(lines, "{found}").unwrap();
         }
-        let Some(ty) = document.ty.filter(|_| name == "unsupported.yaml") else { continue };
+        let Some(ty) = document.ty.filter(|_| name == "unsupported.yaml") else {
+            continue;
+        };
         for mut found in api::unsupported(ty, &document.value) {
             (found.line, found.column) = document.node.place_of(&found.path);
             writeln!(lines, "{found}").unwrap();
@@ -39,8 +43,16 @@ fn correct_files_give_no_findings() {
         assert_eq!(judge(&file), "", "{}", file.display());
         for document in parse::parse_str(&std::fs::read_to_string(&file).unwrap()) {
             let ty = document.ty.expect("a kind that we know");
-            assert_eq!(api::unsupported(ty, &document.value), [], "{}", file.display());
-            assert_eq!(api::strict_fields(ty, &document.value), Vec::<String>::new());
+            assert_eq!(
+                api::unsupported(ty, &document.value),
+                [],
+                "{}",
+                file.display()
+            );
+            assert_eq!(
+                api::strict_fields(ty, &document.value),
+                Vec::<String>::new()
+            );
         }
         files += 1;
     }

@@ -3,87 +3,89 @@
 use std::collections::BTreeMap;
 
 use super::PolicySelector;
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use super::virtual_service::PortSelector;
 use crate::Duration;
 
 message! {
-    /// `DestinationRule`.
+    /// Istio's `DestinationRule`.
     pub struct DestinationRule {
-        /// TODO-DOC DestinationRule.host
+        /// Host that the rule is about; may begin with `*`.
         pub host: String,
-        /// TODO-DOC DestinationRule.traffic_policy
+        /// What happens to the traffic after routing.
         pub traffic_policy: Option<TrafficPolicy>,
-        /// TODO-DOC DestinationRule.subsets
+        /// Named groups of endpoints, by labels.
         pub subsets: Vec<Subset>,
-        /// TODO-DOC DestinationRule.export_to
+        /// Namespaces that see it: `.`, `*` or names; empty means the mesh's default.
         pub export_to: Vec<String>,
-        /// TODO-DOC DestinationRule.workload_selector
+        /// Workloads it is about.
         pub workload_selector: Option<PolicySelector>,
     }
 }
 
 message! {
-    /// `TrafficPolicy`.
+    /// Istio's `TrafficPolicy`.
     pub struct TrafficPolicy {
-        /// TODO-DOC TrafficPolicy.load_balancer
+        /// How an endpoint is chosen.
         pub load_balancer: Option<LoadBalancerSettings>,
-        /// TODO-DOC TrafficPolicy.connection_pool
+        /// Limits and time-outs of connections.
         pub connection_pool: Option<ConnectionPoolSettings>,
-        /// TODO-DOC TrafficPolicy.outlier_detection
+        /// When an endpoint is taken out for a while.
         pub outlier_detection: Option<OutlierDetection>,
-        /// TODO-DOC TrafficPolicy.tls
+        /// TLS towards the endpoints.
         pub tls: Option<ClientTlsSettings>,
-        /// TODO-DOC TrafficPolicy.port_level_settings
+        /// Settings by port; each replaces those above for its port and inherits nothing.
         pub port_level_settings: Vec<PortTrafficPolicy>,
-        /// TODO-DOC TrafficPolicy.tunnel
+        /// Tunnels TCP through a proxy by HTTP CONNECT.
         pub tunnel: Option<TunnelSettings>,
-        /// TODO-DOC TrafficPolicy.proxy_protocol
+        /// Sends the PROXY protocol first.
         pub proxy_protocol: Option<ProxyProtocol>,
-        /// TODO-DOC TrafficPolicy.retry_budget
+        /// Limits retries to a share of the requests.
         pub retry_budget: Option<RetryBudget>,
     }
 }
 
 message! {
-    /// `TrafficPolicy.PortTrafficPolicy`.
+    /// Istio's `TrafficPolicy.PortTrafficPolicy`.
+    #[serde(rename = "TrafficPolicy.PortTrafficPolicy")]
     pub struct PortTrafficPolicy {
-        /// TODO-DOC PortTrafficPolicy.port
+        /// The port.
         pub port: Option<PortSelector>,
-        /// TODO-DOC PortTrafficPolicy.load_balancer
+        /// How an endpoint is chosen.
         pub load_balancer: Option<LoadBalancerSettings>,
-        /// TODO-DOC PortTrafficPolicy.connection_pool
+        /// Limits and time-outs of connections.
         pub connection_pool: Option<ConnectionPoolSettings>,
-        /// TODO-DOC PortTrafficPolicy.outlier_detection
+        /// When an endpoint is taken out for a while.
         pub outlier_detection: Option<OutlierDetection>,
-        /// TODO-DOC PortTrafficPolicy.tls
+        /// TLS towards the endpoints.
         pub tls: Option<ClientTlsSettings>,
     }
 }
 
 message! {
-    /// `TrafficPolicy.TunnelSettings`.
+    /// Istio's `TrafficPolicy.TunnelSettings`.
+    #[serde(rename = "TrafficPolicy.TunnelSettings")]
     pub struct TunnelSettings {
-        /// TODO-DOC TunnelSettings.protocol
+        /// `CONNECT` or `POST`.
         pub protocol: String,
-        /// TODO-DOC TunnelSettings.target_host
+        /// Host that the tunnel ends at.
         pub target_host: String,
-        /// TODO-DOC TunnelSettings.target_port
+        /// Port that the tunnel ends at.
         pub target_port: u32,
     }
 }
 
 message! {
-    /// `TrafficPolicy.ProxyProtocol`.
+    /// Istio's `TrafficPolicy.ProxyProtocol`.
+    #[serde(rename = "TrafficPolicy.ProxyProtocol")]
     pub struct ProxyProtocol {
-        /// TODO-DOC ProxyProtocol.version
+        /// The version.
         pub version: ProxyProtocolVersion,
     }
 }
 
 choice! {
-    /// `TrafficPolicy.ProxyProtocol.VERSION`.
+    /// Istio's `TrafficPolicy.ProxyProtocol.VERSION`.
     pub enum ProxyProtocolVersion {
         /// `V1`.
         V1 = "V1",
@@ -93,49 +95,50 @@ choice! {
 }
 
 message! {
-    /// `TrafficPolicy.RetryBudget`.
+    /// Istio's `TrafficPolicy.RetryBudget`.
+    #[serde(rename = "TrafficPolicy.RetryBudget")]
     pub struct RetryBudget {
-        /// TODO-DOC RetryBudget.percent
+        /// Most retries, in percent of the requests under way.
         pub percent: Option<f64>,
-        /// TODO-DOC RetryBudget.min_retry_concurrency
+        /// Retries that are always allowed.
         pub min_retry_concurrency: u32,
-        /// TODO-DOC RetryBudget.budget_interval
+        /// Time over which requests are counted.
         pub budget_interval: Option<Duration>,
     }
 }
 
 message! {
-    /// `Subset`.
+    /// Istio's `Subset`.
     pub struct Subset {
-        /// TODO-DOC Subset.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC Subset.labels
+        /// Labels of the endpoints, beside those of the service.
         pub labels: BTreeMap<String, String>,
-        /// TODO-DOC Subset.traffic_policy
+        /// Overrides the rule's policy, field by field.
         pub traffic_policy: Option<TrafficPolicy>,
     }
 }
 
 message! {
-    /// `LoadBalancerSettings`.
+    /// Istio's `LoadBalancerSettings`.
     pub struct LoadBalancerSettings {
-        /// TODO-DOC LoadBalancerSettings.simple
+        /// One of the plain policies.
         pub simple: Option<SimpleLb>,
-        /// TODO-DOC LoadBalancerSettings.consistent_hash
+        /// Chooses by a hash of the request.
         pub consistent_hash: Option<ConsistentHashLb>,
-        /// TODO-DOC LoadBalancerSettings.locality_lb_setting
+        /// Weights and failover by locality.
         pub locality_lb_setting: Option<LocalityLoadBalancerSetting>,
-        /// TODO-DOC LoadBalancerSettings.zone_aware_lb_setting
+        /// Preference of the own zone.
         pub zone_aware_lb_setting: Option<ZoneAwareLoadBalancerSetting>,
-        /// TODO-DOC LoadBalancerSettings.warmup_duration_secs
+        /// Slow start of new endpoints; deprecated.
         pub warmup_duration_secs: Option<Duration>,
-        /// TODO-DOC LoadBalancerSettings.warmup
+        /// Slow start of new endpoints.
         pub warmup: Option<WarmupConfiguration>,
     }
 }
 
 choice! {
-    /// `LoadBalancerSettings.SimpleLB`.
+    /// Istio's `LoadBalancerSettings.SimpleLB`.
     pub enum SimpleLb {
         /// `UNSPECIFIED`.
         Unspecified = "UNSPECIFIED",
@@ -153,141 +156,149 @@ choice! {
 }
 
 message! {
-    /// `LoadBalancerSettings.ConsistentHashLB`.
+    /// Istio's `LoadBalancerSettings.ConsistentHashLB`.
+    #[serde(rename = "LoadBalancerSettings.ConsistentHashLB")]
     pub struct ConsistentHashLb {
-        /// TODO-DOC ConsistentHashLB.http_header_name
+        /// Hashes this header.
         pub http_header_name: Option<String>,
-        /// TODO-DOC ConsistentHashLB.http_cookie
+        /// Hashes this cookie, which is made where missing.
         pub http_cookie: Option<HttpCookie>,
-        /// TODO-DOC ConsistentHashLB.use_source_ip
+        /// Hashes the client's address.
         pub use_source_ip: Option<bool>,
-        /// TODO-DOC ConsistentHashLB.http_query_parameter_name
+        /// Hashes this parameter of the query.
         pub http_query_parameter_name: Option<String>,
-        /// TODO-DOC ConsistentHashLB.ring_hash
+        /// Ring hash.
         pub ring_hash: Option<RingHash>,
-        /// TODO-DOC ConsistentHashLB.maglev
+        /// Maglev.
         pub maglev: Option<MagLev>,
-        /// TODO-DOC ConsistentHashLB.minimum_ring_size
+        /// Deprecated; see `ring_hash`.
         pub minimum_ring_size: u64,
     }
 }
 
 message! {
-    /// `LoadBalancerSettings.ConsistentHashLB.RingHash`.
+    /// Istio's `LoadBalancerSettings.ConsistentHashLB.RingHash`.
+    #[serde(rename = "LoadBalancerSettings.ConsistentHashLB.RingHash")]
     pub struct RingHash {
-        /// TODO-DOC RingHash.minimum_ring_size
+        /// Fewest virtual nodes of the ring.
         pub minimum_ring_size: u64,
     }
 }
 
 message! {
-    /// `LoadBalancerSettings.ConsistentHashLB.MagLev`.
+    /// Istio's `LoadBalancerSettings.ConsistentHashLB.MagLev`.
+    #[serde(rename = "LoadBalancerSettings.ConsistentHashLB.MagLev")]
     pub struct MagLev {
-        /// TODO-DOC MagLev.table_size
+        /// Size of the table; a prime number.
         pub table_size: u64,
     }
 }
 
 message! {
-    /// `LoadBalancerSettings.ConsistentHashLB.HTTPCookie`.
+    /// Istio's `LoadBalancerSettings.ConsistentHashLB.HTTPCookie`.
+    #[serde(rename = "LoadBalancerSettings.ConsistentHashLB.HTTPCookie")]
     pub struct HttpCookie {
-        /// TODO-DOC HTTPCookie.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC HTTPCookie.path
+        /// Path of the cookie.
         pub path: String,
-        /// TODO-DOC HTTPCookie.ttl
+        /// Lifetime of the cookie; without one it is a session cookie.
         pub ttl: Option<Duration>,
-        /// TODO-DOC HTTPCookie.attributes
+        /// Further attributes.
         pub attributes: Vec<HttpCookieAttribute>,
     }
 }
 
 message! {
-    /// `LoadBalancerSettings.ConsistentHashLB.HTTPCookie.Attribute`.
+    /// Istio's `LoadBalancerSettings.ConsistentHashLB.HTTPCookie.Attribute`.
+    #[serde(rename = "LoadBalancerSettings.ConsistentHashLB.HTTPCookie.Attribute")]
     pub struct HttpCookieAttribute {
-        /// TODO-DOC Attribute.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC Attribute.value
+        /// The value.
         pub value: String,
     }
 }
 
 message! {
-    /// `WarmupConfiguration`.
+    /// Istio's `WarmupConfiguration`.
     pub struct WarmupConfiguration {
-        /// TODO-DOC WarmupConfiguration.duration
+        /// How long an endpoint warms up.
         pub duration: Option<Duration>,
-        /// TODO-DOC WarmupConfiguration.minimum_percent
+        /// Share of its weight at the start.
         pub minimum_percent: Option<f64>,
-        /// TODO-DOC WarmupConfiguration.aggression
+        /// Shape of the curve; 1 is linear.
         pub aggression: Option<f64>,
     }
 }
 
 message! {
-    /// `ConnectionPoolSettings`.
+    /// Istio's `ConnectionPoolSettings`.
     pub struct ConnectionPoolSettings {
-        /// TODO-DOC ConnectionPoolSettings.tcp
+        /// TCP settings.
         pub tcp: Option<TcpSettings>,
-        /// TODO-DOC ConnectionPoolSettings.http
+        /// HTTP settings.
         pub http: Option<HttpSettings>,
     }
 }
 
 message! {
-    /// `ConnectionPoolSettings.TCPSettings`.
+    /// Istio's `ConnectionPoolSettings.TCPSettings`.
+    #[serde(rename = "ConnectionPoolSettings.TCPSettings")]
     pub struct TcpSettings {
-        /// TODO-DOC TCPSettings.max_connections
+        /// Most connections to the destination; 0 means no limit.
         pub max_connections: i32,
-        /// TODO-DOC TCPSettings.connect_timeout
+        /// How long connecting may take.
         pub connect_timeout: Option<Duration>,
-        /// TODO-DOC TCPSettings.tcp_keepalive
+        /// TCP keep-alive probes.
         pub tcp_keepalive: Option<TcpKeepalive>,
-        /// TODO-DOC TCPSettings.max_connection_duration
+        /// How long a connection may live.
         pub max_connection_duration: Option<Duration>,
-        /// TODO-DOC TCPSettings.idle_timeout
+        /// How long a connection without requests stays open.
         pub idle_timeout: Option<Duration>,
     }
 }
 
 message! {
-    /// `ConnectionPoolSettings.TCPSettings.TcpKeepalive`.
+    /// Istio's `ConnectionPoolSettings.TCPSettings.TcpKeepalive`.
+    #[serde(rename = "ConnectionPoolSettings.TCPSettings.TcpKeepalive")]
     pub struct TcpKeepalive {
-        /// TODO-DOC TcpKeepalive.probes
+        /// Probes without an answer until the connection is dead.
         pub probes: u32,
-        /// TODO-DOC TcpKeepalive.time
+        /// Idle time before the first probe.
         pub time: Option<Duration>,
-        /// TODO-DOC TcpKeepalive.interval
+        /// Time between two checks.
         pub interval: Option<Duration>,
     }
 }
 
 message! {
-    /// `ConnectionPoolSettings.HTTPSettings`.
+    /// Istio's `ConnectionPoolSettings.HTTPSettings`.
+    #[serde(rename = "ConnectionPoolSettings.HTTPSettings")]
     pub struct HttpSettings {
-        /// TODO-DOC HTTPSettings.http1_max_pending_requests
+        /// Most requests that wait for a connection; 0 means no limit.
         pub http1_max_pending_requests: i32,
-        /// TODO-DOC HTTPSettings.http2_max_requests
+        /// Most requests under way; 0 means no limit.
         pub http2_max_requests: i32,
-        /// TODO-DOC HTTPSettings.max_requests_per_connection
+        /// Requests until a connection is closed; 0 means no limit.
         pub max_requests_per_connection: i32,
-        /// TODO-DOC HTTPSettings.max_retries
+        /// Most retries under way at once.
         pub max_retries: i32,
-        /// TODO-DOC HTTPSettings.idle_timeout
+        /// How long a connection without requests stays open.
         pub idle_timeout: Option<Duration>,
-        /// TODO-DOC HTTPSettings.h2_upgrade_policy
+        /// Whether HTTP/1.1 is sent on as HTTP/2.
         pub h2_upgrade_policy: H2UpgradePolicy,
-        /// TODO-DOC HTTPSettings.use_client_protocol
+        /// Sends on in the client's protocol.
         pub use_client_protocol: bool,
-        /// TODO-DOC HTTPSettings.max_concurrent_streams
+        /// Most streams of an HTTP/2 connection; 0 means the default.
         pub max_concurrent_streams: i32,
-        /// TODO-DOC HTTPSettings.http2_keep_alive
+        /// PING frames on HTTP/2 connections.
         pub http2_keep_alive: Option<ConnectionKeepalive>,
     }
 }
 
 choice! {
-    /// `ConnectionPoolSettings.HTTPSettings.H2UpgradePolicy`.
+    /// Istio's `ConnectionPoolSettings.HTTPSettings.H2UpgradePolicy`.
     pub enum H2UpgradePolicy {
         /// `DEFAULT`.
         Default = "DEFAULT",
@@ -299,67 +310,69 @@ choice! {
 }
 
 message! {
-    /// `ConnectionPoolSettings.HTTPSettings.ConnectionKeepalive`.
+    /// Istio's `ConnectionPoolSettings.HTTPSettings.ConnectionKeepalive`.
+    #[serde(rename = "ConnectionPoolSettings.HTTPSettings.ConnectionKeepalive")]
     pub struct ConnectionKeepalive {
-        /// TODO-DOC ConnectionKeepalive.interval
+        /// Time between two checks.
         pub interval: Option<Duration>,
-        /// TODO-DOC ConnectionKeepalive.timeout
+        /// How long the answer may take.
         pub timeout: Option<Duration>,
     }
 }
 
 message! {
-    /// `OutlierDetection`.
+    /// Istio's `OutlierDetection`.
     pub struct OutlierDetection {
-        /// TODO-DOC OutlierDetection.consecutive_errors
+        /// Deprecated and without effect.
         pub consecutive_errors: i32,
-        /// TODO-DOC OutlierDetection.split_external_local_origin_errors
+        /// Counts errors of connecting apart from answers.
         pub split_external_local_origin_errors: bool,
-        /// TODO-DOC OutlierDetection.consecutive_local_origin_failures
+        /// Failures to connect in a row until ejection.
         pub consecutive_local_origin_failures: Option<u32>,
-        /// TODO-DOC OutlierDetection.consecutive_gateway_errors
+        /// 502, 503 or 504 in a row until ejection.
         pub consecutive_gateway_errors: Option<u32>,
-        /// TODO-DOC OutlierDetection.consecutive_5xx_errors
+        /// Server errors in a row until ejection; 5 where absent.
         pub consecutive_5xx_errors: Option<u32>,
-        /// TODO-DOC OutlierDetection.interval
+        /// Time between two sweeps; 10 s.
         pub interval: Option<Duration>,
-        /// TODO-DOC OutlierDetection.base_ejection_time
+        /// First ejection's length, multiplied by their number; 30 s.
         pub base_ejection_time: Option<Duration>,
-        /// TODO-DOC OutlierDetection.max_ejection_percent
+        /// Most endpoints ejected, in percent; 10.
         pub max_ejection_percent: i32,
-        /// TODO-DOC OutlierDetection.min_health_percent
+        /// Below this share of healthy endpoints nothing is ejected.
         pub min_health_percent: i32,
-        /// TODO-DOC OutlierDetection.outlier_detection_http_error_codes
+        /// Statuses that count as errors.
         pub outlier_detection_http_error_codes: Vec<u32>,
     }
 }
 
 message! {
-    /// `ClientTLSSettings`.
+    /// Istio's `ClientTLSSettings`.
+    #[serde(rename = "ClientTLSSettings")]
     pub struct ClientTlsSettings {
-        /// TODO-DOC ClientTLSSettings.mode
+        /// Whether and how TLS is spoken.
         pub mode: ClientTlsMode,
-        /// TODO-DOC ClientTLSSettings.client_certificate
+        /// File of the client's certificate.
         pub client_certificate: String,
-        /// TODO-DOC ClientTLSSettings.private_key
+        /// File of the private key.
         pub private_key: String,
-        /// TODO-DOC ClientTLSSettings.ca_certificates
+        /// File of the trusted CA certificates.
         pub ca_certificates: String,
-        /// TODO-DOC ClientTLSSettings.credential_name
+        /// Secret with certificate, key and CA.
         pub credential_name: String,
-        /// TODO-DOC ClientTLSSettings.subject_alt_names
+        /// Names of which the peer's certificate must carry one.
         pub subject_alt_names: Vec<String>,
-        /// TODO-DOC ClientTLSSettings.sni
+        /// Server name that is sent.
         pub sni: String,
-        /// TODO-DOC ClientTLSSettings.insecure_skip_verify
+        /// Accepts any certificate.
         pub insecure_skip_verify: Option<bool>,
-        /// TODO-DOC ClientTLSSettings.ca_crl
+        /// File of the certificate revocation list.
         pub ca_crl: String,
     }
 }
 
 choice! {
-    /// `ClientTLSSettings.TLSmode`.
+    /// Istio's `ClientTLSSettings.TLSmode`.
     pub enum ClientTlsMode {
         /// `DISABLE`.
         Disable = "DISABLE",
@@ -373,59 +386,62 @@ choice! {
 }
 
 message! {
-    /// `LocalityLoadBalancerSetting`.
+    /// Istio's `LocalityLoadBalancerSetting`.
     pub struct LocalityLoadBalancerSetting {
-        /// TODO-DOC LocalityLoadBalancerSetting.distribute
+        /// Shares by locality.
         pub distribute: Vec<LocalityDistribute>,
-        /// TODO-DOC LocalityLoadBalancerSetting.failover
+        /// Where requests go when a locality fails.
         pub failover: Vec<LocalityFailover>,
-        /// TODO-DOC LocalityLoadBalancerSetting.failover_priority
+        /// Labels that order endpoints for failover.
         pub failover_priority: Vec<String>,
-        /// TODO-DOC LocalityLoadBalancerSetting.enabled
+        /// Whether it is on; absent means the mesh's setting.
         pub enabled: Option<bool>,
     }
 }
 
 message! {
-    /// `LocalityLoadBalancerSetting.Distribute`.
+    /// Istio's `LocalityLoadBalancerSetting.Distribute`.
+    #[serde(rename = "LocalityLoadBalancerSetting.Distribute")]
     pub struct LocalityDistribute {
-        /// TODO-DOC Distribute.from
+        /// Locality of the client.
         pub from: String,
-        /// TODO-DOC Distribute.to
+        /// Shares in percent by locality; 100 in sum.
         pub to: BTreeMap<String, u32>,
     }
 }
 
 message! {
-    /// `LocalityLoadBalancerSetting.Failover`.
+    /// Istio's `LocalityLoadBalancerSetting.Failover`.
+    #[serde(rename = "LocalityLoadBalancerSetting.Failover")]
     pub struct LocalityFailover {
-        /// TODO-DOC Failover.from
+        /// Region that fails.
         pub from: String,
-        /// TODO-DOC Failover.to
+        /// Region that takes over.
         pub to: String,
     }
 }
 
 message! {
-    /// `ZoneAwareLoadBalancerSetting`.
+    /// Istio's `ZoneAwareLoadBalancerSetting`.
     pub struct ZoneAwareLoadBalancerSetting {
-        /// TODO-DOC ZoneAwareLoadBalancerSetting.enabled
+        /// Turns it on.
         pub enabled: Option<bool>,
-        /// TODO-DOC ZoneAwareLoadBalancerSetting.failover
+        /// Where requests go when a zone fails.
         pub failover: Vec<ZoneAwareFailover>,
-        /// TODO-DOC ZoneAwareLoadBalancerSetting.failover_priority
+        /// Labels that order endpoints for failover.
         pub failover_priority: Vec<String>,
-        /// TODO-DOC ZoneAwareLoadBalancerSetting.min_cluster_size
+        /// Fewest endpoints for it to work.
         pub min_cluster_size: Option<u32>,
     }
 }
 
 message! {
-    /// `ZoneAwareLoadBalancerSetting.Failover`.
+    /// Istio's `ZoneAwareLoadBalancerSetting.Failover`.
+    #[serde(rename = "ZoneAwareLoadBalancerSetting.Failover")]
     pub struct ZoneAwareFailover {
-        /// TODO-DOC Failover.from
+        /// Region that fails.
         pub from: String,
-        /// TODO-DOC Failover.to
+        /// Region that takes over.
         pub to: String,
     }
 }

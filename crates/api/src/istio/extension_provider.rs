@@ -7,45 +7,46 @@ use super::macros::{choice, message};
 use crate::Duration;
 
 message! {
-    /// `MeshConfig.ExtensionProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider")]
     pub struct ExtensionProvider {
-        /// TODO-DOC ExtensionProvider.name
+        /// Name by which policies refer to it.
         pub name: String,
-        /// TODO-DOC ExtensionProvider.envoy_ext_authz_http
+        /// External authorisation over HTTP.
         pub envoy_ext_authz_http: Option<EnvoyExternalAuthorizationHttpProvider>,
-        /// TODO-DOC ExtensionProvider.envoy_ext_authz_grpc
+        /// External authorisation over gRPC.
         pub envoy_ext_authz_grpc: Option<EnvoyExternalAuthorizationGrpcProvider>,
-        /// TODO-DOC ExtensionProvider.zipkin
+        /// Zipkin traces.
         pub zipkin: Option<ZipkinTracingProvider>,
-        /// TODO-DOC ExtensionProvider.lightstep
+        /// Lightstep traces; deprecated.
         pub lightstep: Option<LightstepTracingProvider>,
-        /// TODO-DOC ExtensionProvider.datadog
+        /// Datadog traces.
         pub datadog: Option<DatadogTracingProvider>,
-        /// TODO-DOC ExtensionProvider.stackdriver
+        /// Google Cloud.
         pub stackdriver: Option<StackdriverProvider>,
-        /// TODO-DOC ExtensionProvider.opencensus
+        /// OpenCensus traces; deprecated.
         pub opencensus: Option<OpenCensusAgentTracingProvider>,
-        /// TODO-DOC ExtensionProvider.skywalking
+        /// SkyWalking traces.
         pub skywalking: Option<SkyWalkingTracingProvider>,
-        /// TODO-DOC ExtensionProvider.opentelemetry
+        /// OpenTelemetry traces.
         pub opentelemetry: Option<OpenTelemetryTracingProvider>,
-        /// TODO-DOC ExtensionProvider.prometheus
+        /// Prometheus metrics.
         pub prometheus: Option<PrometheusMetricsProvider>,
-        /// TODO-DOC ExtensionProvider.envoy_file_access_log
+        /// Access log to a file.
         pub envoy_file_access_log: Option<EnvoyFileAccessLogProvider>,
-        /// TODO-DOC ExtensionProvider.envoy_http_als
+        /// Access log over gRPC, HTTP.
         pub envoy_http_als: Option<EnvoyHttpGrpcV3LogProvider>,
-        /// TODO-DOC ExtensionProvider.envoy_tcp_als
+        /// Access log over gRPC, TCP.
         pub envoy_tcp_als: Option<EnvoyTcpGrpcV3LogProvider>,
-        /// TODO-DOC ExtensionProvider.envoy_otel_als
+        /// Access log by OpenTelemetry.
         pub envoy_otel_als: Option<EnvoyOpenTelemetryLogProvider>,
-        /// TODO-DOC ExtensionProvider.sds
+        /// Secrets from a discovery service.
         pub sds: Option<SdsProvider>,
     }
 }
 
 choice! {
-    /// `MeshConfig.ExtensionProvider.ServiceAttributeEnrichment`.
+    /// Istio's `MeshConfig.ExtensionProvider.ServiceAttributeEnrichment`.
     pub enum ServiceAttributeEnrichment {
         /// `ISTIO_CANONICAL`.
         IstioCanonical = "ISTIO_CANONICAL",
@@ -55,95 +56,99 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationRequestBody")]
     pub struct EnvoyExternalAuthorizationRequestBody {
-        /// TODO-DOC EnvoyExternalAuthorizationRequestBody.max_request_bytes
+        /// Most bytes that are buffered.
         pub max_request_bytes: u32,
-        /// TODO-DOC EnvoyExternalAuthorizationRequestBody.allow_partial_message
+        /// Sends what fits when the body is longer.
         pub allow_partial_message: bool,
-        /// TODO-DOC EnvoyExternalAuthorizationRequestBody.pack_as_bytes
+        /// Sends raw bytes instead of a UTF-8 string.
         pub pack_as_bytes: bool,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationHttpProvider")]
     pub struct EnvoyExternalAuthorizationHttpProvider {
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.timeout
+        /// How long an answer may take.
         pub timeout: Option<Duration>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.path_prefix
+        /// Put before the path of the check.
         pub path_prefix: String,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.fail_open
+        /// Lets requests pass when the service fails.
         pub fail_open: bool,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.clear_route_cache
+        /// Chooses the route again after the check.
         pub clear_route_cache: bool,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.status_on_error
+        /// HTTP status when the service fails.
         pub status_on_error: String,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.include_headers_in_check
+        /// Deprecated; see `include_request_headers_in_check`.
         pub include_headers_in_check: Vec<String>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.include_request_headers_in_check
+        /// Headers of the request that are sent along.
         pub include_request_headers_in_check: Vec<String>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.include_additional_headers_in_check
+        /// Headers that are added to the check.
         pub include_additional_headers_in_check: BTreeMap<String, String>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.include_request_body_in_check
+        /// How much of the body is sent along.
         pub include_request_body_in_check: Option<EnvoyExternalAuthorizationRequestBody>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.headers_to_upstream_on_allow
+        /// Headers of the answer that go to the server.
         pub headers_to_upstream_on_allow: Vec<String>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.headers_to_downstream_on_deny
+        /// Headers of the answer that a refused client gets.
         pub headers_to_downstream_on_deny: Vec<String>,
-        /// TODO-DOC EnvoyExternalAuthorizationHttpProvider.headers_to_downstream_on_allow
+        /// Headers of the answer that an allowed client gets.
         pub headers_to_downstream_on_allow: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyExternalAuthorizationGrpcProvider")]
     pub struct EnvoyExternalAuthorizationGrpcProvider {
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.timeout
+        /// How long an answer may take.
         pub timeout: Option<Duration>,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.fail_open
+        /// Lets requests pass when the service fails.
         pub fail_open: bool,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.clear_route_cache
+        /// Chooses the route again after the check.
         pub clear_route_cache: bool,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.status_on_error
+        /// HTTP status when the service fails.
         pub status_on_error: String,
-        /// TODO-DOC EnvoyExternalAuthorizationGrpcProvider.include_request_body_in_check
+        /// How much of the body is sent along.
         pub include_request_body_in_check: Option<EnvoyExternalAuthorizationRequestBody>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.ZipkinTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.ZipkinTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.ZipkinTracingProvider")]
     pub struct ZipkinTracingProvider {
-        /// TODO-DOC ZipkinTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC ZipkinTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC ZipkinTracingProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
-        /// TODO-DOC ZipkinTracingProvider.enable_64bit_trace_id
+        /// Makes 64-bit trace ids.
         pub enable_64bit_trace_id: bool,
-        /// TODO-DOC ZipkinTracingProvider.path
+        /// Path.
         pub path: String,
-        /// TODO-DOC ZipkinTracingProvider.trace_context_option
+        /// Which context headers are used.
         pub trace_context_option: ZipkinTracingProviderTraceContextOption,
-        /// TODO-DOC ZipkinTracingProvider.timeout
+        /// How long an answer may take.
         pub timeout: Option<Duration>,
-        /// TODO-DOC ZipkinTracingProvider.headers
+        /// Headers to add.
         pub headers: Vec<HttpHeader>,
     }
 }
 
 choice! {
-    /// `MeshConfig.ExtensionProvider.ZipkinTracingProvider.TraceContextOption`.
+    /// Istio's `MeshConfig.ExtensionProvider.ZipkinTracingProvider.TraceContextOption`.
     pub enum ZipkinTracingProviderTraceContextOption {
         /// `USE_B3`.
         UseB3 = "USE_B3",
@@ -153,85 +158,91 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.LightstepTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.LightstepTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.LightstepTracingProvider")]
     pub struct LightstepTracingProvider {
-        /// TODO-DOC LightstepTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC LightstepTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC LightstepTracingProvider.access_token
+        /// Token of the service; a secret.
         pub access_token: Sensitive,
-        /// TODO-DOC LightstepTracingProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.DatadogTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.DatadogTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.DatadogTracingProvider")]
     pub struct DatadogTracingProvider {
-        /// TODO-DOC DatadogTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC DatadogTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC DatadogTracingProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.SkyWalkingTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.SkyWalkingTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.SkyWalkingTracingProvider")]
     pub struct SkyWalkingTracingProvider {
-        /// TODO-DOC SkyWalkingTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC SkyWalkingTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC SkyWalkingTracingProvider.access_token
+        /// Token of the service; a secret.
         pub access_token: Sensitive,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.StackdriverProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.StackdriverProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.StackdriverProvider")]
     pub struct StackdriverProvider {
-        /// TODO-DOC StackdriverProvider.debug
+        /// Deprecated and without effect.
         pub debug: bool,
-        /// TODO-DOC StackdriverProvider.max_number_of_attributes
+        /// Deprecated and without effect.
         pub max_number_of_attributes: Option<i64>,
-        /// TODO-DOC StackdriverProvider.max_number_of_annotations
+        /// Deprecated and without effect.
         pub max_number_of_annotations: Option<i64>,
-        /// TODO-DOC StackdriverProvider.max_number_of_message_events
+        /// Deprecated and without effect.
         pub max_number_of_message_events: Option<i64>,
-        /// TODO-DOC StackdriverProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
-        /// TODO-DOC StackdriverProvider.logging
+        /// Logs.
         pub logging: Option<StackdriverProviderLogging>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.StackdriverProvider.Logging`.
+    /// Istio's `MeshConfig.ExtensionProvider.StackdriverProvider.Logging`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.StackdriverProvider.Logging")]
     pub struct StackdriverProviderLogging {
-        /// TODO-DOC Logging.labels
+        /// Labels.
         pub labels: BTreeMap<String, String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.OpenCensusAgentTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.OpenCensusAgentTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.OpenCensusAgentTracingProvider")]
     pub struct OpenCensusAgentTracingProvider {
-        /// TODO-DOC OpenCensusAgentTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC OpenCensusAgentTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC OpenCensusAgentTracingProvider.context
+        /// Trace context headers that are written.
         pub context: Vec<OpenCensusAgentTracingProviderTraceContext>,
-        /// TODO-DOC OpenCensusAgentTracingProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
     }
 }
 
 choice! {
-    /// `MeshConfig.ExtensionProvider.OpenCensusAgentTracingProvider.TraceContext`.
+    /// Istio's `MeshConfig.ExtensionProvider.OpenCensusAgentTracingProvider.TraceContext`.
     pub enum OpenCensusAgentTracingProviderTraceContext {
         /// `UNSPECIFIED`.
         Unspecified = "UNSPECIFIED",
@@ -247,203 +258,220 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.PrometheusMetricsProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.PrometheusMetricsProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.PrometheusMetricsProvider")]
     pub struct PrometheusMetricsProvider {
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider")]
     pub struct EnvoyFileAccessLogProvider {
-        /// TODO-DOC EnvoyFileAccessLogProvider.path
+        /// File; `/dev/stdout` for standard output.
         pub path: String,
-        /// TODO-DOC EnvoyFileAccessLogProvider.log_format
+        /// Format; Istio's default where absent.
         pub log_format: Option<FileLogFormat>,
-        /// TODO-DOC EnvoyFileAccessLogProvider.omit_empty_values
+        /// Leaves out fields without a value.
         pub omit_empty_values: bool,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider.LogFormat`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider.LogFormat`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyFileAccessLogProvider.LogFormat")]
     pub struct FileLogFormat {
-        /// TODO-DOC LogFormat.text
+        /// A text with command operators.
         pub text: Option<String>,
-        /// TODO-DOC LogFormat.labels
+        /// Fields of a JSON entry, with command operators as values.
         pub labels: Option<BTreeMap<String, serde_json::Value>>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyHttpGrpcV3LogProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyHttpGrpcV3LogProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyHttpGrpcV3LogProvider")]
     pub struct EnvoyHttpGrpcV3LogProvider {
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.log_name
+        /// Name of the log.
         pub log_name: String,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.filter_state_objects_to_log
+        /// Filter state objects to add to each entry.
         pub filter_state_objects_to_log: Vec<String>,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.additional_request_headers_to_log
+        /// Request headers to add.
         pub additional_request_headers_to_log: Vec<String>,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.additional_response_headers_to_log
+        /// Response headers to add.
         pub additional_response_headers_to_log: Vec<String>,
-        /// TODO-DOC EnvoyHttpGrpcV3LogProvider.additional_response_trailers_to_log
+        /// Response trailers to add.
         pub additional_response_trailers_to_log: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyTcpGrpcV3LogProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyTcpGrpcV3LogProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyTcpGrpcV3LogProvider")]
     pub struct EnvoyTcpGrpcV3LogProvider {
-        /// TODO-DOC EnvoyTcpGrpcV3LogProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC EnvoyTcpGrpcV3LogProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC EnvoyTcpGrpcV3LogProvider.log_name
+        /// Name of the log.
         pub log_name: String,
-        /// TODO-DOC EnvoyTcpGrpcV3LogProvider.filter_state_objects_to_log
+        /// Filter state objects to add to each entry.
         pub filter_state_objects_to_log: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider")]
     pub struct EnvoyOpenTelemetryLogProvider {
-        /// TODO-DOC EnvoyOpenTelemetryLogProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC EnvoyOpenTelemetryLogProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC EnvoyOpenTelemetryLogProvider.log_name
+        /// Name of the log.
         pub log_name: String,
-        /// TODO-DOC EnvoyOpenTelemetryLogProvider.log_format
+        /// Format of an entry.
         pub log_format: Option<OpenTelemetryLogFormat>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider.LogFormat`.
+    /// Istio's `MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider.LogFormat`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.EnvoyOpenTelemetryLogProvider.LogFormat")]
     pub struct OpenTelemetryLogFormat {
-        /// TODO-DOC LogFormat.text
+        /// A text with command operators.
         pub text: String,
-        /// TODO-DOC LogFormat.labels
+        /// Fields of a JSON entry, with command operators as values.
         pub labels: Option<BTreeMap<String, serde_json::Value>>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider")]
     pub struct OpenTelemetryTracingProvider {
-        /// TODO-DOC OpenTelemetryTracingProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC OpenTelemetryTracingProvider.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC OpenTelemetryTracingProvider.max_tag_length
+        /// Longest value of a tag, in characters.
         pub max_tag_length: u32,
-        /// TODO-DOC OpenTelemetryTracingProvider.http
+        /// Exports over HTTP.
         pub http: Option<HttpService>,
-        /// TODO-DOC OpenTelemetryTracingProvider.grpc
+        /// Exports over gRPC.
         pub grpc: Option<GrpcService>,
-        /// TODO-DOC OpenTelemetryTracingProvider.resource_detectors
+        /// What adds attributes of the resource.
         pub resource_detectors: Option<ResourceDetectors>,
-        /// TODO-DOC OpenTelemetryTracingProvider.service_attribute_enrichment
+        /// How the service's attributes are made.
         pub service_attribute_enrichment: ServiceAttributeEnrichment,
-        /// TODO-DOC OpenTelemetryTracingProvider.dynatrace_sampler
+        /// Dynatrace's sampler.
         pub dynatrace_sampler: Option<DynatraceSampler>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler`.
+    /// Istio's `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler")]
     pub struct DynatraceSampler {
-        /// TODO-DOC DynatraceSampler.tenant
+        /// The tenant.
         pub tenant: String,
-        /// TODO-DOC DynatraceSampler.cluster_id
+        /// The cluster's number.
         pub cluster_id: i32,
-        /// TODO-DOC DynatraceSampler.root_spans_per_minute
+        /// Root spans a minute.
         pub root_spans_per_minute: u32,
-        /// TODO-DOC DynatraceSampler.http_service
+        /// Dynatrace's API.
         pub http_service: Option<DynatraceApi>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler.DynatraceApi`.
+    /// Istio's `MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler.DynatraceApi`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.OpenTelemetryTracingProvider.DynatraceSampler.DynatraceApi")]
     pub struct DynatraceApi {
-        /// TODO-DOC DynatraceApi.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC DynatraceApi.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC DynatraceApi.http
+        /// HTTP settings.
         pub http: Option<HttpService>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.SDSProvider`.
+    /// Istio's `MeshConfig.ExtensionProvider.SDSProvider`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.SDSProvider")]
     pub struct SdsProvider {
-        /// TODO-DOC SDSProvider.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC SDSProvider.service
+        /// Service that takes the data, as `[namespace/]host`.
         pub service: String,
-        /// TODO-DOC SDSProvider.port
+        /// The port.
         pub port: u32,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.HttpService`.
+    /// Istio's `MeshConfig.ExtensionProvider.HttpService`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.HttpService")]
     pub struct HttpService {
-        /// TODO-DOC HttpService.path
+        /// Path.
         pub path: String,
-        /// TODO-DOC HttpService.timeout
+        /// How long an answer may take.
         pub timeout: Option<Duration>,
-        /// TODO-DOC HttpService.headers
+        /// Headers to add.
         pub headers: Vec<HttpHeader>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.HttpHeader`.
+    /// Istio's `MeshConfig.ExtensionProvider.HttpHeader`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.HttpHeader")]
     pub struct HttpHeader {
-        /// TODO-DOC HttpHeader.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC HttpHeader.value
+        /// The value.
         pub value: Option<String>,
-        /// TODO-DOC HttpHeader.env_name
+        /// Environment variable with the value.
         pub env_name: Option<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.ResourceDetectors`.
+    /// Istio's `MeshConfig.ExtensionProvider.ResourceDetectors`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.ResourceDetectors")]
     pub struct ResourceDetectors {
-        /// TODO-DOC ResourceDetectors.environment
+        /// From the environment.
         pub environment: Option<EnvironmentResourceDetector>,
-        /// TODO-DOC ResourceDetectors.dynatrace
+        /// From Dynatrace.
         pub dynatrace: Option<DynatraceResourceDetector>,
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.ResourceDetectors.EnvironmentResourceDetector`.
+    /// Istio's `MeshConfig.ExtensionProvider.ResourceDetectors.EnvironmentResourceDetector`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.ResourceDetectors.EnvironmentResourceDetector")]
     pub struct EnvironmentResourceDetector {
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.ResourceDetectors.DynatraceResourceDetector`.
+    /// Istio's `MeshConfig.ExtensionProvider.ResourceDetectors.DynatraceResourceDetector`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.ResourceDetectors.DynatraceResourceDetector")]
     pub struct DynatraceResourceDetector {
     }
 }
 
 message! {
-    /// `MeshConfig.ExtensionProvider.GrpcService`.
+    /// Istio's `MeshConfig.ExtensionProvider.GrpcService`.
+    #[serde(rename = "MeshConfig.ExtensionProvider.GrpcService")]
     pub struct GrpcService {
-        /// TODO-DOC GrpcService.timeout
+        /// How long an answer may take.
         pub timeout: Option<Duration>,
-        /// TODO-DOC GrpcService.initial_metadata
+        /// Metadata to send.
         pub initial_metadata: Vec<HttpHeader>,
     }
 }

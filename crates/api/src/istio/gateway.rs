@@ -2,93 +2,93 @@
 
 use std::collections::BTreeMap;
 
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 
 message! {
-    /// `Gateway`.
+    /// Istio's `Gateway`.
     pub struct Gateway {
-        /// TODO-DOC Gateway.servers
+        /// Ports with their hosts.
         pub servers: Vec<Server>,
-        /// TODO-DOC Gateway.selector
+        /// Labels of the gateway's pods.
         pub selector: BTreeMap<String, String>,
     }
 }
 
 message! {
-    /// `Server`.
+    /// Istio's `Server`.
     pub struct Server {
-        /// TODO-DOC Server.port
+        /// Port to listen on.
         pub port: Option<Port>,
-        /// TODO-DOC Server.bind
+        /// Address to listen on; all where empty.
         pub bind: String,
-        /// TODO-DOC Server.hosts
+        /// Hosts, each optionally `namespace/host`.
         pub hosts: Vec<String>,
-        /// TODO-DOC Server.tls
+        /// TLS settings.
         pub tls: Option<ServerTlsSettings>,
-        /// TODO-DOC Server.default_endpoint
+        /// Nothing reads it.
         pub default_endpoint: String,
-        /// TODO-DOC Server.name
+        /// Its name.
         pub name: String,
     }
 }
 
 message! {
-    /// `Port`.
+    /// Istio's `Port`.
     pub struct Port {
-        /// TODO-DOC Port.number
+        /// The port's number.
         pub number: u32,
-        /// TODO-DOC Port.protocol
+        /// The protocol's name.
         pub protocol: String,
-        /// TODO-DOC Port.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC Port.target_port
+        /// Without effect; deprecated.
         pub target_port: u32,
     }
 }
 
 message! {
-    /// `ServerTLSSettings`.
+    /// Istio's `ServerTLSSettings`.
+    #[serde(rename = "ServerTLSSettings")]
     pub struct ServerTlsSettings {
-        /// TODO-DOC ServerTLSSettings.https_redirect
+        /// Redirects every plain request to HTTPS.
         pub https_redirect: bool,
-        /// TODO-DOC ServerTLSSettings.mode
+        /// How TLS is ended.
         pub mode: ServerTlsMode,
-        /// TODO-DOC ServerTLSSettings.server_certificate
+        /// File of the server's certificate.
         pub server_certificate: String,
-        /// TODO-DOC ServerTLSSettings.private_key
+        /// File of the private key.
         pub private_key: String,
-        /// TODO-DOC ServerTLSSettings.ca_certificates
+        /// File of the trusted CA certificates.
         pub ca_certificates: String,
-        /// TODO-DOC ServerTLSSettings.ca_crl
+        /// File of the certificate revocation list.
         pub ca_crl: String,
-        /// TODO-DOC ServerTLSSettings.credential_name
+        /// Secret with certificate, key and CA.
         pub credential_name: String,
-        /// TODO-DOC ServerTLSSettings.credential_names
+        /// Several secrets: RSA and ECDSA.
         pub credential_names: Vec<String>,
-        /// TODO-DOC ServerTLSSettings.ca_cert_credential_name
+        /// Secret with the CA alone.
         pub ca_cert_credential_name: String,
-        /// TODO-DOC ServerTLSSettings.tls_certificates
+        /// Several certificates from files.
         pub tls_certificates: Vec<TlsCertificate>,
-        /// TODO-DOC ServerTLSSettings.subject_alt_names
+        /// Names of which the peer's certificate must carry one.
         pub subject_alt_names: Vec<String>,
-        /// TODO-DOC ServerTLSSettings.verify_certificate_spki
+        /// Hashes of allowed public keys.
         pub verify_certificate_spki: Vec<String>,
-        /// TODO-DOC ServerTLSSettings.verify_certificate_hash
+        /// Hashes of allowed certificates.
         pub verify_certificate_hash: Vec<String>,
-        /// TODO-DOC ServerTLSSettings.min_protocol_version
+        /// Lowest version of TLS.
         pub min_protocol_version: TlsProtocol,
-        /// TODO-DOC ServerTLSSettings.max_protocol_version
+        /// Highest version of TLS.
         pub max_protocol_version: TlsProtocol,
-        /// TODO-DOC ServerTLSSettings.cipher_suites
+        /// Allowed cipher suites of TLS 1.2.
         pub cipher_suites: Vec<String>,
-        /// TODO-DOC ServerTLSSettings.insecure_skip_verify
+        /// Does not verify clients.
         pub insecure_skip_verify: Option<bool>,
     }
 }
 
 choice! {
-    /// `ServerTLSSettings.TLSmode`.
+    /// Istio's `ServerTLSSettings.TLSmode`.
     pub enum ServerTlsMode {
         /// `PASSTHROUGH`.
         Passthrough = "PASSTHROUGH",
@@ -106,7 +106,7 @@ choice! {
 }
 
 choice! {
-    /// `ServerTLSSettings.TLSProtocol`.
+    /// Istio's `ServerTLSSettings.TLSProtocol`.
     pub enum TlsProtocol {
         /// `TLS_AUTO`.
         Auto = "TLS_AUTO",
@@ -122,13 +122,14 @@ choice! {
 }
 
 message! {
-    /// `ServerTLSSettings.TLSCertificate`.
+    /// Istio's `ServerTLSSettings.TLSCertificate`.
+    #[serde(rename = "ServerTLSSettings.TLSCertificate")]
     pub struct TlsCertificate {
-        /// TODO-DOC TLSCertificate.server_certificate
+        /// File of the server's certificate.
         pub server_certificate: String,
-        /// TODO-DOC TLSCertificate.private_key
+        /// File of the private key.
         pub private_key: String,
-        /// TODO-DOC TLSCertificate.ca_certificates
+        /// File of the trusted CA certificates.
         pub ca_certificates: String,
     }
 }

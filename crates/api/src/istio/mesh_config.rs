@@ -7,14 +7,13 @@ use super::destination_rule::{
     TcpKeepalive, ZoneAwareLoadBalancerSetting,
 };
 use super::extension_provider::ExtensionProvider;
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use super::mesh_proxy_config::ProxyConfig;
 use super::virtual_service::HttpRetry;
 use crate::Duration;
 
 choice! {
-    /// `Resource`.
+    /// Istio's `Resource`.
     pub enum SubscribedResource {
         /// `SERVICE_REGISTRY`.
         ServiceRegistry = "SERVICE_REGISTRY",
@@ -22,114 +21,114 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig`.
+    /// Istio's `MeshConfig`.
     pub struct MeshConfig {
-        /// TODO-DOC MeshConfig.proxy_listen_port
+        /// Port for captured outgoing traffic; 15001.
         pub proxy_listen_port: i32,
-        /// TODO-DOC MeshConfig.proxy_inbound_listen_port
+        /// Port for captured incoming traffic; 15006.
         pub proxy_inbound_listen_port: i32,
-        /// TODO-DOC MeshConfig.proxy_http_port
+        /// Port of an HTTP proxy for applications; none.
         pub proxy_http_port: i32,
-        /// TODO-DOC MeshConfig.connect_timeout
+        /// How long proxies may take to connect; 10 s.
         pub connect_timeout: Option<Duration>,
-        /// TODO-DOC MeshConfig.hbone_idle_timeout
+        /// How long HBONE connections stay open.
         pub hbone_idle_timeout: Option<Duration>,
-        /// TODO-DOC MeshConfig.protocol_detection_timeout
+        /// How long sniffing waits; 0 means without end.
         pub protocol_detection_timeout: Option<Duration>,
-        /// TODO-DOC MeshConfig.tcp_keepalive
+        /// TCP keep-alive probes.
         pub tcp_keepalive: Option<TcpKeepalive>,
-        /// TODO-DOC MeshConfig.ingress_class
+        /// Class of Ingress resources.
         pub ingress_class: String,
-        /// TODO-DOC MeshConfig.ingress_service
+        /// Service of the ingress gateway.
         pub ingress_service: String,
-        /// TODO-DOC MeshConfig.ingress_controller_mode
+        /// Which Ingress resources are served.
         pub ingress_controller_mode: IngressControllerMode,
-        /// TODO-DOC MeshConfig.ingress_selector
+        /// Label of the ingress gateway.
         pub ingress_selector: String,
-        /// TODO-DOC MeshConfig.enable_tracing
+        /// Whether spans are made.
         pub enable_tracing: bool,
-        /// TODO-DOC MeshConfig.access_log_file
+        /// File of the access log; none where empty.
         pub access_log_file: String,
-        /// TODO-DOC MeshConfig.access_log_format
+        /// Format of the access log; Istio's where empty.
         pub access_log_format: String,
-        /// TODO-DOC MeshConfig.access_log_encoding
+        /// Text or JSON.
         pub access_log_encoding: AccessLogEncoding,
-        /// TODO-DOC MeshConfig.enable_envoy_access_log_service
+        /// Sends access logs to a service.
         pub enable_envoy_access_log_service: bool,
-        /// TODO-DOC MeshConfig.disable_envoy_listener_log
+        /// Leaves out the log of connections that no route took.
         pub disable_envoy_listener_log: bool,
-        /// TODO-DOC MeshConfig.default_config
+        /// Settings of every proxy.
         pub default_config: Option<ProxyConfig>,
-        /// TODO-DOC MeshConfig.outbound_traffic_policy
+        /// What happens to calls of unknown hosts.
         pub outbound_traffic_policy: Option<OutboundTrafficPolicy>,
-        /// TODO-DOC MeshConfig.inbound_traffic_policy
+        /// Where incoming traffic is sent.
         pub inbound_traffic_policy: Option<InboundTrafficPolicy>,
-        /// TODO-DOC MeshConfig.config_sources
+        /// Where configuration comes from, beside the API server.
         pub config_sources: Vec<ConfigSource>,
-        /// TODO-DOC MeshConfig.enable_auto_mtls
+        /// Whether clients use mutual TLS where the server can; true.
         pub enable_auto_mtls: Option<bool>,
-        /// TODO-DOC MeshConfig.trust_domain
+        /// Trust domain of all identities; `cluster.local`.
         pub trust_domain: String,
-        /// TODO-DOC MeshConfig.trust_domain_aliases
+        /// Trust domains that count as the own one.
         pub trust_domain_aliases: Vec<String>,
-        /// TODO-DOC MeshConfig.ca_certificates
+        /// Further trusted roots.
         pub ca_certificates: Vec<CertificateData>,
-        /// TODO-DOC MeshConfig.default_service_export_to
+        /// `exportTo` of services that have none.
         pub default_service_export_to: Vec<String>,
-        /// TODO-DOC MeshConfig.default_virtual_service_export_to
+        /// `exportTo` of VirtualServices that have none.
         pub default_virtual_service_export_to: Vec<String>,
-        /// TODO-DOC MeshConfig.default_destination_rule_export_to
+        /// `exportTo` of DestinationRules that have none.
         pub default_destination_rule_export_to: Vec<String>,
-        /// TODO-DOC MeshConfig.root_namespace
+        /// Namespace whose policies hold everywhere; `istio-system`.
         pub root_namespace: String,
-        /// TODO-DOC MeshConfig.locality_lb_setting
+        /// Weights and failover by locality.
         pub locality_lb_setting: Option<LocalityLoadBalancerSetting>,
-        /// TODO-DOC MeshConfig.zone_aware_lb_setting
+        /// Preference of the own zone.
         pub zone_aware_lb_setting: Option<ZoneAwareLoadBalancerSetting>,
-        /// TODO-DOC MeshConfig.dns_refresh_rate
+        /// How often names are resolved again.
         pub dns_refresh_rate: Option<Duration>,
-        /// TODO-DOC MeshConfig.h2_upgrade_policy
+        /// Whether HTTP/1.1 is sent on as HTTP/2.
         pub h2_upgrade_policy: MeshH2UpgradePolicy,
-        /// TODO-DOC MeshConfig.inbound_cluster_stat_name
+        /// Pattern of statistics of incoming clusters.
         pub inbound_cluster_stat_name: String,
-        /// TODO-DOC MeshConfig.outbound_cluster_stat_name
+        /// Pattern of statistics of outgoing clusters.
         pub outbound_cluster_stat_name: String,
-        /// TODO-DOC MeshConfig.certificates
+        /// Deprecated.
         pub certificates: Vec<Certificate>,
-        /// TODO-DOC MeshConfig.service_settings
+        /// Settings of some services.
         pub service_settings: Vec<ServiceSettings>,
-        /// TODO-DOC MeshConfig.service_scope_configs
+        /// Which services other clusters see.
         pub service_scope_configs: Vec<ServiceScopeConfigs>,
-        /// TODO-DOC MeshConfig.enable_prometheus_merge
+        /// Serves the application's metrics with the proxy's; true.
         pub enable_prometheus_merge: Option<bool>,
-        /// TODO-DOC MeshConfig.verify_certificate_at_client
+        /// Deprecated.
         pub verify_certificate_at_client: Option<bool>,
-        /// TODO-DOC MeshConfig.ca
+        /// Another certificate authority.
         pub ca: Option<CertificateAuthority>,
-        /// TODO-DOC MeshConfig.extension_providers
+        /// Providers that policies name.
         pub extension_providers: Vec<ExtensionProvider>,
-        /// TODO-DOC MeshConfig.default_providers
+        /// Providers of workloads without a Telemetry.
         pub default_providers: Option<DefaultProviders>,
-        /// TODO-DOC MeshConfig.discovery_selectors
+        /// Namespaces that are watched.
         pub discovery_selectors: Vec<LabelSelector>,
-        /// TODO-DOC MeshConfig.path_normalization
+        /// How request paths are made canonical.
         pub path_normalization: Option<ProxyPathNormalization>,
-        /// TODO-DOC MeshConfig.default_http_retry_policy
+        /// Retries of routes that say nothing.
         pub default_http_retry_policy: Option<HttpRetry>,
         #[serde(rename = "meshMTLS")]
-        /// TODO-DOC MeshConfig.mesh_mTLS
+        /// TLS between workloads.
         pub mesh_mtls: Option<TlsConfig>,
-        /// TODO-DOC MeshConfig.tls_defaults
+        /// TLS elsewhere.
         pub tls_defaults: Option<TlsConfig>,
-        /// TODO-DOC MeshConfig.default_traffic_policy
+        /// Traffic policy of every host.
         pub default_traffic_policy: Option<DefaultTrafficPolicy>,
-        /// TODO-DOC MeshConfig.service_entry_visibility
+        /// Who sees ServiceEntries.
         pub service_entry_visibility: Option<ServiceEntryVisibility>,
     }
 }
 
 choice! {
-    /// `MeshConfig.IngressControllerMode`.
+    /// Istio's `MeshConfig.IngressControllerMode`.
     pub enum IngressControllerMode {
         /// `UNSPECIFIED`.
         Unspecified = "UNSPECIFIED",
@@ -143,7 +142,7 @@ choice! {
 }
 
 choice! {
-    /// `MeshConfig.AccessLogEncoding`.
+    /// Istio's `MeshConfig.AccessLogEncoding`.
     pub enum AccessLogEncoding {
         /// `TEXT`.
         Text = "TEXT",
@@ -153,7 +152,7 @@ choice! {
 }
 
 choice! {
-    /// `MeshConfig.H2UpgradePolicy`.
+    /// Istio's `MeshConfig.H2UpgradePolicy`.
     pub enum MeshH2UpgradePolicy {
         /// `DO_NOT_UPGRADE`.
         DoNotUpgrade = "DO_NOT_UPGRADE",
@@ -163,17 +162,18 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.OutboundTrafficPolicy`.
+    /// Istio's `MeshConfig.OutboundTrafficPolicy`.
+    #[serde(rename = "MeshConfig.OutboundTrafficPolicy")]
     pub struct OutboundTrafficPolicy {
-        /// TODO-DOC OutboundTrafficPolicy.mode
+        /// The mode.
         pub mode: OutboundTrafficPolicyMode,
-        /// TODO-DOC OutboundTrafficPolicy.tls
+        /// TLS towards unknown hosts.
         pub tls: Option<ClientTlsSettings>,
     }
 }
 
 choice! {
-    /// `MeshConfig.OutboundTrafficPolicy.Mode`.
+    /// Istio's `MeshConfig.OutboundTrafficPolicy.Mode`.
     pub enum OutboundTrafficPolicyMode {
         /// `REGISTRY_ONLY`.
         RegistryOnly = "REGISTRY_ONLY",
@@ -185,15 +185,16 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.InboundTrafficPolicy`.
+    /// Istio's `MeshConfig.InboundTrafficPolicy`.
+    #[serde(rename = "MeshConfig.InboundTrafficPolicy")]
     pub struct InboundTrafficPolicy {
-        /// TODO-DOC InboundTrafficPolicy.mode
+        /// The mode.
         pub mode: InboundTrafficPolicyMode,
     }
 }
 
 choice! {
-    /// `MeshConfig.InboundTrafficPolicy.Mode`.
+    /// Istio's `MeshConfig.InboundTrafficPolicy.Mode`.
     pub enum InboundTrafficPolicyMode {
         /// `PASSTHROUGH`.
         Passthrough = "PASSTHROUGH",
@@ -203,51 +204,55 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.CertificateData`.
+    /// Istio's `MeshConfig.CertificateData`.
+    #[serde(rename = "MeshConfig.CertificateData")]
     pub struct CertificateData {
-        /// TODO-DOC CertificateData.pem
+        /// The certificate, as PEM.
         pub pem: Option<String>,
-        /// TODO-DOC CertificateData.spiffe_bundle_url
+        /// Where the bundle is fetched.
         pub spiffe_bundle_url: Option<String>,
-        /// TODO-DOC CertificateData.cert_signers
+        /// Signers that use it.
         pub cert_signers: Vec<String>,
-        /// TODO-DOC CertificateData.trust_domains
+        /// Trust domains that it is for.
         pub trust_domains: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ServiceSettings`.
+    /// Istio's `MeshConfig.ServiceSettings`.
+    #[serde(rename = "MeshConfig.ServiceSettings")]
     pub struct ServiceSettings {
-        /// TODO-DOC ServiceSettings.settings
+        /// The settings.
         pub settings: Option<ServiceSettingsFlags>,
-        /// TODO-DOC ServiceSettings.hosts
+        /// Hosts that they are for.
         pub hosts: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ServiceSettings.Settings`.
+    /// Istio's `MeshConfig.ServiceSettings.Settings`.
+    #[serde(rename = "MeshConfig.ServiceSettings.Settings")]
     pub struct ServiceSettingsFlags {
-        /// TODO-DOC Settings.cluster_local
+        /// Whether the service stays in its cluster.
         pub cluster_local: bool,
     }
 }
 
 message! {
-    /// `MeshConfig.ServiceScopeConfigs`.
+    /// Istio's `MeshConfig.ServiceScopeConfigs`.
+    #[serde(rename = "MeshConfig.ServiceScopeConfigs")]
     pub struct ServiceScopeConfigs {
-        /// TODO-DOC ServiceScopeConfigs.namespace_selector
+        /// Namespaces.
         pub namespace_selector: Option<LabelSelector>,
-        /// TODO-DOC ServiceScopeConfigs.services_selector
+        /// Services.
         pub services_selector: Option<LabelSelector>,
-        /// TODO-DOC ServiceScopeConfigs.scope
+        /// Their scope.
         pub scope: ServiceScopeConfigsScope,
     }
 }
 
 choice! {
-    /// `MeshConfig.ServiceScopeConfigs.Scope`.
+    /// Istio's `MeshConfig.ServiceScopeConfigs.Scope`.
     pub enum ServiceScopeConfigsScope {
         /// `LOCAL`.
         Local = "LOCAL",
@@ -257,41 +262,44 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.CA`.
+    /// Istio's `MeshConfig.CA`.
+    #[serde(rename = "MeshConfig.CA")]
     pub struct CertificateAuthority {
-        /// TODO-DOC CA.address
+        /// Address.
         pub address: String,
-        /// TODO-DOC CA.tls_settings
+        /// TLS towards it.
         pub tls_settings: Option<ClientTlsSettings>,
-        /// TODO-DOC CA.request_timeout
+        /// How long a request may take.
         pub request_timeout: Option<Duration>,
-        /// TODO-DOC CA.istiod_side
+        /// Whether istiod asks it.
         pub istiod_side: bool,
     }
 }
 
 message! {
-    /// `MeshConfig.DefaultProviders`.
+    /// Istio's `MeshConfig.DefaultProviders`.
+    #[serde(rename = "MeshConfig.DefaultProviders")]
     pub struct DefaultProviders {
-        /// TODO-DOC DefaultProviders.tracing
+        /// For traces.
         pub tracing: Vec<String>,
-        /// TODO-DOC DefaultProviders.metrics
+        /// For metrics.
         pub metrics: Vec<String>,
-        /// TODO-DOC DefaultProviders.access_logging
+        /// For access logs.
         pub access_logging: Vec<String>,
     }
 }
 
 message! {
-    /// `MeshConfig.ProxyPathNormalization`.
+    /// Istio's `MeshConfig.ProxyPathNormalization`.
+    #[serde(rename = "MeshConfig.ProxyPathNormalization")]
     pub struct ProxyPathNormalization {
-        /// TODO-DOC ProxyPathNormalization.normalization
+        /// The kind of normalisation.
         pub normalization: NormalizationType,
     }
 }
 
 choice! {
-    /// `MeshConfig.ProxyPathNormalization.NormalizationType`.
+    /// Istio's `MeshConfig.ProxyPathNormalization.NormalizationType`.
     pub enum NormalizationType {
         /// `DEFAULT`.
         Default = "DEFAULT",
@@ -307,19 +315,20 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.TLSConfig`.
+    /// Istio's `MeshConfig.TLSConfig`.
+    #[serde(rename = "MeshConfig.TLSConfig")]
     pub struct TlsConfig {
-        /// TODO-DOC TLSConfig.min_protocol_version
+        /// Lowest version of TLS.
         pub min_protocol_version: MeshTlsProtocol,
-        /// TODO-DOC TLSConfig.ecdh_curves
+        /// Allowed curves.
         pub ecdh_curves: Vec<String>,
-        /// TODO-DOC TLSConfig.cipher_suites
+        /// Allowed cipher suites of TLS 1.2.
         pub cipher_suites: Vec<String>,
     }
 }
 
 choice! {
-    /// `MeshConfig.TLSConfig.TLSProtocol`.
+    /// Istio's `MeshConfig.TLSConfig.TLSProtocol`.
     pub enum MeshTlsProtocol {
         /// `TLS_AUTO`.
         Auto = "TLS_AUTO",
@@ -331,51 +340,52 @@ choice! {
 }
 
 message! {
-    /// `MeshConfig.DefaultTrafficPolicy`.
+    /// Istio's `MeshConfig.DefaultTrafficPolicy`.
+    #[serde(rename = "MeshConfig.DefaultTrafficPolicy")]
     pub struct DefaultTrafficPolicy {
-        /// TODO-DOC DefaultTrafficPolicy.connection_pool
+        /// Limits and time-outs of connections.
         pub connection_pool: Option<ConnectionPoolSettings>,
-        /// TODO-DOC DefaultTrafficPolicy.outlier_detection
+        /// When an endpoint is taken out for a while.
         pub outlier_detection: Option<OutlierDetection>,
     }
 }
 
 message! {
-    /// `LabelSelector`.
+    /// Istio's `LabelSelector`.
     pub struct LabelSelector {
-        /// TODO-DOC LabelSelector.matchLabels
+        /// Labels, all of them.
         pub match_labels: BTreeMap<String, String>,
-        /// TODO-DOC LabelSelector.matchExpressions
+        /// Conditions, all of them.
         pub match_expressions: Vec<LabelSelectorRequirement>,
     }
 }
 
 message! {
-    /// `LabelSelectorRequirement`.
+    /// Istio's `LabelSelectorRequirement`.
     pub struct LabelSelectorRequirement {
-        /// TODO-DOC LabelSelectorRequirement.key
+        /// The label.
         pub key: String,
-        /// TODO-DOC LabelSelectorRequirement.operator
+        /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
         pub operator: String,
-        /// TODO-DOC LabelSelectorRequirement.values
+        /// Values.
         pub values: Vec<String>,
     }
 }
 
 message! {
-    /// `ServiceEntryVisibility`.
+    /// Istio's `ServiceEntryVisibility`.
     pub struct ServiceEntryVisibility {
-        /// TODO-DOC ServiceEntryVisibility.default_visibility
+        /// Where no policy matches.
         pub default_visibility: Visibility,
-        /// TODO-DOC ServiceEntryVisibility.apply_to_sidecars
+        /// Whether sidecars follow it too.
         pub apply_to_sidecars: bool,
-        /// TODO-DOC ServiceEntryVisibility.policies
+        /// Policies; the first that matches.
         pub policies: Vec<VisibilityPolicy>,
     }
 }
 
 choice! {
-    /// `ServiceEntryVisibility.Visibility`.
+    /// Istio's `ServiceEntryVisibility.Visibility`.
     pub enum Visibility {
         /// `VISIBILITY_UNSPECIFIED`.
         Unspecified = "VISIBILITY_UNSPECIFIED",
@@ -389,41 +399,43 @@ choice! {
 }
 
 message! {
-    /// `ServiceEntryVisibility.Policy`.
+    /// Istio's `ServiceEntryVisibility.Policy`.
+    #[serde(rename = "ServiceEntryVisibility.Policy")]
     pub struct VisibilityPolicy {
-        /// TODO-DOC Policy.visibility
+        /// The visibility.
         pub visibility: Visibility,
-        /// TODO-DOC Policy.matching_rules
+        /// Which ServiceEntries.
         pub matching_rules: Vec<VisibilityMatchRule>,
     }
 }
 
 message! {
-    /// `ServiceEntryVisibility.MatchRule`.
+    /// Istio's `ServiceEntryVisibility.MatchRule`.
+    #[serde(rename = "ServiceEntryVisibility.MatchRule")]
     pub struct VisibilityMatchRule {
-        /// TODO-DOC MatchRule.namespace_selector
+        /// By namespace.
         pub namespace_selector: Option<LabelSelector>,
     }
 }
 
 message! {
-    /// `ConfigSource`.
+    /// Istio's `ConfigSource`.
     pub struct ConfigSource {
-        /// TODO-DOC ConfigSource.address
+        /// Address.
         pub address: String,
-        /// TODO-DOC ConfigSource.tls_settings
+        /// TLS towards it.
         pub tls_settings: Option<ClientTlsSettings>,
-        /// TODO-DOC ConfigSource.subscribed_resources
+        /// What it gives.
         pub subscribed_resources: Vec<SubscribedResource>,
     }
 }
 
 message! {
-    /// `Certificate`.
+    /// Istio's `Certificate`.
     pub struct Certificate {
-        /// TODO-DOC Certificate.secret_name
+        /// The secret.
         pub secret_name: String,
-        /// TODO-DOC Certificate.dns_names
+        /// Its names.
         pub dns_names: Vec<String>,
     }
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use super::Sensitive;
 use super::destination_rule::{ClientTlsSettings, TcpKeepalive};
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use super::proxy_config::ProxyImage;
 use super::workload_group::ReadinessProbe;
 use crate::Duration;
 
 choice! {
-    /// `AuthenticationPolicy`.
+    /// Istio's `AuthenticationPolicy`.
     pub enum AuthenticationPolicy {
         /// `NONE`.
         None = "NONE",
@@ -23,7 +22,7 @@ choice! {
 }
 
 choice! {
-    /// `ForwardClientCertDetails`.
+    /// Istio's `ForwardClientCertDetails`.
     pub enum ForwardClientCertDetails {
         /// `UNDEFINED`.
         Undefined = "UNDEFINED",
@@ -41,83 +40,88 @@ choice! {
 }
 
 message! {
-    /// `Tracing`.
+    /// Istio's `Tracing`.
     pub struct Tracing {
-        /// TODO-DOC Tracing.zipkin
+        /// Zipkin.
         pub zipkin: Option<TracingZipkin>,
-        /// TODO-DOC Tracing.lightstep
+        /// Lightstep.
         pub lightstep: Option<TracingLightstep>,
-        /// TODO-DOC Tracing.datadog
+        /// Datadog.
         pub datadog: Option<TracingDatadog>,
-        /// TODO-DOC Tracing.stackdriver
+        /// Google Cloud.
         pub stackdriver: Option<TracingStackdriver>,
-        /// TODO-DOC Tracing.open_census_agent
+        /// OpenCensus.
         pub open_census_agent: Option<TracingOpenCensusAgent>,
-        /// TODO-DOC Tracing.custom_tags
+        /// Tags of each span, by name.
         pub custom_tags: BTreeMap<String, TracingCustomTag>,
-        /// TODO-DOC Tracing.max_path_tag_length
+        /// Longest path in a tag.
         pub max_path_tag_length: u32,
-        /// TODO-DOC Tracing.sampling
+        /// Share of the requests, in percent.
         pub sampling: f64,
-        /// TODO-DOC Tracing.tls_settings
+        /// TLS towards it.
         pub tls_settings: Option<ClientTlsSettings>,
-        /// TODO-DOC Tracing.enable_istio_tags
+        /// Whether spans carry Istio's own tags.
         pub enable_istio_tags: Option<bool>,
     }
 }
 
 message! {
-    /// `Tracing.Zipkin`.
+    /// Istio's `Tracing.Zipkin`.
+    #[serde(rename = "Tracing.Zipkin")]
     pub struct TracingZipkin {
-        /// TODO-DOC Zipkin.address
+        /// Address of the collector.
         pub address: String,
     }
 }
 
 message! {
-    /// `Tracing.Lightstep`.
+    /// Istio's `Tracing.Lightstep`.
+    #[serde(rename = "Tracing.Lightstep")]
     pub struct TracingLightstep {
-        /// TODO-DOC Lightstep.address
+        /// Address.
         pub address: String,
-        /// TODO-DOC Lightstep.access_token
+        /// Token of the service; a secret.
         pub access_token: Sensitive,
     }
 }
 
 message! {
-    /// `Tracing.Datadog`.
+    /// Istio's `Tracing.Datadog`.
+    #[serde(rename = "Tracing.Datadog")]
     pub struct TracingDatadog {
-        /// TODO-DOC Datadog.address
+        /// Address.
         pub address: String,
     }
 }
 
 message! {
-    /// `Tracing.Stackdriver`.
+    /// Istio's `Tracing.Stackdriver`.
+    #[serde(rename = "Tracing.Stackdriver")]
     pub struct TracingStackdriver {
-        /// TODO-DOC Stackdriver.debug
+        /// Deprecated and without effect.
         pub debug: bool,
-        /// TODO-DOC Stackdriver.max_number_of_attributes
+        /// Deprecated and without effect.
         pub max_number_of_attributes: Option<i64>,
-        /// TODO-DOC Stackdriver.max_number_of_annotations
+        /// Deprecated and without effect.
         pub max_number_of_annotations: Option<i64>,
-        /// TODO-DOC Stackdriver.max_number_of_message_events
+        /// Deprecated and without effect.
         pub max_number_of_message_events: Option<i64>,
     }
 }
 
 message! {
-    /// `Tracing.OpenCensusAgent`.
+    /// Istio's `Tracing.OpenCensusAgent`.
+    #[serde(rename = "Tracing.OpenCensusAgent")]
     pub struct TracingOpenCensusAgent {
-        /// TODO-DOC OpenCensusAgent.address
+        /// Address.
         pub address: String,
-        /// TODO-DOC OpenCensusAgent.context
+        /// Trace context headers that are written.
         pub context: Vec<OpenCensusAgentTraceContext>,
     }
 }
 
 choice! {
-    /// `Tracing.OpenCensusAgent.TraceContext`.
+    /// Istio's `Tracing.OpenCensusAgent.TraceContext`.
     pub enum OpenCensusAgentTraceContext {
         /// `UNSPECIFIED`.
         Unspecified = "UNSPECIFIED",
@@ -133,191 +137,199 @@ choice! {
 }
 
 message! {
-    /// `Tracing.CustomTag`.
+    /// Istio's `Tracing.CustomTag`.
+    #[serde(rename = "Tracing.CustomTag")]
     pub struct TracingCustomTag {
-        /// TODO-DOC CustomTag.literal
+        /// A fixed value.
         pub literal: Option<TracingLiteral>,
-        /// TODO-DOC CustomTag.environment
+        /// An environment variable.
         pub environment: Option<TracingEnvironment>,
-        /// TODO-DOC CustomTag.header
+        /// A header of the request.
         pub header: Option<TracingRequestHeader>,
     }
 }
 
 message! {
-    /// `Tracing.Literal`.
+    /// Istio's `Tracing.Literal`.
+    #[serde(rename = "Tracing.Literal")]
     pub struct TracingLiteral {
-        /// TODO-DOC Literal.value
+        /// The value.
         pub value: String,
     }
 }
 
 message! {
-    /// `Tracing.Environment`.
+    /// Istio's `Tracing.Environment`.
+    #[serde(rename = "Tracing.Environment")]
     pub struct TracingEnvironment {
-        /// TODO-DOC Environment.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC Environment.default_value
+        /// Value where there is none.
         pub default_value: String,
     }
 }
 
 message! {
-    /// `Tracing.RequestHeader`.
+    /// Istio's `Tracing.RequestHeader`.
+    #[serde(rename = "Tracing.RequestHeader")]
     pub struct TracingRequestHeader {
-        /// TODO-DOC RequestHeader.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC RequestHeader.default_value
+        /// Value where there is none.
         pub default_value: String,
     }
 }
 
 message! {
-    /// `SDS`.
+    /// Istio's `SDS`.
+    #[serde(rename = "SDS")]
     pub struct Sds {
-        /// TODO-DOC SDS.enabled
+        /// Deprecated.
         pub enabled: bool,
-        /// TODO-DOC SDS.k8s_sa_jwt_path
+        /// Deprecated.
         pub k8s_sa_jwt_path: String,
     }
 }
 
 message! {
-    /// `Topology`.
+    /// Istio's `Topology`.
     pub struct Topology {
-        /// TODO-DOC Topology.num_trusted_proxies
+        /// Trusted proxies before the gateway.
         pub num_trusted_proxies: u32,
-        /// TODO-DOC Topology.forward_client_cert_details
+        /// What becomes of `x-forwarded-client-cert`.
         pub forward_client_cert_details: ForwardClientCertDetails,
-        /// TODO-DOC Topology.proxy_protocol
+        /// Reads the PROXY protocol.
         pub proxy_protocol: Option<TopologyProxyProtocolConfiguration>,
     }
 }
 
 message! {
-    /// `Topology.ProxyProtocolConfiguration`.
+    /// Istio's `Topology.ProxyProtocolConfiguration`.
+    #[serde(rename = "Topology.ProxyProtocolConfiguration")]
     pub struct TopologyProxyProtocolConfiguration {
     }
 }
 
 message! {
-    /// `PrivateKeyProvider`.
+    /// Istio's `PrivateKeyProvider`.
     pub struct PrivateKeyProvider {
-        /// TODO-DOC PrivateKeyProvider.cryptomb
+        /// CryptoMB.
         pub cryptomb: Option<PrivateKeyProviderCryptoMb>,
-        /// TODO-DOC PrivateKeyProvider.qat
+        /// QuickAssist.
         pub qat: Option<PrivateKeyProviderQat>,
     }
 }
 
 message! {
-    /// `PrivateKeyProvider.CryptoMb`.
+    /// Istio's `PrivateKeyProvider.CryptoMb`.
+    #[serde(rename = "PrivateKeyProvider.CryptoMb")]
     pub struct PrivateKeyProviderCryptoMb {
-        /// TODO-DOC CryptoMb.poll_delay
+        /// How long requests are gathered for one batch.
         pub poll_delay: Option<Duration>,
-        /// TODO-DOC CryptoMb.fallback
+        /// Uses software where the hardware is missing.
         pub fallback: Option<bool>,
     }
 }
 
 message! {
-    /// `PrivateKeyProvider.QAT`.
+    /// Istio's `PrivateKeyProvider.QAT`.
+    #[serde(rename = "PrivateKeyProvider.QAT")]
     pub struct PrivateKeyProviderQat {
-        /// TODO-DOC QAT.poll_delay
+        /// How long requests are gathered for one batch.
         pub poll_delay: Option<Duration>,
-        /// TODO-DOC QAT.fallback
+        /// Uses software where the hardware is missing.
         pub fallback: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig`.
+    /// Istio's `ProxyConfig`.
     pub struct ProxyConfig {
-        /// TODO-DOC ProxyConfig.config_path
+        /// Directory of generated files.
         pub config_path: String,
-        /// TODO-DOC ProxyConfig.binary_path
+        /// The proxy's binary.
         pub binary_path: String,
-        /// TODO-DOC ProxyConfig.service_cluster
+        /// Name of the service; see `tracing_service_name`.
         pub service_cluster: Option<String>,
-        /// TODO-DOC ProxyConfig.tracing_service_name
+        /// How the service is called in traces.
         pub tracing_service_name: Option<TracingServiceName>,
-        /// TODO-DOC ProxyConfig.drain_duration
+        /// How long connections drain when listeners change; 45 s.
         pub drain_duration: Option<Duration>,
-        /// TODO-DOC ProxyConfig.discovery_address
+        /// Address of the control plane.
         pub discovery_address: String,
-        /// TODO-DOC ProxyConfig.discovery_refresh_delay
+        /// Deprecated.
         pub discovery_refresh_delay: Option<Duration>,
-        /// TODO-DOC ProxyConfig.zipkin_address
+        /// Deprecated.
         pub zipkin_address: String,
-        /// TODO-DOC ProxyConfig.statsd_udp_address
+        /// Where statistics are sent as statsd.
         pub statsd_udp_address: String,
-        /// TODO-DOC ProxyConfig.envoy_metrics_service_address
+        /// Deprecated.
         pub envoy_metrics_service_address: String,
-        /// TODO-DOC ProxyConfig.proxy_admin_port
+        /// Port of the admin interface; 15000.
         pub proxy_admin_port: i32,
-        /// TODO-DOC ProxyConfig.availability_zone
+        /// Deprecated.
         pub availability_zone: String,
-        /// TODO-DOC ProxyConfig.control_plane_auth_policy
+        /// How the control plane is authenticated.
         pub control_plane_auth_policy: AuthenticationPolicy,
-        /// TODO-DOC ProxyConfig.custom_config_file
+        /// A bootstrap file of one's own.
         pub custom_config_file: String,
-        /// TODO-DOC ProxyConfig.stat_name_length
+        /// Longest name of a statistic.
         pub stat_name_length: i32,
-        /// TODO-DOC ProxyConfig.concurrency
+        /// Worker threads; 0 means one for each core.
         pub concurrency: Option<i32>,
-        /// TODO-DOC ProxyConfig.proxy_bootstrap_template_path
+        /// A bootstrap template of one's own.
         pub proxy_bootstrap_template_path: String,
-        /// TODO-DOC ProxyConfig.interception_mode
+        /// How traffic is captured.
         pub interception_mode: InboundInterceptionMode,
-        /// TODO-DOC ProxyConfig.tracing
+        /// Traces.
         pub tracing: Option<Tracing>,
-        /// TODO-DOC ProxyConfig.sds
+        /// Deprecated.
         pub sds: Option<Sds>,
-        /// TODO-DOC ProxyConfig.envoy_access_log_service
+        /// Where access logs are sent.
         pub envoy_access_log_service: Option<RemoteService>,
-        /// TODO-DOC ProxyConfig.envoy_metrics_service
+        /// Where metrics are sent.
         pub envoy_metrics_service: Option<RemoteService>,
-        /// TODO-DOC ProxyConfig.proxy_metadata
+        /// Environment variables of the agent.
         pub proxy_metadata: BTreeMap<String, String>,
-        /// TODO-DOC ProxyConfig.runtime_values
+        /// Runtime values of the proxy.
         pub runtime_values: BTreeMap<String, String>,
-        /// TODO-DOC ProxyConfig.status_port
+        /// Port of the agent's status; 15020.
         pub status_port: i32,
-        /// TODO-DOC ProxyConfig.extra_stat_tags
+        /// Further tags of statistics.
         pub extra_stat_tags: Vec<String>,
-        /// TODO-DOC ProxyConfig.gateway_topology
+        /// What stands before a gateway.
         pub gateway_topology: Option<Topology>,
-        /// TODO-DOC ProxyConfig.termination_drain_duration
+        /// How long to drain at the end; 5 s.
         pub termination_drain_duration: Option<Duration>,
-        /// TODO-DOC ProxyConfig.mesh_id
+        /// The mesh.
         pub mesh_id: String,
-        /// TODO-DOC ProxyConfig.readiness_probe
+        /// Readiness of a workload outside of Kubernetes.
         pub readiness_probe: Option<ReadinessProbe>,
-        /// TODO-DOC ProxyConfig.proxy_stats_matcher
+        /// Which further statistics are kept.
         pub proxy_stats_matcher: Option<ProxyStatsMatcher>,
-        /// TODO-DOC ProxyConfig.hold_application_until_proxy_starts
+        /// Starts the application once the proxy is ready.
         pub hold_application_until_proxy_starts: Option<bool>,
-        /// TODO-DOC ProxyConfig.ca_certificates_pem
+        /// Further trusted roots.
         pub ca_certificates_pem: Vec<String>,
-        /// TODO-DOC ProxyConfig.image
+        /// The proxy's image.
         pub image: Option<ProxyImage>,
-        /// TODO-DOC ProxyConfig.private_key_provider
+        /// Hardware for private keys.
         pub private_key_provider: Option<PrivateKeyProvider>,
-        /// TODO-DOC ProxyConfig.proxy_headers
+        /// Headers that the proxy adds or leaves out.
         pub proxy_headers: Option<ProxyHeaders>,
-        /// TODO-DOC ProxyConfig.file_flush_interval
+        /// How often files are flushed.
         pub file_flush_interval: Option<Duration>,
-        /// TODO-DOC ProxyConfig.file_flush_min_size_kb
+        /// Bytes after which files are flushed, in KiB.
         pub file_flush_min_size_kb: u32,
-        /// TODO-DOC ProxyConfig.stats_compression
+        /// Whether statistics are served compressed.
         pub stats_compression: Option<bool>,
-        /// TODO-DOC ProxyConfig.connection_settings
+        /// Limits and time-outs of connections.
         pub connection_settings: Option<ConnectionSettings>,
     }
 }
 
 choice! {
-    /// `ProxyConfig.TracingServiceName`.
+    /// Istio's `ProxyConfig.TracingServiceName`.
     pub enum TracingServiceName {
         /// `APP_LABEL_AND_NAMESPACE`.
         AppLabelAndNamespace = "APP_LABEL_AND_NAMESPACE",
@@ -329,7 +341,7 @@ choice! {
 }
 
 choice! {
-    /// `ProxyConfig.InboundInterceptionMode`.
+    /// Istio's `ProxyConfig.InboundInterceptionMode`.
     pub enum InboundInterceptionMode {
         /// `REDIRECT`.
         Redirect = "REDIRECT",
@@ -341,45 +353,47 @@ choice! {
 }
 
 message! {
-    /// `ProxyConfig.ProxyStatsMatcher`.
+    /// Istio's `ProxyConfig.ProxyStatsMatcher`.
+    #[serde(rename = "ProxyConfig.ProxyStatsMatcher")]
     pub struct ProxyStatsMatcher {
-        /// TODO-DOC ProxyStatsMatcher.inclusion_prefixes
+        /// By prefix.
         pub inclusion_prefixes: Vec<String>,
-        /// TODO-DOC ProxyStatsMatcher.inclusion_suffixes
+        /// By suffix.
         pub inclusion_suffixes: Vec<String>,
-        /// TODO-DOC ProxyStatsMatcher.inclusion_regexps
+        /// By regular expression.
         pub inclusion_regexps: Vec<String>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders`.
+    /// Istio's `ProxyConfig.ProxyHeaders`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders")]
     pub struct ProxyHeaders {
-        /// TODO-DOC ProxyHeaders.forwarded_client_cert
+        /// What becomes of `x-forwarded-client-cert`.
         pub forwarded_client_cert: ForwardClientCertDetails,
-        /// TODO-DOC ProxyHeaders.set_current_client_cert_details
+        /// What is written into `x-forwarded-client-cert`.
         pub set_current_client_cert_details: Option<SetCurrentClientCertDetails>,
-        /// TODO-DOC ProxyHeaders.request_id
+        /// `x-request-id`.
         pub request_id: Option<ProxyHeadersRequestId>,
-        /// TODO-DOC ProxyHeaders.server
+        /// `server`.
         pub server: Option<ProxyHeadersServer>,
-        /// TODO-DOC ProxyHeaders.attempt_count
+        /// `x-envoy-attempt-count`.
         pub attempt_count: Option<ProxyHeadersAttemptCount>,
-        /// TODO-DOC ProxyHeaders.envoy_debug_headers
+        /// `x-envoy-upstream-service-time` and the like.
         pub envoy_debug_headers: Option<EnvoyDebugHeaders>,
-        /// TODO-DOC ProxyHeaders.metadata_exchange_headers
+        /// `x-envoy-peer-metadata`.
         pub metadata_exchange_headers: Option<MetadataExchangeHeaders>,
-        /// TODO-DOC ProxyHeaders.preserve_http1_header_case
+        /// Keeps the case of HTTP/1 headers.
         pub preserve_http1_header_case: Option<bool>,
-        /// TODO-DOC ProxyHeaders.x_forwarded_host
+        /// `x-forwarded-host`.
         pub x_forwarded_host: Option<ProxyHeadersXForwardedHost>,
-        /// TODO-DOC ProxyHeaders.x_forwarded_port
+        /// `x-forwarded-port`.
         pub x_forwarded_port: Option<ProxyHeadersXForwardedPort>,
     }
 }
 
 choice! {
-    /// `ProxyConfig.ProxyHeaders.MetadataExchangeMode`.
+    /// Istio's `ProxyConfig.ProxyHeaders.MetadataExchangeMode`.
     pub enum MetadataExchangeMode {
         /// `UNDEFINED`.
         Undefined = "UNDEFINED",
@@ -389,123 +403,132 @@ choice! {
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.Server`.
+    /// Istio's `ProxyConfig.ProxyHeaders.Server`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.Server")]
     pub struct ProxyHeadersServer {
-        /// TODO-DOC Server.disabled
+        /// Leaves the header out.
         pub disabled: Option<bool>,
-        /// TODO-DOC Server.value
+        /// Value of the header.
         pub value: String,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.RequestId`.
+    /// Istio's `ProxyConfig.ProxyHeaders.RequestId`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.RequestId")]
     pub struct ProxyHeadersRequestId {
-        /// TODO-DOC RequestId.disabled
+        /// Turns it off.
         pub disabled: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.AttemptCount`.
+    /// Istio's `ProxyConfig.ProxyHeaders.AttemptCount`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.AttemptCount")]
     pub struct ProxyHeadersAttemptCount {
-        /// TODO-DOC AttemptCount.disabled
+        /// Turns it off.
         pub disabled: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.XForwardedHost`.
+    /// Istio's `ProxyConfig.ProxyHeaders.XForwardedHost`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.XForwardedHost")]
     pub struct ProxyHeadersXForwardedHost {
-        /// TODO-DOC XForwardedHost.enabled
+        /// Turns it on.
         pub enabled: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.XForwardedPort`.
+    /// Istio's `ProxyConfig.ProxyHeaders.XForwardedPort`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.XForwardedPort")]
     pub struct ProxyHeadersXForwardedPort {
-        /// TODO-DOC XForwardedPort.enabled
+        /// Turns it on.
         pub enabled: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.EnvoyDebugHeaders`.
+    /// Istio's `ProxyConfig.ProxyHeaders.EnvoyDebugHeaders`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.EnvoyDebugHeaders")]
     pub struct EnvoyDebugHeaders {
-        /// TODO-DOC EnvoyDebugHeaders.disabled
+        /// Turns it off.
         pub disabled: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.MetadataExchangeHeaders`.
+    /// Istio's `ProxyConfig.ProxyHeaders.MetadataExchangeHeaders`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.MetadataExchangeHeaders")]
     pub struct MetadataExchangeHeaders {
-        /// TODO-DOC MetadataExchangeHeaders.mode
+        /// The mode.
         pub mode: MetadataExchangeMode,
     }
 }
 
 message! {
-    /// `ProxyConfig.ProxyHeaders.SetCurrentClientCertDetails`.
+    /// Istio's `ProxyConfig.ProxyHeaders.SetCurrentClientCertDetails`.
+    #[serde(rename = "ProxyConfig.ProxyHeaders.SetCurrentClientCertDetails")]
     pub struct SetCurrentClientCertDetails {
-        /// TODO-DOC SetCurrentClientCertDetails.subject
+        /// The subject.
         pub subject: Option<bool>,
-        /// TODO-DOC SetCurrentClientCertDetails.cert
+        /// The certificate.
         pub cert: Option<bool>,
-        /// TODO-DOC SetCurrentClientCertDetails.chain
+        /// The chain.
         pub chain: Option<bool>,
-        /// TODO-DOC SetCurrentClientCertDetails.dns
+        /// DNS names.
         pub dns: Option<bool>,
-        /// TODO-DOC SetCurrentClientCertDetails.uri
+        /// URIs.
         pub uri: Option<bool>,
     }
 }
 
 message! {
-    /// `ProxyConfig.ConnectionSettings`.
+    /// Istio's `ProxyConfig.ConnectionSettings`.
+    #[serde(rename = "ProxyConfig.ConnectionSettings")]
     pub struct ConnectionSettings {
-        /// TODO-DOC ConnectionSettings.profile
+        /// Defaults of a sidecar or of the edge.
         pub profile: ConnectionSettingsProfile,
-        /// TODO-DOC ConnectionSettings.listener_per_connection_buffer_limit_bytes
+        /// Buffer of a client's connection, in bytes.
         pub listener_per_connection_buffer_limit_bytes: Option<i32>,
-        /// TODO-DOC ConnectionSettings.cluster_per_connection_buffer_limit_bytes
+        /// Buffer of a server's connection, in bytes.
         pub cluster_per_connection_buffer_limit_bytes: Option<i32>,
-        /// TODO-DOC ConnectionSettings.http_idle_timeout
+        /// How long a connection without requests stays open.
         pub http_idle_timeout: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_max_connection_duration
+        /// How long a connection may live.
         pub http_max_connection_duration: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_drain_timeout
+        /// How long a connection drains.
         pub http_drain_timeout: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_request_timeout
+        /// How long a request may take to arrive.
         pub http_request_timeout: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_request_headers_timeout
+        /// How long the headers may take to arrive.
         pub http_request_headers_timeout: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_stream_idle_timeout
+        /// How long a stream may be silent.
         pub http_stream_idle_timeout: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_max_stream_duration
+        /// How long a stream may live.
         pub http_max_stream_duration: Option<Duration>,
-        /// TODO-DOC ConnectionSettings.http_max_concurrent_streams
+        /// Most streams of a connection.
         pub http_max_concurrent_streams: Option<i32>,
-        /// TODO-DOC ConnectionSettings.http2_initial_stream_window_size
+        /// First window of a stream, in bytes.
         pub http2_initial_stream_window_size: Option<i32>,
-        /// TODO-DOC ConnectionSettings.http2_initial_connection_window_size
+        /// First window of a connection, in bytes.
         pub http2_initial_connection_window_size: Option<i32>,
-        /// TODO-DOC ConnectionSettings.http_headers_with_underscores_action
+        /// What becomes of headers with underscores.
         pub http_headers_with_underscores_action: HeadersWithUnderscoresAction,
-        /// TODO-DOC ConnectionSettings.http_merge_slashes
+        /// Makes one slash of several.
         pub http_merge_slashes: Option<bool>,
-        /// TODO-DOC ConnectionSettings.http_path_with_escaped_slashes_action
+        /// What becomes of escaped slashes.
         pub http_path_with_escaped_slashes_action: PathWithEscapedSlashesAction,
-        /// TODO-DOC ConnectionSettings.listener_connection_limit
+        /// Most connections of a listener.
         pub listener_connection_limit: Option<i32>,
-        /// TODO-DOC ConnectionSettings.global_downstream_connection_limit
+        /// Most connections of the proxy.
         pub global_downstream_connection_limit: Option<i32>,
     }
 }
 
 choice! {
-    /// `ProxyConfig.ConnectionSettings.Profile`.
+    /// Istio's `ProxyConfig.ConnectionSettings.Profile`.
     pub enum ConnectionSettingsProfile {
         /// `SIDECAR`.
         Sidecar = "SIDECAR",
@@ -515,7 +538,7 @@ choice! {
 }
 
 choice! {
-    /// `ProxyConfig.ConnectionSettings.HeadersWithUnderscoresAction`.
+    /// Istio's `ProxyConfig.ConnectionSettings.HeadersWithUnderscoresAction`.
     pub enum HeadersWithUnderscoresAction {
         /// `HEADERS_WITH_UNDERSCORES_UNSPECIFIED`.
         Unspecified = "HEADERS_WITH_UNDERSCORES_UNSPECIFIED",
@@ -529,7 +552,7 @@ choice! {
 }
 
 choice! {
-    /// `ProxyConfig.ConnectionSettings.PathWithEscapedSlashesAction`.
+    /// Istio's `ProxyConfig.ConnectionSettings.PathWithEscapedSlashesAction`.
     pub enum PathWithEscapedSlashesAction {
         /// `PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED`.
         Unspecified = "PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED",
@@ -545,13 +568,13 @@ choice! {
 }
 
 message! {
-    /// `RemoteService`.
+    /// Istio's `RemoteService`.
     pub struct RemoteService {
-        /// TODO-DOC RemoteService.address
+        /// Address.
         pub address: String,
-        /// TODO-DOC RemoteService.tls_settings
+        /// TLS towards it.
         pub tls_settings: Option<ClientTlsSettings>,
-        /// TODO-DOC RemoteService.tcp_keepalive
+        /// TCP keep-alive probes.
         pub tcp_keepalive: Option<TcpKeepalive>,
     }
 }

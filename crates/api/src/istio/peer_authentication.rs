@@ -3,31 +3,31 @@
 use std::collections::BTreeMap;
 
 use super::PolicySelector;
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 
 message! {
-    /// `PeerAuthentication`.
+    /// Istio's `PeerAuthentication`.
     pub struct PeerAuthentication {
-        /// TODO-DOC PeerAuthentication.selector
+        /// Workloads it is about; none means all of the namespace.
         pub selector: Option<PolicySelector>,
-        /// TODO-DOC PeerAuthentication.mtls
+        /// The mode of all ports.
         pub mtls: Option<MutualTls>,
-        /// TODO-DOC PeerAuthentication.port_level_mtls
+        /// The mode by port of the workload.
         pub port_level_mtls: BTreeMap<u32, MutualTls>,
     }
 }
 
 message! {
-    /// `PeerAuthentication.MutualTLS`.
+    /// Istio's `PeerAuthentication.MutualTLS`.
+    #[serde(rename = "PeerAuthentication.MutualTLS")]
     pub struct MutualTls {
-        /// TODO-DOC MutualTLS.mode
+        /// Which connections are accepted.
         pub mode: MutualTlsMode,
     }
 }
 
 choice! {
-    /// `PeerAuthentication.MutualTLS.Mode`.
+    /// Istio's `PeerAuthentication.MutualTLS.Mode`.
     pub enum MutualTlsMode {
         /// `UNSET`.
         Unset = "UNSET",

@@ -6,23 +6,23 @@ use super::PolicySelector;
 use super::macros::message;
 
 message! {
-    /// `ProxyConfig`.
+    /// Istio's `ProxyConfig`.
     pub struct ProxyConfig {
-        /// TODO-DOC ProxyConfig.selector
+        /// Workloads it is about; none means all of the namespace.
         pub selector: Option<PolicySelector>,
-        /// TODO-DOC ProxyConfig.concurrency
+        /// Worker threads; 0 means one for each core.
         pub concurrency: Option<i32>,
-        /// TODO-DOC ProxyConfig.environment_variables
+        /// Environment variables of the proxy.
         pub environment_variables: BTreeMap<String, String>,
-        /// TODO-DOC ProxyConfig.image
+        /// The proxy's image.
         pub image: Option<ProxyImage>,
     }
 }
 
 message! {
-    /// `ProxyImage`.
+    /// Istio's `ProxyImage`.
     pub struct ProxyImage {
-        /// TODO-DOC ProxyImage.image_type
+        /// Variant of the image.
         pub image_type: String,
     }
 }

@@ -1,36 +1,35 @@
 //! ServiceEntry: services that the registry does not know.
 
 use super::WorkloadSelector;
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use super::workload_entry::WorkloadEntry;
 
 message! {
-    /// `ServiceEntry`.
+    /// Istio's `ServiceEntry`.
     pub struct ServiceEntry {
-        /// TODO-DOC ServiceEntry.hosts
+        /// Names of the service.
         pub hosts: Vec<String>,
-        /// TODO-DOC ServiceEntry.addresses
+        /// Virtual addresses or blocks.
         pub addresses: Vec<String>,
-        /// TODO-DOC ServiceEntry.ports
+        /// Ports of the service.
         pub ports: Vec<ServicePort>,
-        /// TODO-DOC ServiceEntry.location
+        /// Inside or outside of the mesh.
         pub location: Location,
-        /// TODO-DOC ServiceEntry.resolution
+        /// How endpoints are found.
         pub resolution: Resolution,
-        /// TODO-DOC ServiceEntry.endpoints
+        /// Endpoints.
         pub endpoints: Vec<WorkloadEntry>,
-        /// TODO-DOC ServiceEntry.workload_selector
+        /// Pods and WorkloadEntries that are endpoints.
         pub workload_selector: Option<WorkloadSelector>,
-        /// TODO-DOC ServiceEntry.export_to
+        /// Namespaces that see it: `.`, `*` or names; empty means the mesh's default.
         pub export_to: Vec<String>,
-        /// TODO-DOC ServiceEntry.subject_alt_names
+        /// Names of which the peer's certificate must carry one.
         pub subject_alt_names: Vec<String>,
     }
 }
 
 choice! {
-    /// `ServiceEntry.Location`.
+    /// Istio's `ServiceEntry.Location`.
     pub enum Location {
         /// `MESH_EXTERNAL`.
         MeshExternal = "MESH_EXTERNAL",
@@ -40,7 +39,7 @@ choice! {
 }
 
 choice! {
-    /// `ServiceEntry.Resolution`.
+    /// Istio's `ServiceEntry.Resolution`.
     pub enum Resolution {
         /// `NONE`.
         None = "NONE",
@@ -56,15 +55,15 @@ choice! {
 }
 
 message! {
-    /// `ServicePort`.
+    /// Istio's `ServicePort`.
     pub struct ServicePort {
-        /// TODO-DOC ServicePort.number
+        /// The port's number.
         pub number: u32,
-        /// TODO-DOC ServicePort.protocol
+        /// The protocol's name.
         pub protocol: String,
-        /// TODO-DOC ServicePort.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC ServicePort.target_port
+        /// Port of the endpoints, if another.
         pub target_port: u32,
     }
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use super::{PolicySelector, PolicyTargetReference};
 use crate::Duration;
 
 choice! {
-    /// `WorkloadMode`.
+    /// Istio's `WorkloadMode`.
     pub enum WorkloadMode {
         /// `CLIENT_AND_SERVER`.
         ClientAndServer = "CLIENT_AND_SERVER",
@@ -20,137 +19,143 @@ choice! {
 }
 
 message! {
-    /// `Telemetry`.
+    /// Istio's `Telemetry`.
     pub struct Telemetry {
-        /// TODO-DOC Telemetry.selector
+        /// Workloads it is about; none means all of the namespace.
         pub selector: Option<PolicySelector>,
-        /// TODO-DOC Telemetry.targetRef
+        /// Deprecated; see `target_refs`.
         pub target_ref: Option<PolicyTargetReference>,
-        /// TODO-DOC Telemetry.targetRefs
+        /// Objects it attaches to.
         pub target_refs: Vec<PolicyTargetReference>,
-        /// TODO-DOC Telemetry.tracing
+        /// Traces.
         pub tracing: Vec<Tracing>,
-        /// TODO-DOC Telemetry.metrics
+        /// Metrics.
         pub metrics: Vec<Metrics>,
-        /// TODO-DOC Telemetry.access_logging
+        /// Access logs.
         pub access_logging: Vec<AccessLogging>,
     }
 }
 
 message! {
-    /// `Tracing`.
+    /// Istio's `Tracing`.
     pub struct Tracing {
-        /// TODO-DOC Tracing.match
+        /// When it applies.
         pub r#match: Option<TracingSelector>,
-        /// TODO-DOC Tracing.providers
+        /// Names of extension providers in MeshConfig.
         pub providers: Vec<ProviderRef>,
-        /// TODO-DOC Tracing.random_sampling_percentage
+        /// Share of the requests, in percent.
         pub random_sampling_percentage: Option<f64>,
-        /// TODO-DOC Tracing.disable_span_reporting
+        /// Makes no spans, but passes the context on.
         pub disable_span_reporting: Option<bool>,
-        /// TODO-DOC Tracing.custom_tags
+        /// Tags of each span, by name.
         pub custom_tags: BTreeMap<String, TracingTag>,
-        /// TODO-DOC Tracing.use_request_id_for_trace_sampling
+        /// Decides by the request id.
         pub use_request_id_for_trace_sampling: Option<bool>,
-        /// TODO-DOC Tracing.enable_istio_tags
+        /// Whether spans carry Istio's own tags.
         pub enable_istio_tags: Option<bool>,
-        /// TODO-DOC Tracing.disable_context_propagation
+        /// Passes no context on.
         pub disable_context_propagation: Option<bool>,
     }
 }
 
 message! {
-    /// `Tracing.TracingSelector`.
+    /// Istio's `Tracing.TracingSelector`.
+    #[serde(rename = "Tracing.TracingSelector")]
     pub struct TracingSelector {
-        /// TODO-DOC TracingSelector.mode
+        /// The mode.
         pub mode: WorkloadMode,
     }
 }
 
 message! {
-    /// `Tracing.CustomTag`.
+    /// Istio's `Tracing.CustomTag`.
+    #[serde(rename = "Tracing.CustomTag")]
     pub struct TracingTag {
-        /// TODO-DOC CustomTag.literal
+        /// A fixed value.
         pub literal: Option<TagLiteral>,
-        /// TODO-DOC CustomTag.environment
+        /// An environment variable.
         pub environment: Option<TagEnvironment>,
-        /// TODO-DOC CustomTag.header
+        /// A header of the request.
         pub header: Option<TagRequestHeader>,
-        /// TODO-DOC CustomTag.formatter
+        /// A format with command operators.
         pub formatter: Option<TagFormatter>,
     }
 }
 
 message! {
-    /// `Tracing.Literal`.
+    /// Istio's `Tracing.Literal`.
+    #[serde(rename = "Tracing.Literal")]
     pub struct TagLiteral {
-        /// TODO-DOC Literal.value
+        /// The value.
         pub value: String,
     }
 }
 
 message! {
-    /// `Tracing.Environment`.
+    /// Istio's `Tracing.Environment`.
+    #[serde(rename = "Tracing.Environment")]
     pub struct TagEnvironment {
-        /// TODO-DOC Environment.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC Environment.default_value
+        /// Value where there is none.
         pub default_value: String,
     }
 }
 
 message! {
-    /// `Tracing.RequestHeader`.
+    /// Istio's `Tracing.RequestHeader`.
+    #[serde(rename = "Tracing.RequestHeader")]
     pub struct TagRequestHeader {
-        /// TODO-DOC RequestHeader.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC RequestHeader.default_value
+        /// Value where there is none.
         pub default_value: String,
     }
 }
 
 message! {
-    /// `Tracing.Formatter`.
+    /// Istio's `Tracing.Formatter`.
+    #[serde(rename = "Tracing.Formatter")]
     pub struct TagFormatter {
-        /// TODO-DOC Formatter.value
+        /// The value.
         pub value: String,
     }
 }
 
 message! {
-    /// `ProviderRef`.
+    /// Istio's `ProviderRef`.
     pub struct ProviderRef {
-        /// TODO-DOC ProviderRef.name
+        /// Its name.
         pub name: String,
     }
 }
 
 message! {
-    /// `Metrics`.
+    /// Istio's `Metrics`.
     pub struct Metrics {
-        /// TODO-DOC Metrics.providers
+        /// Names of extension providers in MeshConfig.
         pub providers: Vec<ProviderRef>,
-        /// TODO-DOC Metrics.overrides
+        /// Changes of metrics and their tags.
         pub overrides: Vec<MetricsOverrides>,
-        /// TODO-DOC Metrics.reporting_interval
+        /// How often TCP metrics are reported.
         pub reporting_interval: Option<Duration>,
     }
 }
 
 message! {
-    /// `MetricSelector`.
+    /// Istio's `MetricSelector`.
     pub struct MetricSelector {
-        /// TODO-DOC MetricSelector.metric
+        /// One of Istio's metrics.
         pub metric: Option<IstioMetric>,
-        /// TODO-DOC MetricSelector.custom_metric
+        /// Any metric, by name.
         pub custom_metric: Option<String>,
-        /// TODO-DOC MetricSelector.mode
+        /// The mode.
         pub mode: WorkloadMode,
     }
 }
 
 choice! {
-    /// `MetricSelector.IstioMetric`.
+    /// Istio's `MetricSelector.IstioMetric`.
     pub enum IstioMetric {
         /// `ALL_METRICS`.
         AllMetrics = "ALL_METRICS",
@@ -178,29 +183,30 @@ choice! {
 }
 
 message! {
-    /// `MetricsOverrides`.
+    /// Istio's `MetricsOverrides`.
     pub struct MetricsOverrides {
-        /// TODO-DOC MetricsOverrides.match
+        /// When it applies.
         pub r#match: Option<MetricSelector>,
-        /// TODO-DOC MetricsOverrides.disabled
+        /// Turns it off.
         pub disabled: Option<bool>,
-        /// TODO-DOC MetricsOverrides.tag_overrides
+        /// Changes by tag.
         pub tag_overrides: BTreeMap<String, TagOverride>,
     }
 }
 
 message! {
-    /// `MetricsOverrides.TagOverride`.
+    /// Istio's `MetricsOverrides.TagOverride`.
+    #[serde(rename = "MetricsOverrides.TagOverride")]
     pub struct TagOverride {
-        /// TODO-DOC TagOverride.operation
+        /// What to do with the tag.
         pub operation: TagOperation,
-        /// TODO-DOC TagOverride.value
+        /// Its expression.
         pub value: String,
     }
 }
 
 choice! {
-    /// `MetricsOverrides.TagOverride.Operation`.
+    /// Istio's `MetricsOverrides.TagOverride.Operation`.
     pub enum TagOperation {
         /// `UPSERT`.
         Upsert = "UPSERT",
@@ -210,31 +216,33 @@ choice! {
 }
 
 message! {
-    /// `AccessLogging`.
+    /// Istio's `AccessLogging`.
     pub struct AccessLogging {
-        /// TODO-DOC AccessLogging.match
+        /// When it applies.
         pub r#match: Option<LogSelector>,
-        /// TODO-DOC AccessLogging.providers
+        /// Names of extension providers in MeshConfig.
         pub providers: Vec<ProviderRef>,
-        /// TODO-DOC AccessLogging.disabled
+        /// Turns it off.
         pub disabled: Option<bool>,
-        /// TODO-DOC AccessLogging.filter
+        /// Which requests are logged.
         pub filter: Option<LogFilter>,
     }
 }
 
 message! {
-    /// `AccessLogging.LogSelector`.
+    /// Istio's `AccessLogging.LogSelector`.
+    #[serde(rename = "AccessLogging.LogSelector")]
     pub struct LogSelector {
-        /// TODO-DOC LogSelector.mode
+        /// The mode.
         pub mode: WorkloadMode,
     }
 }
 
 message! {
-    /// `AccessLogging.Filter`.
+    /// Istio's `AccessLogging.Filter`.
+    #[serde(rename = "AccessLogging.Filter")]
     pub struct LogFilter {
-        /// TODO-DOC Filter.expression
+        /// An expression in CEL.
         pub expression: String,
     }
 }

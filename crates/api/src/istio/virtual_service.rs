@@ -2,245 +2,252 @@
 
 use std::collections::BTreeMap;
 
-use super::macros::choice;
-use super::macros::message;
+use super::macros::{choice, message};
 use crate::Duration;
 use k8s_openapi::ByteString;
 
 message! {
-    /// `VirtualService`.
+    /// Istio's `VirtualService`.
     pub struct VirtualService {
-        /// TODO-DOC VirtualService.hosts
+        /// Hosts whose requests are routed.
         pub hosts: Vec<String>,
-        /// TODO-DOC VirtualService.gateways
+        /// Gateways it applies to; `mesh` stands for all sidecars.
         pub gateways: Vec<String>,
-        /// TODO-DOC VirtualService.http
+        /// HTTP routes; the first that matches.
         pub http: Vec<HttpRoute>,
-        /// TODO-DOC VirtualService.tls
+        /// Routes of TLS that is not ended, by SNI.
         pub tls: Vec<TlsRoute>,
-        /// TODO-DOC VirtualService.tcp
+        /// TCP routes.
         pub tcp: Vec<TcpRoute>,
-        /// TODO-DOC VirtualService.export_to
+        /// Namespaces that see it: `.`, `*` or names; empty means the mesh's default.
         pub export_to: Vec<String>,
     }
 }
 
 message! {
-    /// `Destination`.
+    /// Istio's `Destination`.
     pub struct Destination {
-        /// TODO-DOC Destination.host
+        /// Name of the service.
         pub host: String,
-        /// TODO-DOC Destination.subset
+        /// Subset of its DestinationRule.
         pub subset: String,
-        /// TODO-DOC Destination.port
+        /// Port; may be left out if it has only one.
         pub port: Option<PortSelector>,
     }
 }
 
 message! {
-    /// `HTTPRoute`.
+    /// Istio's `HTTPRoute`.
+    #[serde(rename = "HTTPRoute")]
     pub struct HttpRoute {
-        /// TODO-DOC HTTPRoute.name
+        /// Name, for logs and statistics.
         pub name: String,
-        /// TODO-DOC HTTPRoute.match
+        /// When it applies: one of these; always if empty.
         pub r#match: Vec<HttpMatchRequest>,
-        /// TODO-DOC HTTPRoute.route
+        /// Where requests go, by weight.
         pub route: Vec<HttpRouteDestination>,
-        /// TODO-DOC HTTPRoute.redirect
+        /// Redirects instead.
         pub redirect: Option<HttpRedirect>,
-        /// TODO-DOC HTTPRoute.direct_response
+        /// Answers instead.
         pub direct_response: Option<HttpDirectResponse>,
-        /// TODO-DOC HTTPRoute.delegate
+        /// Takes the routes of another VirtualService.
         pub delegate: Option<Delegate>,
-        /// TODO-DOC HTTPRoute.rewrite
+        /// Changes path and authority before sending on.
         pub rewrite: Option<HttpRewrite>,
-        /// TODO-DOC HTTPRoute.timeout
+        /// How long a request with its retries may take; without limit where absent.
         pub timeout: Option<Duration>,
-        /// TODO-DOC HTTPRoute.retries
+        /// When and how often requests are repeated.
         pub retries: Option<HttpRetry>,
-        /// TODO-DOC HTTPRoute.fault
+        /// Delays and errors to inject.
         pub fault: Option<HttpFaultInjection>,
-        /// TODO-DOC HTTPRoute.mirror
+        /// Where a copy of the requests goes.
         pub mirror: Option<Destination>,
-        /// TODO-DOC HTTPRoute.mirrors
+        /// Where copies of the requests go.
         pub mirrors: Vec<HttpMirrorPolicy>,
-        /// TODO-DOC HTTPRoute.mirror_percent
+        /// Deprecated; see `mirror_percentage`.
         pub mirror_percent: Option<u32>,
-        /// TODO-DOC HTTPRoute.mirror_percentage
+        /// Share of the requests that is copied; all where absent.
         pub mirror_percentage: Option<Percent>,
-        /// TODO-DOC HTTPRoute.cors_policy
+        /// Cross-origin resource sharing.
         pub cors_policy: Option<CorsPolicy>,
-        /// TODO-DOC HTTPRoute.headers
+        /// Changes of headers.
         pub headers: Option<Headers>,
     }
 }
 
 message! {
-    /// `Delegate`.
+    /// Istio's `Delegate`.
     pub struct Delegate {
-        /// TODO-DOC Delegate.name
+        /// Name of the VirtualService.
         pub name: String,
-        /// TODO-DOC Delegate.namespace
+        /// Its namespace.
         pub namespace: String,
     }
 }
 
 message! {
-    /// `Headers`.
+    /// Istio's `Headers`.
     pub struct Headers {
-        /// TODO-DOC Headers.request
+        /// Before the request is sent on.
         pub request: Option<HeaderOperations>,
-        /// TODO-DOC Headers.response
+        /// Before the response is sent back.
         pub response: Option<HeaderOperations>,
     }
 }
 
 message! {
-    /// `Headers.HeaderOperations`.
+    /// Istio's `Headers.HeaderOperations`.
+    #[serde(rename = "Headers.HeaderOperations")]
     pub struct HeaderOperations {
-        /// TODO-DOC HeaderOperations.set
+        /// Overwrites.
         pub set: BTreeMap<String, String>,
-        /// TODO-DOC HeaderOperations.add
+        /// Appends.
         pub add: BTreeMap<String, String>,
-        /// TODO-DOC HeaderOperations.remove
+        /// Removes.
         pub remove: Vec<String>,
     }
 }
 
 message! {
-    /// `TLSRoute`.
+    /// Istio's `TLSRoute`.
+    #[serde(rename = "TLSRoute")]
     pub struct TlsRoute {
-        /// TODO-DOC TLSRoute.match
+        /// When it applies.
         pub r#match: Vec<TlsMatchAttributes>,
-        /// TODO-DOC TLSRoute.route
+        /// Where connections go, by weight.
         pub route: Vec<RouteDestination>,
     }
 }
 
 message! {
-    /// `TCPRoute`.
+    /// Istio's `TCPRoute`.
+    #[serde(rename = "TCPRoute")]
     pub struct TcpRoute {
-        /// TODO-DOC TCPRoute.match
+        /// When it applies: one of these; always if empty.
         pub r#match: Vec<L4MatchAttributes>,
-        /// TODO-DOC TCPRoute.route
+        /// Where connections go, by weight.
         pub route: Vec<RouteDestination>,
     }
 }
 
 message! {
-    /// `HTTPMatchRequest`.
+    /// Istio's `HTTPMatchRequest`.
+    #[serde(rename = "HTTPMatchRequest")]
     pub struct HttpMatchRequest {
-        /// TODO-DOC HTTPMatchRequest.name
+        /// Name, for logs.
         pub name: String,
-        /// TODO-DOC HTTPMatchRequest.uri
+        /// Path, without the query.
         pub uri: Option<StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.scheme
+        /// Scheme.
         pub scheme: Option<StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.method
+        /// Method.
         pub method: Option<StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.authority
+        /// Authority.
         pub authority: Option<StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.headers
+        /// Headers; an empty match means presence.
         pub headers: BTreeMap<String, StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.port
+        /// Port that is called.
         pub port: u32,
-        /// TODO-DOC HTTPMatchRequest.source_labels
+        /// Labels that the client's workload must carry.
         pub source_labels: BTreeMap<String, String>,
-        /// TODO-DOC HTTPMatchRequest.gateways
+        /// Gateways it applies to; `mesh` stands for all sidecars.
         pub gateways: Vec<String>,
-        /// TODO-DOC HTTPMatchRequest.query_params
+        /// Parameters of the query.
         pub query_params: BTreeMap<String, StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.ignore_uri_case
+        /// Compares exact and prefix matches of the path without case.
         pub ignore_uri_case: bool,
-        /// TODO-DOC HTTPMatchRequest.without_headers
+        /// Headers that must not match.
         pub without_headers: BTreeMap<String, StringMatch>,
-        /// TODO-DOC HTTPMatchRequest.source_namespace
+        /// Namespace of the client.
         pub source_namespace: String,
-        /// TODO-DOC HTTPMatchRequest.stat_prefix
+        /// Name of statistics of the route.
         pub stat_prefix: String,
     }
 }
 
 message! {
-    /// `HTTPRouteDestination`.
+    /// Istio's `HTTPRouteDestination`.
+    #[serde(rename = "HTTPRouteDestination")]
     pub struct HttpRouteDestination {
-        /// TODO-DOC HTTPRouteDestination.destination
+        /// Where the requests go.
         pub destination: Option<Destination>,
-        /// TODO-DOC HTTPRouteDestination.weight
+        /// Share of the requests, relative to the other destinations.
         pub weight: i32,
-        /// TODO-DOC HTTPRouteDestination.headers
+        /// Changes of headers for this destination.
         pub headers: Option<Headers>,
     }
 }
 
 message! {
-    /// `RouteDestination`.
+    /// Istio's `RouteDestination`.
     pub struct RouteDestination {
-        /// TODO-DOC RouteDestination.destination
+        /// Where the requests go.
         pub destination: Option<Destination>,
-        /// TODO-DOC RouteDestination.weight
+        /// Share of the requests, relative to the other destinations.
         pub weight: i32,
     }
 }
 
 message! {
-    /// `L4MatchAttributes`.
+    /// Istio's `L4MatchAttributes`.
     pub struct L4MatchAttributes {
-        /// TODO-DOC L4MatchAttributes.destination_subnets
+        /// Addresses or blocks that the client connects to.
         pub destination_subnets: Vec<String>,
-        /// TODO-DOC L4MatchAttributes.port
+        /// Port that is called.
         pub port: u32,
-        /// TODO-DOC L4MatchAttributes.source_subnet
+        /// Nothing reads it.
         pub source_subnet: String,
-        /// TODO-DOC L4MatchAttributes.source_labels
+        /// Labels that the client's workload must carry.
         pub source_labels: BTreeMap<String, String>,
-        /// TODO-DOC L4MatchAttributes.gateways
+        /// Gateways it applies to; `mesh` stands for all sidecars.
         pub gateways: Vec<String>,
-        /// TODO-DOC L4MatchAttributes.source_namespace
+        /// Namespace of the client.
         pub source_namespace: String,
     }
 }
 
 message! {
-    /// `TLSMatchAttributes`.
+    /// Istio's `TLSMatchAttributes`.
+    #[serde(rename = "TLSMatchAttributes")]
     pub struct TlsMatchAttributes {
-        /// TODO-DOC TLSMatchAttributes.sni_hosts
+        /// Server names; may begin with `*`.
         pub sni_hosts: Vec<String>,
-        /// TODO-DOC TLSMatchAttributes.destination_subnets
+        /// Addresses or blocks that the client connects to.
         pub destination_subnets: Vec<String>,
-        /// TODO-DOC TLSMatchAttributes.port
+        /// Port that is called.
         pub port: u32,
-        /// TODO-DOC TLSMatchAttributes.source_labels
+        /// Labels that the client's workload must carry.
         pub source_labels: BTreeMap<String, String>,
-        /// TODO-DOC TLSMatchAttributes.gateways
+        /// Gateways it applies to; `mesh` stands for all sidecars.
         pub gateways: Vec<String>,
-        /// TODO-DOC TLSMatchAttributes.source_namespace
+        /// Namespace of the client.
         pub source_namespace: String,
     }
 }
 
 message! {
-    /// `HTTPRedirect`.
+    /// Istio's `HTTPRedirect`.
+    #[serde(rename = "HTTPRedirect")]
     pub struct HttpRedirect {
-        /// TODO-DOC HTTPRedirect.uri
+        /// New path; replaces the whole.
         pub uri: String,
-        /// TODO-DOC HTTPRedirect.authority
+        /// New authority.
         pub authority: String,
-        /// TODO-DOC HTTPRedirect.port
+        /// New port.
         pub port: Option<u32>,
-        /// TODO-DOC HTTPRedirect.derive_port
+        /// Where the new port comes from.
         pub derive_port: Option<RedirectPortSelection>,
-        /// TODO-DOC HTTPRedirect.scheme
+        /// New scheme.
         pub scheme: String,
-        /// TODO-DOC HTTPRedirect.redirect_code
+        /// Status; 301 where absent.
         pub redirect_code: u32,
-        /// TODO-DOC HTTPRedirect.prefix_rewrite
+        /// Replaces the matched prefix.
         pub prefix_rewrite: String,
     }
 }
 
 choice! {
-    /// `HTTPRedirect.RedirectPortSelection`.
+    /// Istio's `HTTPRedirect.RedirectPortSelection`.
     pub enum RedirectPortSelection {
         /// `FROM_PROTOCOL_DEFAULT`.
         FromProtocolDefault = "FROM_PROTOCOL_DEFAULT",
@@ -250,101 +257,105 @@ choice! {
 }
 
 message! {
-    /// `HTTPDirectResponse`.
+    /// Istio's `HTTPDirectResponse`.
+    #[serde(rename = "HTTPDirectResponse")]
     pub struct HttpDirectResponse {
-        /// TODO-DOC HTTPDirectResponse.status
+        /// Status.
         pub status: u32,
-        /// TODO-DOC HTTPDirectResponse.body
+        /// Body.
         pub body: Option<HttpBody>,
     }
 }
 
 message! {
-    /// `HTTPBody`.
+    /// Istio's `HTTPBody`.
+    #[serde(rename = "HTTPBody")]
     pub struct HttpBody {
-        /// TODO-DOC HTTPBody.string
+        /// As text.
         pub string: Option<String>,
-        /// TODO-DOC HTTPBody.bytes
+        /// As base64.
         pub bytes: Option<ByteString>,
     }
 }
 
 message! {
-    /// `HTTPRewrite`.
+    /// Istio's `HTTPRewrite`.
+    #[serde(rename = "HTTPRewrite")]
     pub struct HttpRewrite {
-        /// TODO-DOC HTTPRewrite.uri
+        /// New path, or new prefix where a prefix matched.
         pub uri: String,
-        /// TODO-DOC HTTPRewrite.authority
+        /// New authority.
         pub authority: String,
-        /// TODO-DOC HTTPRewrite.uri_regex_rewrite
+        /// Rewrites by a regular expression.
         pub uri_regex_rewrite: Option<RegexRewrite>,
     }
 }
 
 message! {
-    /// `RegexRewrite`.
+    /// Istio's `RegexRewrite`.
     pub struct RegexRewrite {
-        /// TODO-DOC RegexRewrite.match
+        /// The expression (RE2).
         pub r#match: String,
-        /// TODO-DOC RegexRewrite.rewrite
+        /// The replacement, with `\1` for groups.
         pub rewrite: String,
     }
 }
 
 message! {
-    /// `StringMatch`.
+    /// Istio's `StringMatch`.
     pub struct StringMatch {
-        /// TODO-DOC StringMatch.exact
+        /// The whole text.
         pub exact: Option<String>,
-        /// TODO-DOC StringMatch.prefix
+        /// Its beginning.
         pub prefix: Option<String>,
-        /// TODO-DOC StringMatch.regex
+        /// A regular expression (RE2) for the whole text.
         pub regex: Option<String>,
     }
 }
 
 message! {
-    /// `HTTPRetry`.
+    /// Istio's `HTTPRetry`.
+    #[serde(rename = "HTTPRetry")]
     pub struct HttpRetry {
-        /// TODO-DOC HTTPRetry.attempts
+        /// Most repetitions; 0 turns retries off.
         pub attempts: i32,
-        /// TODO-DOC HTTPRetry.per_try_timeout
+        /// How long each try may take.
         pub per_try_timeout: Option<Duration>,
-        /// TODO-DOC HTTPRetry.retry_on
+        /// Conditions and statuses, separated by commas.
         pub retry_on: String,
-        /// TODO-DOC HTTPRetry.retry_remote_localities
+        /// Whether other localities are tried.
         pub retry_remote_localities: Option<bool>,
-        /// TODO-DOC HTTPRetry.retry_ignore_previous_hosts
+        /// Whether endpoints that failed are avoided.
         pub retry_ignore_previous_hosts: Option<bool>,
-        /// TODO-DOC HTTPRetry.backoff
+        /// Least pause between tries; 25 ms.
         pub backoff: Option<Duration>,
     }
 }
 
 message! {
-    /// `CorsPolicy`.
+    /// Istio's `CorsPolicy`.
     pub struct CorsPolicy {
-        /// TODO-DOC CorsPolicy.allow_origin
+        /// Deprecated; see `allow_origins`.
         pub allow_origin: Vec<String>,
-        /// TODO-DOC CorsPolicy.allow_origins
+        /// Allowed origins.
         pub allow_origins: Vec<StringMatch>,
-        /// TODO-DOC CorsPolicy.allow_methods
+        /// Allowed methods.
         pub allow_methods: Vec<String>,
-        /// TODO-DOC CorsPolicy.allow_headers
+        /// Allowed headers.
         pub allow_headers: Vec<String>,
-        /// TODO-DOC CorsPolicy.expose_headers
+        /// Headers that scripts may read.
         pub expose_headers: Vec<String>,
-        /// TODO-DOC CorsPolicy.max_age
+        /// How long a preflight may be cached.
         pub max_age: Option<Duration>,
-        /// TODO-DOC CorsPolicy.allow_credentials
+        /// Whether credentials may be sent.
         pub allow_credentials: Option<bool>,
-        /// TODO-DOC CorsPolicy.unmatched_preflights
+        /// What becomes of preflights of other origins.
         pub unmatched_preflights: UnmatchedPreflights,
     }
 }
 
 choice! {
-    /// `CorsPolicy.UnmatchedPreflights`.
+    /// Istio's `CorsPolicy.UnmatchedPreflights`.
     pub enum UnmatchedPreflights {
         /// `UNSPECIFIED`.
         Unspecified = "UNSPECIFIED",
@@ -356,65 +367,69 @@ choice! {
 }
 
 message! {
-    /// `HTTPFaultInjection`.
+    /// Istio's `HTTPFaultInjection`.
+    #[serde(rename = "HTTPFaultInjection")]
     pub struct HttpFaultInjection {
-        /// TODO-DOC HTTPFaultInjection.delay
+        /// Delays.
         pub delay: Option<FaultDelay>,
-        /// TODO-DOC HTTPFaultInjection.abort
+        /// Errors.
         pub abort: Option<FaultAbort>,
     }
 }
 
 message! {
-    /// `HTTPFaultInjection.Delay`.
+    /// Istio's `HTTPFaultInjection.Delay`.
+    #[serde(rename = "HTTPFaultInjection.Delay")]
     pub struct FaultDelay {
-        /// TODO-DOC Delay.percent
+        /// Deprecated; see `percentage`.
         pub percent: i32,
-        /// TODO-DOC Delay.fixed_delay
+        /// Delay of each request that is chosen.
         pub fixed_delay: Option<Duration>,
-        /// TODO-DOC Delay.exponential_delay
+        /// Not supported by Istio.
         pub exponential_delay: Option<Duration>,
-        /// TODO-DOC Delay.percentage
+        /// Share of the requests, in percent.
         pub percentage: Option<Percent>,
     }
 }
 
 message! {
-    /// `HTTPFaultInjection.Abort`.
+    /// Istio's `HTTPFaultInjection.Abort`.
+    #[serde(rename = "HTTPFaultInjection.Abort")]
     pub struct FaultAbort {
-        /// TODO-DOC Abort.http_status
+        /// HTTP status.
         pub http_status: Option<i32>,
-        /// TODO-DOC Abort.grpc_status
+        /// gRPC status, by name.
         pub grpc_status: Option<String>,
-        /// TODO-DOC Abort.http2_error
+        /// Not supported by Istio.
         pub http2_error: Option<String>,
-        /// TODO-DOC Abort.percentage
+        /// Share of the requests, in percent.
         pub percentage: Option<Percent>,
     }
 }
 
 message! {
-    /// `HTTPMirrorPolicy`.
+    /// Istio's `HTTPMirrorPolicy`.
+    #[serde(rename = "HTTPMirrorPolicy")]
     pub struct HttpMirrorPolicy {
-        /// TODO-DOC HTTPMirrorPolicy.destination
+        /// Where the copies go.
         pub destination: Option<Destination>,
-        /// TODO-DOC HTTPMirrorPolicy.percentage
+        /// Share of the requests; all where absent.
         pub percentage: Option<Percent>,
     }
 }
 
 message! {
-    /// `PortSelector`.
+    /// Istio's `PortSelector`.
     pub struct PortSelector {
-        /// TODO-DOC PortSelector.number
+        /// The port's number.
         pub number: u32,
     }
 }
 
 message! {
-    /// `Percent`.
+    /// Istio's `Percent`.
     pub struct Percent {
-        /// TODO-DOC Percent.value
+        /// The value.
         pub value: f64,
     }
 }

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use super::macros::message;
 
 message! {
-    /// `WorkloadEntry`.
+    /// Istio's `WorkloadEntry`.
     pub struct WorkloadEntry {
-        /// TODO-DOC WorkloadEntry.address
+        /// IP address.
         pub address: String,
-        /// TODO-DOC WorkloadEntry.ports
+        /// Ports by name of the service's port.
         pub ports: BTreeMap<String, u32>,
-        /// TODO-DOC WorkloadEntry.labels
+        /// Labels of the endpoint.
         pub labels: BTreeMap<String, String>,
-        /// TODO-DOC WorkloadEntry.network
+        /// Network that it is in.
         pub network: String,
-        /// TODO-DOC WorkloadEntry.locality
+        /// `region/zone/subzone`.
         pub locality: String,
-        /// TODO-DOC WorkloadEntry.weight
+        /// Share of the requests, relative to the other destinations.
         pub weight: u32,
-        /// TODO-DOC WorkloadEntry.service_account
+        /// Its service account.
         pub service_account: String,
     }
 }

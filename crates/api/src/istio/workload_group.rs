@@ -3,79 +3,82 @@
 use super::macros::message;
 
 message! {
-    /// `ReadinessProbe`.
+    /// Istio's `ReadinessProbe`.
     pub struct ReadinessProbe {
-        /// TODO-DOC ReadinessProbe.initial_delay_seconds
+        /// Seconds before the first probe.
         pub initial_delay_seconds: i32,
-        /// TODO-DOC ReadinessProbe.timeout_seconds
+        /// Seconds that a probe may take.
         pub timeout_seconds: i32,
-        /// TODO-DOC ReadinessProbe.period_seconds
+        /// Seconds between two probes.
         pub period_seconds: i32,
-        /// TODO-DOC ReadinessProbe.success_threshold
+        /// Successes in a row until it is ready.
         pub success_threshold: i32,
-        /// TODO-DOC ReadinessProbe.failure_threshold
+        /// Failures in a row until it is not.
         pub failure_threshold: i32,
-        /// TODO-DOC ReadinessProbe.http_get
+        /// An HTTP request.
         pub http_get: Option<HttpHealthCheckConfig>,
-        /// TODO-DOC ReadinessProbe.tcp_socket
+        /// A connection.
         pub tcp_socket: Option<TcpHealthCheckConfig>,
-        /// TODO-DOC ReadinessProbe.exec
+        /// A command.
         pub exec: Option<ExecHealthCheckConfig>,
-        /// TODO-DOC ReadinessProbe.grpc
+        /// A gRPC health check.
         pub grpc: Option<GrpcHealthCheckConfig>,
     }
 }
 
 message! {
-    /// `HTTPHealthCheckConfig`.
+    /// Istio's `HTTPHealthCheckConfig`.
+    #[serde(rename = "HTTPHealthCheckConfig")]
     pub struct HttpHealthCheckConfig {
-        /// TODO-DOC HTTPHealthCheckConfig.path
+        /// Path.
         pub path: String,
-        /// TODO-DOC HTTPHealthCheckConfig.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC HTTPHealthCheckConfig.host
+        /// Host.
         pub host: String,
-        /// TODO-DOC HTTPHealthCheckConfig.scheme
+        /// `HTTP` or `HTTPS`.
         pub scheme: String,
-        /// TODO-DOC HTTPHealthCheckConfig.http_headers
+        /// Headers to send.
         pub http_headers: Vec<HttpHeader>,
     }
 }
 
 message! {
-    /// `GrpcHealthCheckConfig`.
+    /// Istio's `GrpcHealthCheckConfig`.
     pub struct GrpcHealthCheckConfig {
-        /// TODO-DOC GrpcHealthCheckConfig.port
+        /// The port.
         pub port: u32,
-        /// TODO-DOC GrpcHealthCheckConfig.service
+        /// Name of the service.
         pub service: String,
     }
 }
 
 message! {
-    /// `HTTPHeader`.
+    /// Istio's `HTTPHeader`.
+    #[serde(rename = "HTTPHeader")]
     pub struct HttpHeader {
-        /// TODO-DOC HTTPHeader.name
+        /// Its name.
         pub name: String,
-        /// TODO-DOC HTTPHeader.value
+        /// The value.
         pub value: String,
     }
 }
 
 message! {
-    /// `TCPHealthCheckConfig`.
+    /// Istio's `TCPHealthCheckConfig`.
+    #[serde(rename = "TCPHealthCheckConfig")]
     pub struct TcpHealthCheckConfig {
-        /// TODO-DOC TCPHealthCheckConfig.host
+        /// Host.
         pub host: String,
-        /// TODO-DOC TCPHealthCheckConfig.port
+        /// The port.
         pub port: u32,
     }
 }
 
 message! {
-    /// `ExecHealthCheckConfig`.
+    /// Istio's `ExecHealthCheckConfig`.
     pub struct ExecHealthCheckConfig {
-        /// TODO-DOC ExecHealthCheckConfig.command
+        /// The command and its arguments.
         pub command: Vec<String>,
     }
 }

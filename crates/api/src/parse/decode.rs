@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -18,14 +19,31 @@ use crate::path::Path;
 use crate::schema::Tree;
 
 /// Decodes `node`, which stands at `path`. All mistakes are reported; with any, there is no value.
-pub(crate) fn decode<T: DeserializeOwned>(node: &Node, path: Path<'_>, tree: Option<&Tree>) -> Result<T, Vec<Diagnostic>> {
-    let context = Context { tree, bad: RefCell::default(), found: RefCell::default(), reported: RefCell::default() };
+pub(crate) fn decode<T: DeserializeOwned>(
+    node: &Node,
+    path: Path<'_>,
+    tree: Option<&Tree>,
+) -> Result<T, Vec<Diagnostic>> {
+    let context = Context {
+        tree,
+        bad: RefCell::default(),
+        found: RefCell::default(),
+        reported: RefCell::default(),
+    };
     loop {
-        let outcome = T::deserialize(Cursor { node, path, context: &context });
+        let outcome = T::deserialize(Cursor {
+            node,
+            path,
+            context: &context,
+        });
         match outcome {
             Ok(value) => {
                 let found = context.found.into_inner();
-                return if found.is_empty() { Ok(value) } else { Err(sorted(found)) };
+                return if found.is_empty() {
+                    Ok(value)
+                } else {
+                    Err(sorted(found))
+                };
             }
             Err(mismatch) => {
                 if !context.report(mismatch, node) {
@@ -58,24 +76,38 @@ impl Context<'_> {
             found.push(Diagnostic::error("", mismatch.message));
             return false;
         };
-        let mut diagnostic =
-            Diagnostic::error(place.path, mismatch.message).at(place.line as usize, place.column as usize);
+        let mut diagnostic = Diagnostic::error(place.path, mismatch.message)
+            .at(place.line as usize, place.column as usize);
         diagnostic.suggestion = place.suggestion;
         found.push(diagnostic);
-        place.node != address(root) && self.bad.borrow_mut().insert(place.node) && found.len() < MAX_PROBLEMS
+        place.node != address(root)
+            && self.bad.borrow_mut().insert(place.node)
+            && found.len() < MAX_PROBLEMS
     }
 
     fn unknown(&self, key: &Key, path: Path<'_>, parent: &str, fields: &'static [&'static str]) {
         let mut found = self.found.borrow_mut();
-        if found.len() >= MAX_PROBLEMS || !self.reported.borrow_mut().insert(std::ptr::from_ref(key).addr()) {
+        if found.len() >= MAX_PROBLEMS
+            || !self
+                .reported
+                .borrow_mut()
+                .insert(std::ptr::from_ref(key).addr())
+        {
             return;
         }
         let at = path.key(&key.text).to_string();
-        let place = if parent.is_empty() { String::new() } else { format!(" in {parent}") };
-        let mut diagnostic =
-            Diagnostic::error(at, format!("unknown field {:?}{place}", key.text)).at(key.line as usize, key.column as usize);
-        diagnostic.suggestion = misplaced::suggestion(self.tree, &path, &key.text, fields)
-            .or_else(|| nearest(&key.text, fields.iter().copied()).map(|near| format!("did you mean {near:?}?")));
+        let place = if parent.is_empty() {
+            String::new()
+        } else {
+            format!(" in {parent}")
+        };
+        let mut diagnostic = Diagnostic::error(at, format!("unknown field {:?}{place}", key.text))
+            .at(key.line as usize, key.column as usize);
+        diagnostic.suggestion =
+            misplaced::suggestion(self.tree, &path, &key.text, fields).or_else(|| {
+                nearest(&key.text, fields.iter().copied())
+                    .map(|near| format!("did you mean {near:?}?"))
+            });
         found.push(diagnostic);
     }
 
@@ -115,18 +147,32 @@ impl Cursor<'_> {
         let wants = |what: &str| message.starts_with(&format!("expected {what}"));
         match &self.node.kind {
             Kind::Bool(bool) if wants("a string") => {
-                let text = self.node.source.as_deref().unwrap_or(if *bool { "true" } else { "false" });
+                let text =
+                    self.node
+                        .source
+                        .as_deref()
+                        .unwrap_or(if *bool { "true" } else { "false" });
                 Some(format!("write it in quotes: \"{text}\""))
             }
             Kind::Int(_) | Kind::Float(_) if wants("a string") => {
-                let text = self.node.source.as_deref().map_or_else(|| self.node.to_value().to_string(), str::to_owned);
+                let text = self
+                    .node
+                    .source
+                    .as_deref()
+                    .map_or_else(|| self.node.to_value().to_string(), str::to_owned);
                 Some(format!("write it in quotes: \"{text}\""))
             }
-            Kind::Int(int) if wants("a duration") => Some(format!("write it with a unit: \"{int}s\"")),
-            Kind::String(text) if (wants("an integer") || wants("a number")) && text.parse::<f64>().is_ok() => {
+            Kind::Int(int) if wants("a duration") => {
+                Some(format!("write it with a unit: \"{int}s\""))
+            }
+            Kind::String(text)
+                if (wants("an integer") || wants("a number")) && text.parse::<f64>().is_ok() =>
+            {
                 Some(format!("write it without quotes: {text}"))
             }
-            Kind::String(text) if wants("a boolean") && matches!(text.as_str(), "true" | "false") => {
+            Kind::String(text)
+                if wants("a boolean") && matches!(text.as_str(), "true" | "false") =>
+            {
                 Some(format!("write it without quotes: {text}"))
             }
             Kind::String(_) | Kind::Int(_) | Kind::Map(_) if wants("a list") => {
@@ -154,7 +200,11 @@ impl<'de> de::Deserializer<'de> for Cursor<'_> {
             },
             Kind::Float(float) => visitor.visit_f64(*float),
             Kind::String(text) => visitor.visit_str(text),
-            Kind::List(items) => visitor.visit_seq(Items { cursor: self, items, next: 0 }),
+            Kind::List(items) => visitor.visit_seq(Items {
+                cursor: self,
+                items,
+                next: 0,
+            }),
             Kind::Map(entries) => visitor.visit_map(Entries::new(self, entries, None)),
         };
         result.map_err(|error| self.locate(error))
@@ -168,8 +218,14 @@ impl<'de> de::Deserializer<'de> for Cursor<'_> {
         .map_err(|error| self.locate(error))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mismatch> {
-        visitor.visit_newtype_struct(self).map_err(|error| self.locate(error))
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
+        visitor
+            .visit_newtype_struct(self)
+            .map_err(|error| self.locate(error))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -183,7 +239,9 @@ impl<'de> de::Deserializer<'de> for Cursor<'_> {
             return self.deserialize_any(visitor);
         }
         match &self.node.kind {
-            Kind::Map(entries) => visitor.visit_map(Entries::new(self, entries, Some((name, fields)))),
+            Kind::Map(entries) => {
+                visitor.visit_map(Entries::new(self, entries, Some((name, fields))))
+            }
             _ => return self.deserialize_any(NoList(visitor)),
         }
         .map_err(|error| self.locate(error))
@@ -230,7 +288,10 @@ impl<'de> EnumAccess<'de> for Variant<'_> {
     type Variant = Self;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Mismatch> {
-        Ok((seed.deserialize(IntoDeserializer::<Mismatch>::into_deserializer(self.0))?, self))
+        Ok((
+            seed.deserialize(IntoDeserializer::<Mismatch>::into_deserializer(self.0))?,
+            self,
+        ))
     }
 }
 
@@ -249,7 +310,11 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         Err(de::Error::custom("this choice needs a value"))
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, Mismatch> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Mismatch> {
         Err(de::Error::custom("this choice needs a value"))
     }
 }
@@ -263,7 +328,10 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Mismatch;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mismatch> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Mismatch> {
         while let Some(node) = self.items.get(self.next) {
             let index = self.next;
             self.next += 1;
@@ -271,8 +339,15 @@ impl<'de> SeqAccess<'de> for Items<'_> {
                 continue;
             }
             let path = self.cursor.path.index(index);
-            let cursor = Cursor { node, path, context: self.cursor.context };
-            return seed.deserialize(cursor).map(Some).map_err(|error| cursor.locate(error));
+            let cursor = Cursor {
+                node,
+                path,
+                context: self.cursor.context,
+            };
+            return seed
+                .deserialize(cursor)
+                .map(Some)
+                .map_err(|error| cursor.locate(error));
         }
         Ok(None)
     }
@@ -292,7 +367,12 @@ impl<'a> Entries<'a> {
         entries: &'a [(Key, Node)],
         message: Option<(&'static str, &'static [&'static str])>,
     ) -> Self {
-        Self { cursor, entries, next: 0, message }
+        Self {
+            cursor,
+            entries,
+            next: 0,
+            message,
+        }
     }
 
     fn skip(&self, key: &Key, node: &Node) -> bool {
@@ -314,25 +394,43 @@ impl<'a> Entries<'a> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Mismatch;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Mismatch> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Mismatch> {
         while let Some((key, node)) = self.entries.get(self.next) {
             if self.skip(key, node) {
                 self.next += 1;
                 continue;
             }
             let path = self.cursor.path.key(&key.text);
-            let cursor = Cursor { node, path, context: self.cursor.context };
-            return seed.deserialize(KeyText(&key.text)).map(Some).map_err(|error| cursor.locate(error));
+            let cursor = Cursor {
+                node,
+                path,
+                context: self.cursor.context,
+            };
+            return seed
+                .deserialize(KeyText(&key.text))
+                .map(Some)
+                .map_err(|error| cursor.locate(error));
         }
         Ok(None)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Mismatch> {
-        let (key, node) = self.entries.get(self.next).ok_or_else(|| de::Error::custom("value without a key"))?;
+        let (key, node) = self
+            .entries
+            .get(self.next)
+            .ok_or_else(|| de::Error::custom("value without a key"))?;
         self.next += 1;
         let path = self.cursor.path.key(&key.text);
-        let cursor = Cursor { node, path, context: self.cursor.context };
-        seed.deserialize(cursor).map_err(|error| cursor.locate(error))
+        let cursor = Cursor {
+            node,
+            path,
+            context: self.cursor.context,
+        };
+        seed.deserialize(cursor)
+            .map_err(|error| cursor.locate(error))
     }
 }
 
@@ -365,7 +463,11 @@ impl<'de> de::Deserializer<'de> for KeyText<'_> {
         deserialize_i64 visit_i64,
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mismatch> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mismatch> {
         visitor.visit_newtype_struct(self)
     }
 

@@ -24,7 +24,10 @@ pub(super) struct Place {
 
 impl Mismatch {
     fn new(message: String) -> Self {
-        Self { message, place: None }
+        Self {
+            message,
+            place: None,
+        }
     }
 }
 
@@ -42,7 +45,11 @@ impl de::Error for Mismatch {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {}, found {}", wanted(expected), seen(&found)))
+        Self::new(format!(
+            "expected {}, found {}",
+            wanted(expected),
+            seen(&found)
+        ))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -51,8 +58,13 @@ impl de::Error for Mismatch {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let near = nearest(variant, expected.iter().copied());
-        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        Self::new(format!("{variant:?} is none of {}{hint}", expected.join(", ")))
+        let hint = near
+            .map(|near| format!("; did you mean {near}?"))
+            .unwrap_or_default();
+        Self::new(format!(
+            "{variant:?} is none of {}{hint}",
+            expected.join(", ")
+        ))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -66,9 +78,9 @@ fn wanted(expected: &dyn Expected) -> String {
     match text.as_str() {
         "u8" => "an integer from 0 to 255".into(),
         "u16" => "an integer from 0 to 65535".into(),
-        "u32" => "an integer from 0 to 4294967295".into(),
-        "i32" => "an integer from -2147483648 to 2147483647".into(),
-        "u64" => "an integer, not negative".into(),
+        "u32" => "an integer of 32 bits, not negative".into(),
+        "i32" => "an integer of 32 bits".into(),
+        "u64" => "an integer of 64 bits, not negative".into(),
         "i64" => "an integer of 64 bits".into(),
         "f32" | "f64" => "a number".into(),
         "bool" => "a boolean".into(),
@@ -79,7 +91,9 @@ fn wanted(expected: &dyn Expected) -> String {
         "Time" | "MicroTime" => "a time such as \"2026-01-31T12:00:00Z\"".into(),
         text if text.starts_with("struct ") => "a mapping".into(),
         text if text.starts_with("enum ") || text.starts_with("variant ") => "a string".into(),
-        text if text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(char::is_alphanumeric) => {
+        text if text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.chars().all(char::is_alphanumeric) =>
+        {
             format!("a mapping ({text})")
         }
         text => text.into(),
@@ -101,14 +115,27 @@ fn seen(found: &Unexpected<'_>) -> String {
 }
 
 /// The candidate that a mistyped name most likely means.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     let folded = fold(name);
-    let scored = candidates.map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate));
+    let scored = candidates.map(|candidate| {
+        (
+            strsim::damerau_levenshtein(&folded, &fold(candidate)),
+            candidate,
+        )
+    });
     let (distance, candidate) = scored.min()?;
-    let near = distance <= 1 + name.chars().count() / 4 || (folded.len() > 3 && fold(candidate).starts_with(&folded));
+    let near = distance <= 1 + name.chars().count() / 4
+        || (folded.len() > 3 && fold(candidate).starts_with(&folded));
     near.then_some(candidate)
 }
 
 fn fold(name: &str) -> String {
-    name.chars().take(64).filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .take(64)
+        .filter(|c| !matches!(c, '_' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }

@@ -8,7 +8,12 @@ use crate::Diagnostic;
 
 /// Reads one value. `first_line` is the number of the line before it.
 pub(super) fn document(text: &str, first_line: u32) -> Result<Node, Diagnostic> {
-    let mut reader = Reader { text, at: 0, line: first_line + 1, line_start: 0 };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        line: first_line + 1,
+        line_start: 0,
+    };
     reader.blank();
     let node = reader.value(0)?;
     reader.blank();
@@ -39,7 +44,11 @@ impl Reader<'_> {
 
     fn error(&self, message: impl Into<String>) -> Diagnostic {
         // A position inside a character cannot be sliced at; the line is enough then.
-        let (line, column) = if self.text.is_char_boundary(self.at) { self.place() } else { (self.line, 1) };
+        let (line, column) = if self.text.is_char_boundary(self.at) {
+            self.place()
+        } else {
+            (self.line, 1)
+        };
         let message = format!("not JSON: {}", message.into());
         Diagnostic::error("", message).at(line as usize, column as usize)
     }
@@ -73,11 +82,20 @@ impl Reader<'_> {
             Some(b'-' | b'0'..=b'9') => self.number()?,
             _ => self.word()?,
         };
-        Ok(Node { kind, line, column, source: None })
+        Ok(Node {
+            kind,
+            line,
+            column,
+            source: None,
+        })
     }
 
     fn word(&mut self) -> Read<Kind> {
-        let words = [("null", Kind::Null), ("true", Kind::Bool(true)), ("false", Kind::Bool(false))];
+        let words = [
+            ("null", Kind::Null),
+            ("true", Kind::Bool(true)),
+            ("false", Kind::Bool(false)),
+        ];
         for (word, kind) in words {
             if self.text[self.at..].starts_with(word) {
                 self.at += word.len();
@@ -151,21 +169,27 @@ impl Reader<'_> {
         }
         self.at += 1;
         let quoted = self.text.get(start..self.at).unwrap_or_default();
-        serde_json::from_str(quoted).map_err(|error| self.error(format!("string {quoted}: {error}")))
+        serde_json::from_str(quoted)
+            .map_err(|error| self.error(format!("string {quoted}: {error}")))
     }
 
     fn number(&mut self) -> Read<Kind> {
         let rest = &self.text[self.at..];
-        let end = rest.find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+            .unwrap_or(rest.len());
         let text = &rest[..end];
-        let value: serde_json::Number =
-            serde_json::from_str(text).map_err(|_| self.error(format!("{text} is no number")))?;
+        // serde_json knows the grammar; the standard library reads floats exactly.
+        let legal = serde_json::from_str::<serde_json::Number>(text).is_ok();
+        let float = text
+            .parse()
+            .ok()
+            .filter(|float: &f64| legal && float.is_finite());
+        let float = float.ok_or_else(|| self.error(format!("{text} is no number")))?;
         self.at += end;
-        Ok(match (value.as_i64(), value.as_u64()) {
-            (Some(int), _) => Kind::Int(int.into()),
-            (_, Some(int)) => Kind::Int(int.into()),
-            _ => number(value.as_f64().unwrap_or(f64::MAX)),
-        })
+        let int = text.parse::<i128>().ok();
+        let int = int.filter(|int| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(int));
+        Ok(int.map_or_else(|| number(float), Kind::Int))
     }
 }
 
@@ -178,12 +202,20 @@ mod tests {
         let node = document("{\n  \"a\": [1, \"\\u00e9\", 2.0],\n  \"b\": null}", 10).unwrap();
         assert_eq!(node.place_of("a"), (12, 3));
         assert_eq!(node.place_of("a[1]"), (12, 12));
-        assert_eq!(node.to_value(), serde_json::json!({"a": [1, "é", 2], "b": null}));
+        assert_eq!(
+            node.to_value(),
+            serde_json::json!({"a": [1, "é", 2], "b": null})
+        );
     }
 
     #[test]
     fn broken_texts_are_refused_at_the_right_place() {
-        for (text, place) in [("{\"a\": }", (1, 7)), ("[1,]", (1, 4)), ("{\"a\":1} x", (1, 9)), ("\"abc", (1, 5))] {
+        for (text, place) in [
+            ("{\"a\": }", (1, 7)),
+            ("[1,]", (1, 4)),
+            ("{\"a\":1} x", (1, 9)),
+            ("\"abc", (1, 5)),
+        ] {
             let error = document(text, 0).unwrap_err();
             assert_eq!((error.line, error.column), place, "{text}");
         }

@@ -60,7 +60,10 @@ pub fn parse_str(text: &str) -> Vec<Document> {
 pub fn parse_file(file: &str, text: &str) -> Vec<Document> {
     let mut documents = Vec::new();
     if text.len() > MAX_BYTES {
-        let message = format!("a text of {} bytes; at most {MAX_BYTES} are read", text.len());
+        let message = format!(
+            "a text of {} bytes; at most {MAX_BYTES} are read",
+            text.len()
+        );
         documents.push(broken(vec![Diagnostic::error("", message)]));
     } else {
         for (first_line, part) in split(text) {
@@ -71,7 +74,10 @@ pub fn parse_file(file: &str, text: &str) -> Vec<Document> {
             }
         }
     }
-    for diagnostic in documents.iter_mut().flat_map(|document| &mut document.diagnostics) {
+    for diagnostic in documents
+        .iter_mut()
+        .flat_map(|document| &mut document.diagnostics)
+    {
         file.clone_into(&mut diagnostic.file);
     }
     documents
@@ -82,7 +88,13 @@ pub fn parse_file(file: &str, text: &str) -> Vec<Document> {
 pub fn documents(text: &str, name: &str) -> Result<Vec<Node>, Vec<Diagnostic>> {
     let (mut nodes, mut problems) = (Vec::new(), Vec::new());
     if text.len() > MAX_BYTES {
-        problems.push(Diagnostic::error("", format!("a text of {} bytes; at most {MAX_BYTES} are read", text.len())));
+        problems.push(Diagnostic::error(
+            "",
+            format!(
+                "a text of {} bytes; at most {MAX_BYTES} are read",
+                text.len()
+            ),
+        ));
     } else {
         for (first_line, part) in split(text) {
             match read(part, first_line) {
@@ -94,11 +106,20 @@ pub fn documents(text: &str, name: &str) -> Result<Vec<Node>, Vec<Diagnostic>> {
     for problem in &mut problems {
         name.clone_into(&mut problem.file);
     }
-    if problems.is_empty() { Ok(nodes) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(nodes)
+    } else {
+        Err(problems)
+    }
 }
 
 fn broken(diagnostics: Vec<Diagnostic>) -> Document {
-    Document { ty: None, node: Node::bare(Kind::Null), value: Value::Null, diagnostics }
+    Document {
+        ty: None,
+        node: Node::bare(Kind::Null),
+        value: Value::Null,
+        diagnostics,
+    }
 }
 
 /// Cuts at lines that begin with `---`, so that a broken document does not hide the others.
@@ -111,7 +132,11 @@ fn split(text: &str) -> Vec<(u32, &str)> {
         if content == "---" || content.starts_with("--- ") {
             parts.push((start_line, &text[start..offset]));
             // What follows the marker on its line belongs to the document; blank out nothing else.
-            (start, start_line) = if content == "---" { (offset + text_line.len(), line + 1) } else { (offset, line) };
+            (start, start_line) = if content == "---" {
+                (offset + text_line.len(), line + 1)
+            } else {
+                (offset, line)
+            };
         }
         offset += text_line.len();
         line += 1;
@@ -128,9 +153,11 @@ fn read(text: &str, first_line: u32) -> Result<Option<Node>, Vec<Diagnostic>> {
         return yaml::document(text, first_line);
     }
     // A flow mapping may look the same; kubectl too falls back to YAML.
-    json::document(text, first_line).map(Some).or_else(|error| match yaml::document(text, first_line) {
-        Ok(Some(node)) => Ok(Some(node)),
-        _ => Err(vec![error]),
+    json::document(text, first_line).map(Some).or_else(|error| {
+        match yaml::document(text, first_line) {
+            Ok(Some(node)) => Ok(Some(node)),
+            _ => Err(vec![error]),
+        }
     })
 }
 
@@ -141,13 +168,25 @@ fn object(node: Node, documents: &mut Vec<Document>) {
     let (line, column) = (node.line as usize, node.column as usize);
     let text = |field| node.get(field).and_then(Node::as_str);
     let (Some(api_version), Some(kind)) = (text("apiVersion"), text("kind")) else {
-        let missing = if text("apiVersion").is_none() { "apiVersion" } else { "kind" };
+        let missing = if text("apiVersion").is_none() {
+            "apiVersion"
+        } else {
+            "kind"
+        };
         let message = format!("no Kubernetes object: {missing} is missing");
-        documents.push(broken(vec![Diagnostic::error(missing, message).at(line, column)]));
+        documents.push(broken(vec![
+            Diagnostic::error(missing, message).at(line, column),
+        ]));
         return;
     };
     if kind == "List" && api_version == "v1" {
-        let Node { kind: Kind::Map(entries), .. } = node else { return };
+        let Node {
+            kind: Kind::Map(entries),
+            ..
+        } = node
+        else {
+            return;
+        };
         for (_, items) in entries.into_iter().filter(|(key, _)| key.text == "items") {
             if let Kind::List(items) = items.kind {
                 items.into_iter().for_each(|item| object(item, documents));
@@ -161,7 +200,12 @@ fn object(node: Node, documents: &mut Vec<Document>) {
         None => unknown_kind(api_version, kind, &node).into_iter().collect(),
     };
     let value = node.to_value();
-    documents.push(Document { ty, node, value, diagnostics });
+    documents.push(Document {
+        ty,
+        node,
+        value,
+        diagnostics,
+    });
 }
 
 /// Kinds of groups that we know are judged; others are none of our business.
@@ -169,10 +213,17 @@ fn unknown_kind(api_version: &str, kind: &str, node: &Node) -> Option<Diagnostic
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
     if let Some(ty) = kinds::by_kind(group, kind) {
         let (line, column) = node.place_of("apiVersion");
-        let served: Vec<_> = kinds::served_versions(ty).iter().map(|version| format!("{group}/{version}")).collect();
+        let served: Vec<_> = kinds::served_versions(ty)
+            .iter()
+            .map(|version| format!("{group}/{version}"))
+            .collect();
         let message = format!("{kind} has no version {version}");
         let suggestion = format!("write one of {}", served.join(", "));
-        return Some(Diagnostic::error("apiVersion", message).at(line, column).suggest(suggestion));
+        return Some(
+            Diagnostic::error("apiVersion", message)
+                .at(line, column)
+                .suggest(suggestion),
+        );
     }
     if !group.ends_with(".istio.io") {
         return None;
@@ -180,8 +231,16 @@ fn unknown_kind(api_version: &str, kind: &str, node: &Node) -> Option<Diagnostic
     let (line, column) = node.place_of("kind");
     let message = format!("group {group:?} has no kind {kind:?}");
     let mut diagnostic = Diagnostic::error("kind", message).at(line, column);
-    let elsewhere = kinds::ALL.iter().find(|ty| ty.kind == kind && ty.group.ends_with(".istio.io"));
-    let near = error::nearest(kind, kinds::ALL.iter().filter(|ty| ty.group == group).map(|ty| ty.kind));
+    let elsewhere = kinds::ALL
+        .iter()
+        .find(|ty| ty.kind == kind && ty.group.ends_with(".istio.io"));
+    let near = error::nearest(
+        kind,
+        kinds::ALL
+            .iter()
+            .filter(|ty| ty.group == group)
+            .map(|ty| ty.kind),
+    );
     diagnostic.suggestion = match (elsewhere, near) {
         (Some(ty), _) => Some(format!("write apiVersion: {}", ty.api_version())),
         (None, Some(near)) => Some(format!("did you mean {near:?}?")),
@@ -191,6 +250,9 @@ fn unknown_kind(api_version: &str, kind: &str, node: &Node) -> Option<Diagnostic
 }
 
 /// Decodes a value that has no text, reporting every mistake; `path` is where it stands in its object.
-pub(crate) fn decode_value<T: serde::de::DeserializeOwned>(value: &Value, path: Path<'_>) -> Result<T, Vec<Diagnostic>> {
+pub(crate) fn decode_value<T: serde::de::DeserializeOwned>(
+    value: &Value,
+    path: Path<'_>,
+) -> Result<T, Vec<Diagnostic>> {
     decode::decode(&Node::from_value(value), path, None)
 }

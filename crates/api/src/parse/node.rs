@@ -40,7 +40,12 @@ impl Node {
     /// A node without a place.
     #[must_use]
     pub fn bare(kind: Kind) -> Self {
-        Self { kind, line: 0, column: 0, source: None }
+        Self {
+            kind,
+            line: 0,
+            column: 0,
+            source: None,
+        }
     }
 
     /// The tree of a JSON value, without places.
@@ -54,7 +59,14 @@ impl Node {
             Value::Array(items) => Kind::List(items.iter().map(Self::from_value).collect()),
             Value::Object(map) => {
                 let entry = |(key, value): (&String, &Value)| {
-                    (Key { text: key.clone(), line: 0, column: 0 }, Self::from_value(value))
+                    (
+                        Key {
+                            text: key.clone(),
+                            line: 0,
+                            column: 0,
+                        },
+                        Self::from_value(value),
+                    )
                 };
                 Kind::Map(map.iter().map(entry).collect())
             }
@@ -77,7 +89,9 @@ impl Node {
             Kind::String(text) => Value::String(text.clone()),
             Kind::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
             Kind::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.text.clone(), value.to_value()));
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| (key.text.clone(), value.to_value()));
                 Value::Object(entries.collect::<Map<_, _>>())
             }
         }
@@ -113,11 +127,17 @@ impl Node {
         let mut node = self;
         for segment in segments(path) {
             let next = match (&segment, &node.kind) {
-                (Segment::Key(key), Kind::Map(_)) => node.entry(key).map(|(key, value)| (key.line, key.column, value)),
-                (Segment::Index(index), Kind::List(items)) => items.get(*index).map(|item| (item.line, item.column, item)),
+                (Segment::Key(key), Kind::Map(_)) => node
+                    .entry(key)
+                    .map(|(key, value)| (key.line, key.column, value)),
+                (Segment::Index(index), Kind::List(items)) => {
+                    items.get(*index).map(|item| (item.line, item.column, item))
+                }
                 _ => None,
             };
-            let Some((line, column, value)) = next else { break };
+            let Some((line, column, value)) = next else {
+                break;
+            };
             (place, node) = ((line, column), value);
         }
         (place.0 as usize, place.1 as usize)

@@ -8,14 +8,19 @@ use super::node::{Kind, number};
 pub fn resolve(text: &str) -> Kind {
     let word = match text {
         "" | "~" | "null" | "Null" | "NULL" => Some(Kind::Null),
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(Kind::Bool(true)),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(Kind::Bool(false)),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            Some(Kind::Bool(true))
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            Some(Kind::Bool(false))
+        }
         ".nan" | ".NaN" | ".NAN" => Some(Kind::Float(f64::NAN)),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Some(Kind::Float(f64::INFINITY)),
         "-.inf" | "-.Inf" | "-.INF" => Some(Kind::Float(f64::NEG_INFINITY)),
         _ => None,
     };
-    word.or_else(|| numeric(text)).unwrap_or_else(|| Kind::String(text.to_owned()))
+    word.or_else(|| numeric(text))
+        .unwrap_or_else(|| Kind::String(text.to_owned()))
 }
 
 /// Numbers begin with a digit, a sign or a dot.
@@ -27,7 +32,11 @@ fn numeric(text: &str) -> Option<Kind> {
     if let Some(int) = integer(&plain) {
         return Some(Kind::Int(int));
     }
-    if is_float(&plain) { plain.parse().ok().map(number) } else { None }
+    if is_float(&plain) {
+        plain.parse().ok().map(number)
+    } else {
+        None
+    }
 }
 
 /// Go's `ParseInt` with base 0, within what 64 bits hold.
@@ -37,7 +46,12 @@ fn integer(text: &str) -> Option<i128> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let prefix = |radix: &str| digits.get(..2).filter(|start| start.eq_ignore_ascii_case(radix)).map(|_| &digits[2..]);
+    let prefix = |radix: &str| {
+        digits
+            .get(..2)
+            .filter(|start| start.eq_ignore_ascii_case(radix))
+            .map(|_| &digits[2..])
+    };
     let (radix, digits) = if let Some(hex) = prefix("0x") {
         (16, hex)
     } else if let Some(binary) = prefix("0b") {
@@ -54,12 +68,15 @@ fn integer(text: &str) -> Option<i128> {
     }
     let value = i128::from_str_radix(digits, radix).ok()?;
     let value = if negative { -value } else { value };
-    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value).then_some(value)
+    (i128::from(i64::MIN)..=i128::from(u64::MAX))
+        .contains(&value)
+        .then_some(value)
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
 fn is_float(text: &str) -> bool {
-    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     let whole = digits(rest);
     let rest = &rest[whole..];
@@ -68,7 +85,9 @@ fn is_float(text: &str) -> bool {
         None if whole > 0 => rest,
         _ => return false,
     };
-    let Some(exponent) = rest.strip_prefix(['e', 'E']) else { return rest.is_empty() };
+    let Some(exponent) = rest.strip_prefix(['e', 'E']) else {
+        return rest.is_empty();
+    };
     let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
     !exponent.is_empty() && digits(exponent) == exponent.len()
 }

@@ -11,27 +11,46 @@ use crate::Diagnostic;
 
 /// Reads one document. `first_line` is the number of the line before it.
 pub(super) fn document(text: &str, first_line: u32) -> Result<Option<Node>, Vec<Diagnostic>> {
-    let mut builder = Builder { first_line, ..Builder::default() };
+    let mut builder = Builder {
+        first_line,
+        ..Builder::default()
+    };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         match event {
             Ok((event, span)) => builder.take(event, span),
             Err(error) => {
                 let mark = error.marker();
-                builder.fail(mark.line(), mark.col(), format!("not YAML: {}", error.info()));
+                builder.fail(
+                    mark.line(),
+                    mark.col(),
+                    format!("not YAML: {}", error.info()),
+                );
             }
         }
         if builder.fatal {
             break;
         }
     }
-    if builder.problems.is_empty() { Ok(builder.root) } else { Err(builder.problems) }
+    if builder.problems.is_empty() {
+        Ok(builder.root)
+    } else {
+        Err(builder.problems)
+    }
 }
 
 /// A collection that is being read.
 enum Open {
-    List { node: Node, anchor: usize },
-    Map { map: Entries, anchor: usize, key: Option<(Key, bool)>, merges: Vec<Node> },
+    List {
+        node: Node,
+        anchor: usize,
+    },
+    Map {
+        map: Entries,
+        anchor: usize,
+        key: Option<(Key, bool)>,
+        merges: Vec<Node>,
+    },
 }
 
 /// A mapping that is being read.
@@ -75,12 +94,14 @@ impl Builder {
     /// A problem at a marker of the parser: line from 1, column from 0, within this document.
     fn problem(&mut self, line: usize, column: usize, message: impl Into<String>) {
         let diagnostic = Diagnostic::error("", message);
-        self.problems.push(diagnostic.at(line + self.first_line as usize, column + 1));
+        self.problems
+            .push(diagnostic.at(line + self.first_line as usize, column + 1));
     }
 
     /// A problem at the place of a node.
     fn problem_at(&mut self, line: u32, column: u32, message: impl Into<String>) {
-        self.problems.push(Diagnostic::error("", message).at(line as usize, column as usize));
+        self.problems
+            .push(Diagnostic::error("", message).at(line as usize, column as usize));
         if self.problems.len() >= MAX_PROBLEMS {
             self.fatal = true;
         }
@@ -89,7 +110,9 @@ impl Builder {
     fn node(&self, kind: Kind, span: Span) -> Node {
         Node {
             kind,
-            line: u32::try_from(span.start.line()).unwrap_or(u32::MAX).saturating_add(self.first_line),
+            line: u32::try_from(span.start.line())
+                .unwrap_or(u32::MAX)
+                .saturating_add(self.first_line),
             column: u32::try_from(span.start.col() + 1).unwrap_or(u32::MAX),
             source: None,
         }
@@ -99,7 +122,11 @@ impl Builder {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
             Event::DocumentStart(_) if self.root.is_some() => {
-                self.fail(span.start.line(), span.start.col(), "a second document begins here without a line \"---\"");
+                self.fail(
+                    span.start.line(),
+                    span.start.col(),
+                    "a second document begins here without a line \"---\"",
+                );
             }
             Event::DocumentStart(_) => {}
             Event::Scalar(text, style, anchor, tag) => {
@@ -108,7 +135,11 @@ impl Builder {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 Some((node, size)) => self.finish(node, 0, size),
-                None => self.fail(span.start.line(), span.start.col(), "this alias stands inside the value it names"),
+                None => self.fail(
+                    span.start.line(),
+                    span.start.col(),
+                    "this alias stands inside the value it names",
+                ),
             },
             Event::SequenceStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), &["seq"], span);
@@ -117,8 +148,19 @@ impl Builder {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), &["map"], span);
-                let map = Entries { node: self.node(Kind::Map(Vec::new()), span), seen: HashMap::new() };
-                self.open(Open::Map { map, anchor, key: None, merges: Vec::new() }, span);
+                let map = Entries {
+                    node: self.node(Kind::Map(Vec::new()), span),
+                    seen: HashMap::new(),
+                };
+                self.open(
+                    Open::Map {
+                        map,
+                        anchor,
+                        key: None,
+                        merges: Vec::new(),
+                    },
+                    span,
+                );
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
         }
@@ -126,7 +168,11 @@ impl Builder {
 
     fn open(&mut self, open: Open, span: Span) {
         if self.stack.len() >= MAX_DEPTH {
-            self.fail(span.start.line(), span.start.col(), format!("nested more than {MAX_DEPTH} levels deep"));
+            self.fail(
+                span.start.line(),
+                span.start.col(),
+                format!("nested more than {MAX_DEPTH} levels deep"),
+            );
             return;
         }
         self.stack.push(open);
@@ -135,7 +181,12 @@ impl Builder {
     fn close(&mut self) {
         match self.stack.pop() {
             Some(Open::List { node, anchor }) => self.finish(node, anchor, 1),
-            Some(Open::Map { mut map, anchor, merges, .. }) => {
+            Some(Open::Map {
+                mut map,
+                anchor,
+                merges,
+                ..
+            }) => {
                 for merged in merges {
                     self.merge(&mut map, merged);
                 }
@@ -167,7 +218,8 @@ impl Builder {
                 }
             }
             Some(Open::Map { key: None, .. }) => {
-                let merge = matches!(&node.kind, Kind::String(text) if text == "<<") && node.source.is_some();
+                let merge = matches!(&node.kind, Kind::String(text) if text == "<<")
+                    && node.source.is_some();
                 match self.key(node) {
                     Some(text) => {
                         if let Some(Open::Map { key, .. }) = self.stack.last_mut() {
@@ -177,7 +229,9 @@ impl Builder {
                     None => self.fatal = true,
                 }
             }
-            Some(Open::Map { map, key, merges, .. }) => match key.take() {
+            Some(Open::Map {
+                map, key, merges, ..
+            }) => match key.take() {
                 Some((_, true)) => merges.push(node),
                 Some((key, false)) => {
                     let (text, line, column) = (key.text.clone(), key.line, key.column);
@@ -200,10 +254,18 @@ impl Builder {
             _ => None,
         };
         let Some(text) = text else {
-            self.problem_at(node.line, node.column, "a key must be a string, a number or a boolean");
+            self.problem_at(
+                node.line,
+                node.column,
+                "a key must be a string, a number or a boolean",
+            );
             return None;
         };
-        Some(Key { text, line: node.line, column: node.column })
+        Some(Key {
+            text,
+            line: node.line,
+            column: node.column,
+        })
     }
 
     /// `<<: *base` gives what the mapping itself does not have.
@@ -224,7 +286,8 @@ impl Builder {
     }
 
     fn check_tag(&mut self, tag: Option<&Tag>, allowed: &[&str], span: Span) {
-        if let Some(tag) = tag.filter(|tag| !(core(tag) && allowed.contains(&tag.suffix.as_str()))) {
+        if let Some(tag) = tag.filter(|tag| !(core(tag) && allowed.contains(&tag.suffix.as_str())))
+        {
             let message = format!("tag \"{}{}\" means nothing here", tag.handle, tag.suffix);
             self.problem(span.start.line(), span.start.col(), message);
         }
@@ -237,7 +300,11 @@ impl Builder {
             Some(tag) => self.tagged(text, tag, span),
         };
         if matches!(&kind, Kind::Float(float) if !float.is_finite()) {
-            self.problem(span.start.line(), span.start.col(), format!("{text} has no form in JSON"));
+            self.problem(
+                span.start.line(),
+                span.start.col(),
+                format!("{text} has no form in JSON"),
+            );
         }
         let mut node = self.node(kind, span);
         let merge_key = text == "<<" && style == ScalarStyle::Plain;
@@ -262,7 +329,10 @@ impl Builder {
             _ => None,
         };
         kind.unwrap_or_else(|| {
-            let message = format!("tag \"{}{}\" does not fit this value", tag.handle, tag.suffix);
+            let message = format!(
+                "tag \"{}{}\" does not fit this value",
+                tag.handle, tag.suffix
+            );
             self.problem(span.start.line(), span.start.col(), message);
             Kind::Null
         })

@@ -13,35 +13,90 @@ struct Facts {
     columns: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const AGE: (&str, &str, &str) = ("Age", ".metadata.creationTimestamp", "When the object was created");
+const AGE: (&str, &str, &str) = (
+    "Age",
+    ".metadata.creationTimestamp",
+    "When the object was created",
+);
 
 fn facts(kind: &str) -> Facts {
     let (short, columns): (_, &'static [_]) = match kind {
         "VirtualService" => (
             Some("vs"),
             &[
-                ("Gateways", ".spec.gateways", "The names of gateways and sidecars that should apply these routes"),
-                ("Hosts", ".spec.hosts", "The destination hosts to which traffic is being sent"),
+                (
+                    "Gateways",
+                    ".spec.gateways",
+                    "The names of gateways and sidecars that should apply these routes",
+                ),
+                (
+                    "Hosts",
+                    ".spec.hosts",
+                    "The destination hosts to which traffic is being sent",
+                ),
                 AGE,
             ],
         ),
-        "DestinationRule" => (Some("dr"), &[("Host", ".spec.host", "The name of a service from the service registry"), AGE]),
+        "DestinationRule" => (
+            Some("dr"),
+            &[
+                (
+                    "Host",
+                    ".spec.host",
+                    "The name of a service from the service registry",
+                ),
+                AGE,
+            ],
+        ),
         "Gateway" => (Some("gw"), &[]),
         "ServiceEntry" => (
             Some("se"),
             &[
-                ("Hosts", ".spec.hosts", "The hosts associated with the ServiceEntry"),
-                ("Location", ".spec.location", "Whether the service is external to the mesh or part of the mesh"),
-                ("Resolution", ".spec.resolution", "How the hosts are resolved (NONE, STATIC or DNS)"),
+                (
+                    "Hosts",
+                    ".spec.hosts",
+                    "The hosts associated with the ServiceEntry",
+                ),
+                (
+                    "Location",
+                    ".spec.location",
+                    "Whether the service is external to the mesh or part of the mesh",
+                ),
+                (
+                    "Resolution",
+                    ".spec.resolution",
+                    "How the hosts are resolved (NONE, STATIC or DNS)",
+                ),
                 AGE,
             ],
         ),
-        "WorkloadEntry" => (Some("we"), &[AGE, ("Address", ".spec.address", "Address associated with the network endpoint.")]),
+        "WorkloadEntry" => (
+            Some("we"),
+            &[
+                AGE,
+                (
+                    "Address",
+                    ".spec.address",
+                    "Address associated with the network endpoint.",
+                ),
+            ],
+        ),
         "WorkloadGroup" => (Some("wg"), &[AGE]),
-        "AuthorizationPolicy" => (Some("ap"), &[("Action", ".spec.action", "The operation to take."), AGE]),
-        "PeerAuthentication" => {
-            (Some("pa"), &[("Mode", ".spec.mtls.mode", "Defines the mTLS mode used for peer authentication."), AGE])
-        }
+        "AuthorizationPolicy" => (
+            Some("ap"),
+            &[("Action", ".spec.action", "The operation to take."), AGE],
+        ),
+        "PeerAuthentication" => (
+            Some("pa"),
+            &[
+                (
+                    "Mode",
+                    ".spec.mtls.mode",
+                    "Defines the mTLS mode used for peer authentication.",
+                ),
+                AGE,
+            ],
+        ),
         "RequestAuthentication" => (Some("ra"), &[]),
         "Telemetry" => (Some("telemetry"), &[AGE]),
         "WasmPlugin" | "TrafficExtension" => (None, &[AGE]),
@@ -54,7 +109,11 @@ fn facts(kind: &str) -> Facts {
 /// the admission webhook, which names what is not served.
 #[must_use]
 pub fn crds() -> Vec<Value> {
-    kinds::ISTIO.iter().chain(kinds::ISTIO_REFUSED).map(definition).collect()
+    kinds::ISTIO
+        .iter()
+        .chain(kinds::ISTIO_REFUSED)
+        .map(definition)
+        .collect()
 }
 
 fn definition(ty: &ResourceType) -> Value {
@@ -110,7 +169,9 @@ fn column((name, path, description): &(&str, &str, &str)) -> Value {
 }
 
 fn schema(ty: &ResourceType) -> Value {
-    let refused = kinds::ISTIO_REFUSED.iter().any(|refused| refused.kind == ty.kind);
+    let refused = kinds::ISTIO_REFUSED
+        .iter()
+        .any(|refused| refused.kind == ty.kind);
     let spec = match tree(ty).and_then(|tree| tree.field("spec")) {
         Some(spec) if !refused => openapi(spec),
         _ => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),

@@ -24,7 +24,11 @@ pub enum Tree {
     Any,
     Bool,
     /// An integer within bounds, with OpenAPI's name of its format if it has one.
-    Int { min: i128, max: i128, format: Option<&'static str> },
+    Int {
+        min: i128,
+        max: i128,
+        format: Option<&'static str>,
+    },
     Number,
     String,
     /// `5s`, `250ms`.
@@ -37,7 +41,10 @@ pub enum Tree {
     Choice(&'static [&'static str]),
     List(Box<Tree>),
     Map(Box<Tree>),
-    Message { name: &'static str, fields: Vec<(&'static str, Tree)> },
+    Message {
+        name: &'static str,
+        fields: Vec<(&'static str, Tree)>,
+    },
 }
 
 impl Tree {
@@ -51,7 +58,10 @@ impl Tree {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Message { fields, .. } => fields.iter().find(|(field, _)| *field == name).map(|(_, tree)| tree),
+            Self::Message { fields, .. } => fields
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map(|(_, tree)| tree),
             _ => None,
         }
     }
@@ -70,7 +80,11 @@ impl Tree {
             Self::Map(value) => value.search(wanted, &format!("{path}.*"), places),
             Self::Message { fields, .. } => {
                 for (name, tree) in fields {
-                    let below = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
+                    let below = if path.is_empty() {
+                        (*name).to_owned()
+                    } else {
+                        format!("{path}.{name}")
+                    };
                     if *name == wanted {
                         places.push(below.clone());
                     }
@@ -92,12 +106,22 @@ impl Visit for TreeOf {
     }
 }
 
+/// By group and kind; each traced when it is first asked for.
+type Trees = HashMap<(&'static str, &'static str), OnceLock<Option<Tree>>>;
+
 /// The tree of a kind's whole object. `None` for kinds whose fields we do not know.
 #[must_use]
 pub fn tree(ty: &ResourceType) -> Option<&'static Tree> {
-    static TREES: LazyLock<HashMap<(&str, &str), OnceLock<Option<Tree>>>> =
-        LazyLock::new(|| kinds::ALL.iter().map(|ty| ((ty.group, ty.kind), OnceLock::new())).collect());
-    TREES.get(&(ty.group, ty.kind))?.get_or_init(|| with_type(ty, TreeOf)).as_ref()
+    static TREES: LazyLock<Trees> = LazyLock::new(|| {
+        kinds::ALL
+            .iter()
+            .map(|ty| ((ty.group, ty.kind), OnceLock::new()))
+            .collect()
+    });
+    TREES
+        .get(&(ty.group, ty.kind))?
+        .get_or_init(|| with_type(ty, TreeOf))
+        .as_ref()
 }
 
 /// The paths of all fields in `object` that its kind does not have: what `fieldValidation=Strict` refuses
@@ -106,30 +130,34 @@ pub fn tree(ty: &ResourceType) -> Option<&'static Tree> {
 pub fn strict_fields(ty: &ResourceType, object: &Value) -> Vec<String> {
     let mut unknown = Vec::new();
     if let Some(tree) = tree(ty) {
-        strict(tree, object, String::new(), &mut unknown);
+        strict(tree, object, "", &mut unknown);
     }
     unknown
 }
 
-fn strict(tree: &Tree, value: &Value, path: String, unknown: &mut Vec<String>) {
+fn strict(tree: &Tree, value: &Value, path: &str, unknown: &mut Vec<String>) {
     match (tree, value) {
         (Tree::Message { fields, .. }, Value::Object(map)) => {
             for (key, value) in map {
-                let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 match fields.iter().find(|(name, _)| name == key) {
-                    Some((_, tree)) => strict(tree, value, below, unknown),
+                    Some((_, tree)) => strict(tree, value, &below, unknown),
                     None => unknown.push(below),
                 }
             }
         }
         (Tree::List(item), Value::Array(values)) => {
             for (index, value) in values.iter().enumerate() {
-                strict(item, value, format!("{path}[{index}]"), unknown);
+                strict(item, value, &format!("{path}[{index}]"), unknown);
             }
         }
         (Tree::Map(item), Value::Object(map)) => {
             for (key, value) in map {
-                strict(item, value, format!("{path}.{key}"), unknown);
+                strict(item, value, &format!("{path}.{key}"), unknown);
             }
         }
         _ => {}

@@ -10,8 +10,15 @@ pub fn openapi(tree: &Tree) -> Value {
     match tree {
         Tree::Any => json!({"x-kubernetes-preserve-unknown-fields": true}),
         Tree::Bool => json!({"type": "boolean"}),
-        Tree::Int { format: Some(format), .. } => json!({"type": "integer", "format": format}),
-        Tree::Int { min, max, format: None } => {
+        Tree::Int {
+            format: Some(format),
+            ..
+        } => json!({"type": "integer", "format": format}),
+        Tree::Int {
+            min,
+            max,
+            format: None,
+        } => {
             let mut schema = json!({"type": "integer"});
             // What JSON's numbers hold exactly.
             for (name, bound) in [("minimum", *min), ("maximum", *max)] {
@@ -31,8 +38,10 @@ pub fn openapi(tree: &Tree) -> Value {
         Tree::List(item) => json!({"type": "array", "items": openapi(item)}),
         Tree::Map(value) => json!({"type": "object", "additionalProperties": openapi(value)}),
         Tree::Message { fields, .. } => {
-            let properties: Map<String, Value> =
-                fields.iter().map(|(name, tree)| ((*name).to_owned(), openapi(tree))).collect();
+            let properties: Map<String, Value> = fields
+                .iter()
+                .map(|(name, tree)| ((*name).to_owned(), openapi(tree)))
+                .collect();
             json!({"type": "object", "properties": properties})
         }
     }

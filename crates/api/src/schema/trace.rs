@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
+    Visitor,
+};
 
 use super::Tree;
 use crate::duration::DURATION;
@@ -10,7 +13,10 @@ use crate::duration::DURATION;
 pub(super) fn trace<T: DeserializeOwned>() -> Tree {
     let mut tree = Tree::Any;
     // The outcome does not matter: what was asked for has been written down by then.
-    let _ = T::deserialize(Tracer { out: &mut tree, above: None });
+    let _ = T::deserialize(Tracer {
+        out: &mut tree,
+        above: None,
+    });
     tree
 }
 
@@ -139,11 +145,19 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Stop> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
         visitor.visit_unit()
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Stop> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
         match name {
             DURATION => {
                 *self.out = Tree::Duration;
@@ -151,7 +165,9 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
             }
             "Time" | "MicroTime" => {
                 *self.out = Tree::Time;
-                visitor.visit_newtype_struct(IntoDeserializer::<Stop>::into_deserializer("1970-01-01T00:00:00.000000Z"))
+                visitor.visit_newtype_struct(IntoDeserializer::<Stop>::into_deserializer(
+                    "1970-01-01T00:00:00.000000Z",
+                ))
             }
             "Quantity" => {
                 *self.out = Tree::Quantity;
@@ -163,7 +179,10 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         let mut item = Tree::Any;
-        let value = visitor.visit_seq(One { out: Some(&mut item), above: self.above });
+        let value = visitor.visit_seq(One {
+            out: Some(&mut item),
+            above: self.above,
+        });
         *self.out = Tree::List(Box::new(item));
         value
     }
@@ -172,13 +191,21 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value, Stop> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Stop> {
         self.deserialize_seq(visitor)
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Stop> {
         let mut item = Tree::Any;
-        let value = visitor.visit_map(One { out: Some(&mut item), above: self.above });
+        let value = visitor.visit_map(One {
+            out: Some(&mut item),
+            above: self.above,
+        });
         *self.out = Tree::Map(Box::new(item));
         value
     }
@@ -193,9 +220,19 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
             return visitor.visit_map(Nothing);
         }
         let mut traced = Vec::with_capacity(fields.len());
-        let above = Above { name, next: self.above };
-        let value = visitor.visit_map(Fields { names: fields, traced: &mut traced, above: &above });
-        *self.out = Tree::Message { name, fields: traced };
+        let above = Above {
+            name,
+            next: self.above,
+        };
+        let value = visitor.visit_map(Fields {
+            names: fields,
+            traced: &mut traced,
+            above: &above,
+        });
+        *self.out = Tree::Message {
+            name,
+            fields: traced,
+        };
         value
     }
 
@@ -225,7 +262,10 @@ struct Nothing;
 impl<'de> SeqAccess<'de> for Nothing {
     type Error = Stop;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, _: S) -> Result<Option<S::Value>, Stop> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        _: S,
+    ) -> Result<Option<S::Value>, Stop> {
         Ok(None)
     }
 }
@@ -251,9 +291,17 @@ struct One<'a> {
 impl<'de> SeqAccess<'de> for One<'_> {
     type Error = Stop;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Stop> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Stop> {
         match self.out.take() {
-            Some(out) => seed.deserialize(Tracer { out, above: self.above }).map(Some),
+            Some(out) => seed
+                .deserialize(Tracer {
+                    out,
+                    above: self.above,
+                })
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -262,17 +310,27 @@ impl<'de> SeqAccess<'de> for One<'_> {
 impl<'de> MapAccess<'de> for One<'_> {
     type Error = Stop;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Stop> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Stop> {
         if self.out.is_none() {
             return Ok(None);
         }
         let mut key = Tree::Any;
-        seed.deserialize(Tracer { out: &mut key, above: None }).map(Some)
+        seed.deserialize(Tracer {
+            out: &mut key,
+            above: None,
+        })
+        .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
         let out = self.out.take().ok_or(Stop)?;
-        seed.deserialize(Tracer { out, above: self.above })
+        seed.deserialize(Tracer {
+            out,
+            above: self.above,
+        })
     }
 }
 
@@ -286,13 +344,19 @@ struct Fields<'a> {
 impl<'de> MapAccess<'de> for Fields<'_> {
     type Error = Stop;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Stop> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Stop> {
         // Kubernetes' own kinds compare these two with constants that the tracer does not know.
-        while let Some(name @ ("apiVersion" | "kind")) = self.names.get(self.traced.len()).copied() {
+        while let Some(name @ ("apiVersion" | "kind")) = self.names.get(self.traced.len()).copied()
+        {
             self.traced.push((name, Tree::String));
         }
         match self.names.get(self.traced.len()).copied() {
-            Some(name) => seed.deserialize(IntoDeserializer::<Stop>::into_deserializer(name)).map(Some),
+            Some(name) => seed
+                .deserialize(IntoDeserializer::<Stop>::into_deserializer(name))
+                .map(Some),
             None => Ok(None),
         }
     }
@@ -300,7 +364,10 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Stop> {
         let name = self.names.get(self.traced.len()).copied().ok_or(Stop)?;
         let mut tree = Tree::Any;
-        let value = seed.deserialize(Tracer { out: &mut tree, above: Some(self.above) });
+        let value = seed.deserialize(Tracer {
+            out: &mut tree,
+            above: Some(self.above),
+        });
         self.traced.push((name, tree));
         value
     }

@@ -123,8 +123,16 @@ impl Snapshot {
         let mut snapshot = Self::default();
         let mut problems = Vec::new();
         for document in parse::parse_str(text) {
-            problems.extend(document.diagnostics.iter().filter(|found| found.is_error()).cloned());
-            let Some(ty) = document.ty.filter(|_| !document.is_bad()) else { continue };
+            problems.extend(
+                document
+                    .diagnostics
+                    .iter()
+                    .filter(|found| found.is_error())
+                    .cloned(),
+            );
+            let Some(ty) = document.ty.filter(|_| !document.is_bad()) else {
+                continue;
+            };
             if snapshot.apply(ty, &document.value) == Applied::Quarantined {
                 let found = unsupported(ty, &document.value).into_iter();
                 problems.extend(found.map(|found| {
@@ -133,14 +141,20 @@ impl Snapshot {
                 }));
             }
         }
-        let mesh = snapshot.config_maps.get(&ObjectKey::new("istio-system", "istio"));
+        let mesh = snapshot
+            .config_maps
+            .get(&ObjectKey::new("istio-system", "istio"));
         if let Some(text) = mesh.and_then(|map| map.spec.data.as_ref()?.get("mesh").cloned()) {
             match mesh_config(&text) {
                 Ok(mesh) => snapshot.mesh = Arc::new(mesh),
                 Err(found) => problems.extend(found),
             }
         }
-        if problems.is_empty() { Ok(snapshot) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(snapshot)
+        } else {
+            Err(problems)
+        }
     }
 
     /// Forgets an object; says whether it was there, be it in its table or in quarantine.

@@ -114,19 +114,36 @@ content! {
 
 /// Strict: an object of ours that is not understood whole is not used at all. The decoder of
 /// `serde_json` is the fast way; where it fails, ours says why.
-fn custom<T: DeserializeOwned + Rules>(ty: &ResourceType, object: &Value) -> Result<T, Vec<Diagnostic>> {
+fn custom<T: DeserializeOwned + Rules>(
+    ty: &ResourceType,
+    object: &Value,
+) -> Result<T, Vec<Diagnostic>> {
     let empty = Value::Object(Map::new());
-    let spec = object.get("spec").filter(|spec| !spec.is_null()).unwrap_or(&empty);
-    let decoded: T = T::deserialize(spec).or_else(|_| decode_value(spec, Path::Root.key("spec")))?;
+    let spec = object
+        .get("spec")
+        .filter(|spec| !spec.is_null())
+        .unwrap_or(&empty);
+    let decoded: T =
+        T::deserialize(spec).or_else(|_| decode_value(spec, Path::Root.key("spec")))?;
     let metadata = ObjectMeta {
-        name: object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned),
-        namespace: object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned),
+        name: object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        namespace: object
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         ..ObjectMeta::default()
     };
     let mut diagnostics = spec_rules(&decoded, &metadata);
     diagnostics.retain(Diagnostic::is_error);
     diagnostics.extend(unsupported(ty, object));
-    if diagnostics.is_empty() { Ok(decoded) } else { Err(diagnostics) }
+    if diagnostics.is_empty() {
+        Ok(decoded)
+    } else {
+        Err(diagnostics)
+    }
 }
 
 /// Leaves out what changes without meaning anything to the mesh.

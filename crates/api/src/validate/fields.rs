@@ -19,7 +19,9 @@ pub(super) fn is_dns_label(label: &str) -> bool {
     (1..=63).contains(&bytes.len())
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
 }
 
 /// A full domain name without wildcards.
@@ -31,10 +33,17 @@ pub(super) fn fqdn(name: &str) -> Outcome {
 /// A domain name whose first label may be `*` or begin with `*`.
 pub(super) fn wildcard_domain(name: &str) -> Outcome {
     let labels = precheck(name)?;
-    let (first, rest) = labels.split_once('.').map_or((labels, None), |(first, rest)| (first, Some(rest)));
-    let bare = first.strip_prefix("*-").or_else(|| first.strip_prefix('*')).unwrap_or(first);
+    let (first, rest) = labels
+        .split_once('.')
+        .map_or((labels, None), |(first, rest)| (first, Some(rest)));
+    let bare = first
+        .strip_prefix("*-")
+        .or_else(|| first.strip_prefix('*'))
+        .unwrap_or(first);
     if first != "*" && !is_dns_label(bare) {
-        return Err(format!("host {name:?}: {first:?} is neither a DNS label nor a wildcard"));
+        return Err(format!(
+            "host {name:?}: {first:?} is neither a DNS label nor a wildcard"
+        ));
     }
     match rest {
         Some(rest) => labels_are_dns(name, rest.split('.')),
@@ -52,7 +61,10 @@ fn precheck(name: &str) -> Result<&str, String> {
         return Err("the host is empty".into());
     }
     if name.len() > 255 {
-        return Err(format!("host {:?}… is longer than 255 characters", name.chars().take(40).collect::<String>()));
+        return Err(format!(
+            "host {:?}… is longer than 255 characters",
+            name.chars().take(40).collect::<String>()
+        ));
     }
     Ok(name.strip_suffix('.').unwrap_or(name))
 }
@@ -66,7 +78,9 @@ fn labels_are_dns<'a>(name: &str, labels: impl Iterator<Item = &'a str>) -> Outc
         last = label;
     }
     if name.contains('.') && last.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(format!("host {name:?}: the top level domain {last:?} is a number"));
+        return Err(format!(
+            "host {name:?}: the top level domain {last:?} is a number"
+        ));
     }
     Ok(())
 }
@@ -77,8 +91,18 @@ pub(super) fn is_ip(text: &str) -> bool {
 
 /// An address or a CIDR block.
 pub(super) fn subnet(text: &str) -> Outcome {
-    let good = if text.contains('/') { text.parse::<ipnet::IpNet>().is_ok() } else { is_ip(text) };
-    if good { Ok(()) } else { Err(format!("{text:?} is neither an IP address nor a CIDR block")) }
+    let good = if text.contains('/') {
+        text.parse::<ipnet::IpNet>().is_ok()
+    } else {
+        is_ip(text)
+    };
+    if good {
+        Ok(())
+    } else {
+        Err(format!(
+            "{text:?} is neither an IP address nor a CIDR block"
+        ))
+    }
 }
 
 /// An absolute path of a socket, or an abstract name with `@`.
@@ -92,12 +116,22 @@ pub(super) fn unix_socket(path: &str) -> Outcome {
 /// Keys and values of labels.
 pub(super) fn labels(report: &mut Report, at: &Path<'_>, labels: &BTreeMap<String, String>) {
     for (key, value) in labels {
-        let (prefix, name) = key.rsplit_once('/').map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
-        if !is_label_text(name) || name.is_empty() || prefix.is_some_and(|prefix| fqdn(prefix).is_err()) {
+        let (prefix, name) = key
+            .rsplit_once('/')
+            .map_or((None, key.as_str()), |(prefix, name)| (Some(prefix), name));
+        if !is_label_text(name)
+            || name.is_empty()
+            || prefix.is_some_and(|prefix| fqdn(prefix).is_err())
+        {
             report.error(&at.key(key), format!("{key:?} is not a label key"));
         }
         if !is_label_text(value) {
-            report.error(&at.key(key), format!("{value:?} is not a label value: at most 63 of letters, digits, '-', '_', '.'"));
+            report.error(
+                &at.key(key),
+                format!(
+                    "{value:?} is not a label value: at most 63 of letters, digits, '-', '_', '.'"
+                ),
+            );
         }
     }
 }
@@ -108,22 +142,44 @@ fn is_label_text(text: &str) -> bool {
     bytes.len() <= 63
         && edge(bytes.first())
         && edge(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-pub(super) fn policy_selector(report: &mut Report, at: &Path<'_>, selector: Option<&PolicySelector>) {
-    let Some(PolicySelector { match_labels }) = selector else { return };
-    selector_labels(report, &at.key("selector"), "matchLabels", match_labels);
+pub(super) fn policy_selector(
+    report: &mut Report,
+    at: &Path<'_>,
+    selector: Option<&PolicySelector>,
+) {
+    let Some(PolicySelector { match_labels }) = selector else {
+        return;
+    };
+    selector_labels(report, at, "matchLabels", match_labels);
 }
 
-pub(super) fn workload_selector(report: &mut Report, at: &Path<'_>, selector: Option<&WorkloadSelector>) {
-    let Some(WorkloadSelector { labels }) = selector else { return };
+pub(super) fn workload_selector(
+    report: &mut Report,
+    at: &Path<'_>,
+    selector: Option<&WorkloadSelector>,
+) {
+    let Some(WorkloadSelector { labels }) = selector else {
+        return;
+    };
     selector_labels(report, &at.key("workloadSelector"), "labels", labels);
 }
 
-fn selector_labels(report: &mut Report, at: &Path<'_>, field: &str, labels: &BTreeMap<String, String>) {
+fn selector_labels(
+    report: &mut Report,
+    at: &Path<'_>,
+    field: &str,
+    labels: &BTreeMap<String, String>,
+) {
     if labels.is_empty() {
-        report.warning(at, "the selector has no labels: it selects every workload of the namespace");
+        report.warning(
+            at,
+            "the selector has no labels: it selects every workload of the namespace",
+        );
     }
     let field = at.key(field);
     for (key, value) in labels {
@@ -131,7 +187,10 @@ fn selector_labels(report: &mut Report, at: &Path<'_>, field: &str, labels: &BTr
             report.error(&field, "a selector's label cannot be empty");
         }
         if key.contains('*') || value.contains('*') {
-            report.error(&field.key(key), format!("\"{key}={value}\": a selector knows no wildcards"));
+            report.error(
+                &field.key(key),
+                format!("\"{key}={value}\": a selector knows no wildcards"),
+            );
         }
     }
 }
@@ -143,7 +202,14 @@ pub(super) fn target_refs(
     one: Option<&PolicyTargetReference>,
     many: &[PolicyTargetReference],
 ) {
-    report.one_of(at, &[("selector", selector), ("targetRef", one.is_some()), ("targetRefs", !many.is_empty())]);
+    report.one_of(
+        at,
+        &[
+            ("selector", selector),
+            ("targetRef", one.is_some()),
+            ("targetRefs", !many.is_empty()),
+        ],
+    );
     if let Some(target) = one {
         target_ref(report, &at.key("targetRef"), target);
     }
@@ -153,16 +219,33 @@ pub(super) fn target_refs(
 }
 
 fn target_ref(report: &mut Report, at: &Path<'_>, target: &PolicyTargetReference) {
-    let PolicyTargetReference { group, kind, name, namespace } = target;
+    let PolicyTargetReference {
+        group,
+        kind,
+        name,
+        namespace,
+    } = target;
     if name.is_empty() {
         report.error(&at.key("name"), "the target has no name");
     }
     if !namespace.is_empty() {
-        report.fix(&at.key("namespace"), "a target of another namespace is not allowed", "remove the field");
+        report.fix(
+            &at.key("namespace"),
+            "a target of another namespace is not allowed",
+            "remove the field",
+        );
     }
-    let known = [("", "Service"), ("core", "Service"), ("networking.istio.io", "ServiceEntry"), ("gateway.networking.k8s.io", "Gateway"), ("gateway.networking.k8s.io", "GatewayClass")];
+    let known = [
+        ("", "Service"),
+        ("core", "Service"),
+        ("networking.istio.io", "ServiceEntry"),
+        ("gateway.networking.k8s.io", "Gateway"),
+        ("gateway.networking.k8s.io", "GatewayClass"),
+    ];
     if !known.contains(&(group.as_str(), kind.as_str())) {
-        let message = format!("a policy cannot attach to {group}/{kind}, only to a Service, a ServiceEntry or a Gateway of the Gateway API");
+        let message = format!(
+            "a policy cannot attach to {group}/{kind}, only to a Service, a ServiceEntry or a Gateway of the Gateway API"
+        );
         report.error(&at.key("kind"), message);
     }
 }
@@ -175,34 +258,59 @@ pub(super) enum Exporter {
     Other,
 }
 
-pub(super) fn export_to(report: &mut Report, at: &Path<'_>, namespace: &str, export_to: &[String], exporter: Exporter) {
+pub(super) fn export_to(
+    report: &mut Report,
+    at: &Path<'_>,
+    namespace: &str,
+    export_to: &[String],
+    exporter: Exporter,
+) {
     let at = at.key("exportTo");
     let mut seen: Vec<&str> = Vec::new();
     for (index, entry) in export_to.iter().enumerate() {
         let item = at.index(index);
         let meaning = if entry == "." { namespace } else { entry };
         if seen.contains(&meaning) {
-            report.error(&item, format!("{entry:?} exports to the same namespace twice"));
+            report.error(
+                &item,
+                format!("{entry:?} exports to the same namespace twice"),
+            );
             continue;
         }
         seen.push(meaning);
         let none = entry == "~" && exporter == Exporter::ServiceEntry;
         if !(none || matches!(entry.as_str(), "." | "*") || is_dns_label(entry)) {
-            report.error(&item, format!("{entry:?} is neither \".\" (this namespace), \"*\" (all) nor a namespace"));
+            report.error(
+                &item,
+                format!("{entry:?} is neither \".\" (this namespace), \"*\" (all) nor a namespace"),
+            );
         }
     }
     for (alone, meaning) in [("*", "all namespaces"), ("~", "none")] {
         if seen.contains(&alone) && seen.len() > 1 {
-            report.fix(&at, format!("{alone:?} means {meaning} and stands beside others"), format!("keep {alone:?} alone"));
+            report.fix(
+                &at,
+                format!("{alone:?} means {meaning} and stands beside others"),
+                format!("keep {alone:?} alone"),
+            );
         }
     }
     if exporter == Exporter::SelectingDestinationRule && !seen.is_empty() && seen != [namespace] {
-        report.fix(&at, "with workloadSelector the rule stays in its namespace", "write exportTo: [\".\"]");
+        report.fix(
+            &at,
+            "with workloadSelector the rule stays in its namespace",
+            "write exportTo: [\".\"]",
+        );
     }
 }
 
 /// Whether one host name of the list covers `name`.
 pub(super) fn covered(name: &str, hosts: &[String]) -> bool {
-    let Ok(name) = Hostname::parse(name) else { return false };
-    hosts.iter().filter_map(|host| Hostname::parse(host).ok()).any(|host| host.covers(&name))
+    let Ok(name) = Hostname::parse(name) else {
+        return false;
+    };
+    hosts
+        .iter()
+        .filter_map(|host| Hostname::parse(host).ok())
+        .any(|host| host.covers(&name))
 }

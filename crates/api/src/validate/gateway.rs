@@ -36,28 +36,56 @@ impl Rules for Gateway {
             report.dns_label(&metadata.key("name"), "gateway name", name);
         }
         if servers.is_empty() {
-            report.fix(&spec, "the Gateway serves nothing", "write at least one server");
+            report.fix(
+                &spec,
+                "the Gateway serves nothing",
+                "write at least one server",
+            );
         }
         let list = spec.key("servers");
         for (index, server) in servers.iter().enumerate() {
             let at = list.index(index);
             check_server(report, &at, server);
-            let name = |server: &Server| server.port.as_ref().map(|port| port.name.clone()).unwrap_or_default();
+            let name = |server: &Server| {
+                server
+                    .port
+                    .as_ref()
+                    .map(|port| port.name.clone())
+                    .unwrap_or_default()
+            };
             let this = name(server);
             if !this.is_empty() && servers[..index].iter().any(|other| name(other) == this) {
-                report.fix(&at.key("port").key("name"), format!("port name {this:?} stands here twice"), "give each server's port its own name");
+                report.fix(
+                    &at.key("port").key("name"),
+                    format!("port name {this:?} stands here twice"),
+                    "give each server's port its own name",
+                );
             }
         }
         for key in selector.keys().filter(|key| key.is_empty()) {
-            report.error(&spec.key("selector").key(key), "a selector's label cannot be empty");
+            report.error(
+                &spec.key("selector").key(key),
+                "a selector's label cannot be empty",
+            );
         }
     }
 }
 
 fn check_server(report: &mut Report, at: &Path<'_>, server: &Server) {
-    let Server { port, bind, hosts, tls, default_endpoint: _, name: _ } = server;
+    let Server {
+        port,
+        bind,
+        hosts,
+        tls,
+        default_endpoint: _,
+        name: _,
+    } = server;
     if hosts.is_empty() {
-        report.fix(&at.key("hosts"), "the server has no hosts", "write hosts: [\"*\"] for all");
+        report.fix(
+            &at.key("hosts"),
+            "the server has no hosts",
+            "write hosts: [\"*\"] for all",
+        );
     }
     let list = at.key("hosts");
     for (index, host) in hosts.iter().enumerate() {
@@ -65,7 +93,11 @@ fn check_server(report: &mut Report, at: &Path<'_>, server: &Server) {
     }
     match port {
         Some(port) => check_port(report, &at.key("port"), port, bind),
-        None => report.fix(at, "the server has no port", "write port with number, name and protocol"),
+        None => report.fix(
+            at,
+            "the server has no port",
+            "write port with number, name and protocol",
+        ),
     }
     match bind.strip_prefix("unix://") {
         Some(path) => report.check(&at.key("bind"), fields::unix_socket(path)),
@@ -77,7 +109,10 @@ fn check_server(report: &mut Report, at: &Path<'_>, server: &Server) {
     if let Some(settings) = tls {
         check_tls(report, &at.key("tls"), settings);
     }
-    if let Some(protocol) = port.as_ref().and_then(|port| Protocol::from_name(&port.protocol)) {
+    if let Some(protocol) = port
+        .as_ref()
+        .and_then(|port| Protocol::from_name(&port.protocol))
+    {
         tls_fits(report, at, protocol, tls.as_ref());
     }
 }
@@ -86,16 +121,28 @@ fn check_server(report: &mut Report, at: &Path<'_>, server: &Server) {
 fn check_host(report: &mut Report, at: &Path<'_>, host: &str) {
     let (namespace, name) = host.split_once('/').unwrap_or(("*", host));
     if !matches!(namespace, "*" | ".") && !fields::is_dns_label(namespace) {
-        report.error(at, format!("{namespace:?} is neither \".\" (this namespace), \"*\" (all) nor a namespace"));
+        report.error(
+            at,
+            format!("{namespace:?} is neither \".\" (this namespace), \"*\" (all) nor a namespace"),
+        );
     }
     report.check(at, fields::wildcard_domain(name));
 }
 
 fn check_port(report: &mut Report, at: &Path<'_>, port: &Port, bind: &str) {
-    let Port { number, protocol, name, target_port } = port;
+    let Port {
+        number,
+        protocol,
+        name,
+        target_port,
+    } = port;
     if Protocol::from_name(protocol).is_none_or(|protocol| protocol == Protocol::Udp) {
         let message = format!("{protocol:?} is no protocol of a gateway");
-        report.fix(&at.key("protocol"), message, "write HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS");
+        report.fix(
+            &at.key("protocol"),
+            message,
+            "write HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS",
+        );
     }
     if bind.starts_with("unix://") {
         if *number != 0 {
@@ -105,34 +152,56 @@ fn check_port(report: &mut Report, at: &Path<'_>, port: &Port, bind: &str) {
         report.port(&at.key("number"), *number);
     }
     if *target_port > 0 {
-        report.error(&at.key("targetPort"), "targetPort has no effect on a Gateway");
+        report.error(
+            &at.key("targetPort"),
+            "targetPort has no effect on a Gateway",
+        );
     }
     if name.is_empty() {
         report.error(&at.key("name"), "the port has no name");
     }
 }
 
-fn tls_fits(report: &mut Report, at: &Path<'_>, protocol: Protocol, tls: Option<&ServerTlsSettings>) {
+fn tls_fits(
+    report: &mut Report,
+    at: &Path<'_>,
+    protocol: Protocol,
+    tls: Option<&ServerTlsSettings>,
+) {
     let field = at.key("tls");
     match tls {
-        None if protocol.is_tls() => report.fix(&field, "an HTTPS or TLS server needs TLS settings", "write tls with mode and credentialName"),
+        None if protocol.is_tls() => report.fix(
+            &field,
+            "an HTTPS or TLS server needs TLS settings",
+            "write tls with mode and credentialName",
+        ),
         Some(settings) if protocol.is_http() => {
             let redirect_only = settings.mode == ServerTlsMode::Passthrough
                 && settings.server_certificate.is_empty()
                 && settings.private_key.is_empty()
                 && settings.ca_certificates.is_empty();
             if !redirect_only {
-                report.fix(&field, "a plain HTTP server has no TLS settings beside httpsRedirect", "write protocol: HTTPS, or remove them");
+                report.fix(
+                    &field,
+                    "a plain HTTP server has no TLS settings beside httpsRedirect",
+                    "write protocol: HTTPS, or remove them",
+                );
             }
         }
         Some(settings) if !protocol.is_tls() => {
             report.error(&field, "only HTTPS and TLS servers have TLS settings");
             if settings.https_redirect {
-                report.warning(&field.key("httpsRedirect"), "httpsRedirect works on HTTP servers only");
+                report.warning(
+                    &field.key("httpsRedirect"),
+                    "httpsRedirect works on HTTP servers only",
+                );
             }
         }
         Some(settings) if settings.https_redirect => {
-            report.warning(&field.key("httpsRedirect"), "httpsRedirect works on HTTP servers only");
+            report.warning(
+                &field.key("httpsRedirect"),
+                "httpsRedirect works on HTTP servers only",
+            );
         }
         _ => {}
     }
@@ -147,47 +216,86 @@ fn check_tls(report: &mut Report, at: &Path<'_>, tls: &ServerTlsSettings) {
         ("credentialName", &tls.credential_name),
     ];
     let by_name = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
-    report.one_of(at, &[("credentialName", !tls.credential_name.is_empty()), ("credentialNames", !tls.credential_names.is_empty())]);
+    report.one_of(
+        at,
+        &[
+            ("credentialName", !tls.credential_name.is_empty()),
+            ("credentialNames", !tls.credential_names.is_empty()),
+        ],
+    );
     match tls.mode {
         ServerTlsMode::IstioMutual => {
             for (field, value) in files.iter().filter(|(_, value)| !value.is_empty()) {
-                report.fix(&at.key(field), format!("ISTIO_MUTUAL uses the mesh's certificates; {field} ({value}) has no place"), "remove it");
+                report.fix(
+                    &at.key(field),
+                    format!(
+                        "ISTIO_MUTUAL uses the mesh's certificates; {field} ({value}) has no place"
+                    ),
+                    "remove it",
+                );
             }
         }
         ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough => {
             for (field, _) in files.iter().filter(|(_, value)| !value.is_empty()) {
-                report.warning(&at.key(field), format!("{} ends no TLS here: {field} is ignored", tls.mode.as_str()));
+                report.warning(
+                    &at.key(field),
+                    format!("{} ends no TLS here: {field} is ignored", tls.mode.as_str()),
+                );
             }
         }
-        ServerTlsMode::Simple if !by_name && tls.tls_certificates.is_empty() => needs(report, at, "SIMPLE", &files[..2]),
-        ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual if !by_name && tls.tls_certificates.is_empty() => {
+        ServerTlsMode::Simple if !by_name && tls.tls_certificates.is_empty() => {
+            needs(report, at, "SIMPLE", &files[..2]);
+        }
+        ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
+            if !by_name && tls.tls_certificates.is_empty() =>
+        {
             needs(report, at, tls.mode.as_str(), &files[..3]);
         }
         _ => {}
     }
     if !tls.ca_crl.is_empty() && (by_name || tls.mode == ServerTlsMode::Simple) {
-        report.error(&at.key("caCrl"), "a revocation list works with certificates from files and MUTUAL only");
+        report.error(
+            &at.key("caCrl"),
+            "a revocation list works with certificates from files and MUTUAL only",
+        );
     }
 }
 
 fn needs(report: &mut Report, at: &Path<'_>, mode: &str, files: &[(&str, &String)]) {
     for (field, _) in files.iter().filter(|(_, value)| value.is_empty()) {
-        report.fix(at, format!("{mode} needs {field}"), "write credentialName: the name of a TLS secret in the gateway's namespace");
+        report.fix(
+            at,
+            format!("{mode} needs {field}"),
+            "write credentialName: the name of a TLS secret in the gateway's namespace",
+        );
     }
 }
 
 fn ciphers(report: &mut Report, at: &Path<'_>, tls: &ServerTlsSettings) {
-    let old = matches!(tls.min_protocol_version, TlsProtocol::V1_0 | TlsProtocol::V1_1);
+    let old = matches!(
+        tls.min_protocol_version,
+        TlsProtocol::V1_0 | TlsProtocol::V1_1
+    );
     if old && tls.cipher_suites.is_empty() {
-        report.warning(&at.key("minProtocolVersion"), "TLS below 1.2 needs cipherSuites: the default ones are newer");
+        report.warning(
+            &at.key("minProtocolVersion"),
+            "TLS below 1.2 needs cipherSuites: the default ones are newer",
+        );
     }
     let list = at.key("cipherSuites");
     for (index, suite) in tls.cipher_suites.iter().enumerate() {
-        let known = CIPHER_SUITES.contains(&suite.as_str()) || matches!(suite.as_str(), "ALL" | "P-256");
+        let known =
+            CIPHER_SUITES.contains(&suite.as_str()) || matches!(suite.as_str(), "ALL" | "P-256");
         if !known {
-            report.warning(&list.index(index), format!("cipher suite {suite:?} is not known and ignored"));
+            report.warning(
+                &list.index(index),
+                format!("cipher suite {suite:?} is not known and ignored"),
+            );
         } else if tls.cipher_suites[..index].contains(suite) {
-            report.warning(&list.index(index), format!("cipher suite {suite:?} stands here twice"));
+            report.warning(
+                &list.index(index),
+                format!("cipher suite {suite:?} stands here twice"),
+            );
         }
     }
 }

@@ -12,7 +12,10 @@ pub(super) fn name(report: &mut Report, at: &Path<'_>, name: &str) {
     if name.is_empty() {
         report.error(at, "a header name cannot be empty");
     } else if !name.bytes().all(legal) {
-        report.error(at, format!("{name:?} is not a header name: letters, digits, '-' and '_'"));
+        report.error(
+            at,
+            format!("{name:?} is not a header name: letters, digits, '-' and '_'"),
+        );
     }
 }
 
@@ -22,14 +25,23 @@ pub(super) fn is_authority(name: &str) -> bool {
 }
 
 pub(super) fn operations(report: &mut Report, at: &Path<'_>, headers: Option<&Headers>) {
-    let Some(Headers { request, response }) = headers else { return };
+    let Some(Headers { request, response }) = headers else {
+        return;
+    };
     let at = at.key("headers");
     one_side(report, &at.key("request"), request.as_ref(), true);
     one_side(report, &at.key("response"), response.as_ref(), false);
 }
 
-fn one_side(report: &mut Report, at: &Path<'_>, operations: Option<&HeaderOperations>, request: bool) {
-    let Some(HeaderOperations { set, add, remove }) = operations else { return };
+fn one_side(
+    report: &mut Report,
+    at: &Path<'_>,
+    operations: Option<&HeaderOperations>,
+    request: bool,
+) {
+    let Some(HeaderOperations { set, add, remove }) = operations else {
+        return;
+    };
     for (field, map) in [("add", add), ("set", set)] {
         let at = at.key(field);
         for (name, value) in map {
@@ -48,15 +60,26 @@ fn changed(report: &mut Report, at: &Path<'_>, name: &str, authority_allowed: bo
         report.error(at, "a header name cannot be empty");
     } else if authority_allowed && is_authority(name) {
     } else if name.eq_ignore_ascii_case("host") {
-        report.fix(at, "the Host header cannot be changed here", "use rewrite.authority");
+        report.fix(
+            at,
+            "the Host header cannot be changed here",
+            "use rewrite.authority",
+        );
     } else if name.starts_with(':') {
         report.error(at, format!("pseudo header {name:?} cannot be changed"));
     }
 }
 
 /// The authority may be rewritten in one place only.
-pub(super) fn authority_once(report: &mut Report, at: &Path<'_>, rewrite: &str, headers: Option<&Headers>) {
-    let Some(request) = headers.and_then(|headers| headers.request.as_ref()) else { return };
+pub(super) fn authority_once(
+    report: &mut Report,
+    at: &Path<'_>,
+    rewrite: &str,
+    headers: Option<&Headers>,
+) {
+    let Some(request) = headers.and_then(|headers| headers.request.as_ref()) else {
+        return;
+    };
     let mut current = rewrite;
     for (field, map) in [("set", &request.set), ("add", &request.add)] {
         for (name, value) in map.iter().filter(|(name, _)| is_authority(name)) {
@@ -65,7 +88,10 @@ pub(super) fn authority_once(report: &mut Report, at: &Path<'_>, rewrite: &str, 
                 continue;
             }
             let headers = at.key("headers");
-            let (request, message) = (headers.key("request"), format!("the authority is set twice: {current:?} and {value:?}"));
+            let (request, message) = (
+                headers.key("request"),
+                format!("the authority is set twice: {current:?} and {value:?}"),
+            );
             report.error(&request.key(field).key(name), message);
         }
     }
@@ -81,7 +107,11 @@ pub(super) fn header_value(report: &mut Report, at: &Path<'_>, value: &str) {
     while let Some(start) = rest.find('%') {
         let tail = &rest[start + 1..];
         let Some(end) = operator_end(tail) else {
-            report.fix(at, "'%' begins a command operator that has no end", "write %% for a percent sign");
+            report.fix(
+                at,
+                "'%' begins a command operator that has no end",
+                "write %% for a percent sign",
+            );
             return;
         };
         rest = &tail[end + 1..];

@@ -40,28 +40,53 @@ fn check(report: &mut Report, config: &MeshConfig) {
         ("proxyHttpPort", config.proxy_http_port),
     ] {
         if !(0..=65535).contains(&port) {
-            report.error(&root.key(field), format!("port {port} is not between 1 and 65535"));
+            report.error(
+                &root.key(field),
+                format!("port {port} is not between 1 and 65535"),
+            );
         }
     }
     report.duration(&root.key("connectTimeout"), config.connect_timeout);
     report.duration(&root.key("dnsRefreshRate"), config.dns_refresh_rate);
-    if config.protocol_detection_timeout.is_some_and(|timeout| !timeout.is_zero()) {
-        report.duration(&root.key("protocolDetectionTimeout"), config.protocol_detection_timeout);
-    }
-    for (field, domain) in std::iter::once(("trustDomain", &config.trust_domain))
-        .chain(config.trust_domain_aliases.iter().map(|alias| ("trustDomainAliases", alias)))
+    if config
+        .protocol_detection_timeout
+        .is_some_and(|timeout| !timeout.is_zero())
     {
+        report.duration(
+            &root.key("protocolDetectionTimeout"),
+            config.protocol_detection_timeout,
+        );
+    }
+    for (field, domain) in std::iter::once(("trustDomain", &config.trust_domain)).chain(
+        config
+            .trust_domain_aliases
+            .iter()
+            .map(|alias| ("trustDomainAliases", alias)),
+    ) {
         if !domain.is_empty() {
-            report.check(&root.key(field), fields::fqdn(domain).map_err(|error| format!("trust domain: {error}")));
+            report.check(
+                &root.key(field),
+                fields::fqdn(domain).map_err(|error| format!("trust domain: {error}")),
+            );
         }
     }
     if !config.root_namespace.is_empty() {
-        report.dns_label(&root.key("rootNamespace"), "namespace", &config.root_namespace);
+        report.dns_label(
+            &root.key("rootNamespace"),
+            "namespace",
+            &config.root_namespace,
+        );
     }
     for (field, list) in [
         ("defaultServiceExportTo", &config.default_service_export_to),
-        ("defaultVirtualServiceExportTo", &config.default_virtual_service_export_to),
-        ("defaultDestinationRuleExportTo", &config.default_destination_rule_export_to),
+        (
+            "defaultVirtualServiceExportTo",
+            &config.default_virtual_service_export_to,
+        ),
+        (
+            "defaultDestinationRuleExportTo",
+            &config.default_destination_rule_export_to,
+        ),
     ] {
         fields::export_to(report, &root.key(field), "", list, Exporter::ServiceEntry);
     }
@@ -88,8 +113,14 @@ fn providers(report: &mut Report, config: &MeshConfig) {
         if provider.name.is_empty() {
             report.error(&at.key("name"), "the provider has no name");
         }
-        if config.extension_providers[..index].iter().any(|other| other.name == provider.name) {
-            report.error(&at.key("name"), format!("provider {:?} stands here twice", provider.name));
+        if config.extension_providers[..index]
+            .iter()
+            .any(|other| other.name == provider.name)
+        {
+            report.error(
+                &at.key("name"),
+                format!("provider {:?} stands here twice", provider.name),
+            );
         }
         let kinds = [
             ("envoyExtAuthzHttp", provider.envoy_ext_authz_http.is_some()),
@@ -102,7 +133,10 @@ fn providers(report: &mut Report, config: &MeshConfig) {
             ("skywalking", provider.skywalking.is_some()),
             ("opentelemetry", provider.opentelemetry.is_some()),
             ("prometheus", provider.prometheus.is_some()),
-            ("envoyFileAccessLog", provider.envoy_file_access_log.is_some()),
+            (
+                "envoyFileAccessLog",
+                provider.envoy_file_access_log.is_some(),
+            ),
             ("envoyHttpAls", provider.envoy_http_als.is_some()),
             ("envoyTcpAls", provider.envoy_tcp_als.is_some()),
             ("envoyOtelAls", provider.envoy_otel_als.is_some()),
@@ -115,11 +149,20 @@ fn providers(report: &mut Report, config: &MeshConfig) {
 }
 
 fn proxy(report: &mut Report, at: &Path<'_>, config: &ProxyConfig) {
-    report.not_negative(&at.key("concurrency"), config.concurrency.unwrap_or_default());
+    report.not_negative(
+        &at.key("concurrency"),
+        config.concurrency.unwrap_or_default(),
+    );
     report.duration(&at.key("drainDuration"), config.drain_duration);
-    for (field, port) in [("proxyAdminPort", config.proxy_admin_port), ("statusPort", config.status_port)] {
+    for (field, port) in [
+        ("proxyAdminPort", config.proxy_admin_port),
+        ("statusPort", config.status_port),
+    ] {
         if !(0..=65535).contains(&port) {
-            report.error(&at.key(field), format!("port {port} is not between 1 and 65535"));
+            report.error(
+                &at.key(field),
+                format!("port {port} is not between 1 and 65535"),
+            );
         }
     }
 }

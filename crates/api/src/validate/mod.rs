@@ -77,7 +77,9 @@ fn istio<T: Rules + DeserializeOwned + Default>(ty: &ResourceType, node: &Node) 
         Ok(object) => {
             let mut report = Report::default();
             report.metadata(&object.metadata);
-            object.spec.check(&mut report, &object.metadata, Path::Root.key("spec"));
+            object
+                .spec
+                .check(&mut report, &object.metadata, Path::Root.key("spec"));
             report.finish()
         }
         Err(diagnostics) => diagnostics,
@@ -94,17 +96,25 @@ impl Visit for Fits<'_> {
     type Out = Vec<Diagnostic>;
 
     fn visit<T: DeserializeOwned>(self) -> Vec<Diagnostic> {
-        decode::<T>(self.node, Path::Root, schema::tree(self.ty)).err().unwrap_or_default()
+        decode::<T>(self.node, Path::Root, schema::tree(self.ty))
+            .err()
+            .unwrap_or_default()
     }
 }
 
 fn named(node: &Node) -> Vec<Diagnostic> {
     let metadata = node.get("metadata");
-    let has = |field| metadata.and_then(|metadata| metadata.get(field)).is_some_and(|name| name.kind != Kind::Null);
+    let has = |field| {
+        metadata
+            .and_then(|metadata| metadata.get(field))
+            .is_some_and(|name| name.kind != Kind::Null)
+    };
     if has("name") || has("generateName") {
         return Vec::new();
     }
-    vec![Diagnostic::error("metadata.name", "the object has no name").suggest("write metadata.name")]
+    vec![
+        Diagnostic::error("metadata.name", "the object has no name").suggest("write metadata.name"),
+    ]
 }
 
 /// Runs the rules on a decoded spec; paths begin at `spec`. For callers that have decoded already.

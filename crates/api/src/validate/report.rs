@@ -26,7 +26,12 @@ impl Report {
     }
 
     /// An error with what to write instead.
-    pub(super) fn fix(&mut self, at: &Path<'_>, message: impl Into<String>, suggestion: impl Into<String>) {
+    pub(super) fn fix(
+        &mut self,
+        at: &Path<'_>,
+        message: impl Into<String>,
+        suggestion: impl Into<String>,
+    ) {
         self.error(at, message).suggestion = Some(suggestion.into());
     }
 
@@ -46,11 +51,18 @@ impl Report {
     /// `istio.io/dry-run` belongs to AuthorizationPolicy alone.
     pub(super) fn metadata(&mut self, metadata: &ObjectMeta) {
         let annotations = metadata.annotations.as_ref();
-        for name in ["istio.io/dry-run", "internal.istio.io/webhook-always-reject"] {
+        for name in [
+            "istio.io/dry-run",
+            "internal.istio.io/webhook-always-reject",
+        ] {
             if annotations.is_some_and(|annotations| annotations.contains_key(name)) {
                 let (metadata, annotations) = (Path::Root.key("metadata"), "annotations");
                 let at = metadata.key(annotations);
-                self.fix(&at.key(name), format!("annotation {name} is not allowed on this kind"), "remove the annotation");
+                self.fix(
+                    &at.key(name),
+                    format!("annotation {name} is not allowed on this kind"),
+                    "remove the annotation",
+                );
             }
         }
     }
@@ -63,7 +75,9 @@ impl Report {
 
     pub(super) fn dns_label(&mut self, at: &Path<'_>, what: &str, name: &str) {
         if !fields::is_dns_label(name) {
-            let message = format!("{what} {name:?} is not a DNS label: letters, digits and '-', at most 63 characters");
+            let message = format!(
+                "{what} {name:?} is not a DNS label: letters, digits and '-', at most 63 characters"
+            );
             self.error(at, message);
         }
     }
@@ -74,7 +88,10 @@ impl Report {
         if duration.as_nanos() < 1_000_000 {
             self.error(at, format!("duration {duration} is shorter than 1ms"));
         } else if duration.subsec_nanos() % 1_000_000 != 0 {
-            self.error(at, format!("duration {duration} is finer than a millisecond"));
+            self.error(
+                at,
+                format!("duration {duration} is finer than a millisecond"),
+            );
         }
     }
 
@@ -92,7 +109,11 @@ impl Report {
 
     /// At most one member of a one-of group.
     pub(super) fn one_of(&mut self, at: &Path<'_>, members: &[(&str, bool)]) -> usize {
-        let set: Vec<&str> = members.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+        let set: Vec<&str> = members
+            .iter()
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| *name)
+            .collect();
         if set.len() > 1 {
             let last = set[set.len() - 1];
             let message = format!("{} cannot stand together", set.join(" and "));

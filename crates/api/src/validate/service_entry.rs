@@ -12,7 +12,13 @@ use crate::path::Path;
 impl Rules for ServiceEntry {
     fn check(&self, report: &mut Report, metadata: &ObjectMeta, spec: Path<'_>) {
         fields::workload_selector(report, &spec, self.workload_selector.as_ref());
-        report.one_of(&spec, &[("workloadSelector", self.workload_selector.is_some()), ("endpoints", !self.endpoints.is_empty())]);
+        report.one_of(
+            &spec,
+            &[
+                ("workloadSelector", self.workload_selector.is_some()),
+                ("endpoints", !self.endpoints.is_empty()),
+            ],
+        );
         hosts(report, &spec.key("hosts"), &self.hosts);
         addresses(report, &spec.key("addresses"), self);
         let list = spec.key("ports");
@@ -27,15 +33,26 @@ impl Rules for ServiceEntry {
                 }
             }
             Resolution::Static => endpoints(report, &spec, self, false),
-            Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns => by_name(report, &spec, self),
+            Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns => {
+                by_name(report, &spec, self);
+            }
         }
         if self.workload_selector.is_some() && self.resolution != Resolution::Static {
-            let message = format!("workloadSelector should not be set with resolution {}", self.resolution.as_str());
+            let message = format!(
+                "workloadSelector should not be set with resolution {}",
+                self.resolution.as_str()
+            );
             report.warning(&spec.key("workloadSelector"), message);
         }
         several_hosts(report, &spec, self);
         let namespace = metadata.namespace.as_deref().unwrap_or("default");
-        fields::export_to(report, &spec, namespace, &self.export_to, Exporter::ServiceEntry);
+        fields::export_to(
+            report,
+            &spec,
+            namespace,
+            &self.export_to,
+            Exporter::ServiceEntry,
+        );
     }
 }
 
@@ -60,34 +77,69 @@ fn addresses(report: &mut Report, at: &Path<'_>, entry: &ServiceEntry) {
     for (index, address) in entry.addresses.iter().enumerate() {
         let at = at.index(index);
         report.check(&at, fields::subnet(address));
-        if address.contains('/') && !matches!(entry.resolution, Resolution::None | Resolution::Static) {
-            report.error(&at, format!("a CIDR block is not allowed with resolution {}", entry.resolution.as_str()));
+        if address.contains('/')
+            && !matches!(entry.resolution, Resolution::None | Resolution::Static)
+        {
+            report.error(
+                &at,
+                format!(
+                    "a CIDR block is not allowed with resolution {}",
+                    entry.resolution.as_str()
+                ),
+            );
         }
     }
 }
 
-fn check_port(report: &mut Report, at: &Path<'_>, port: &ServicePort, earlier: &[ServicePort], entry: &ServiceEntry) {
-    let ServicePort { number, protocol, name, target_port } = port;
+fn check_port(
+    report: &mut Report,
+    at: &Path<'_>,
+    port: &ServicePort,
+    earlier: &[ServicePort],
+    entry: &ServiceEntry,
+) {
+    let ServicePort {
+        number,
+        protocol,
+        name,
+        target_port,
+    } = port;
     report.port(&at.key("number"), *number);
     report.dns_label(&at.key("name"), "port name", name);
     if earlier.iter().any(|other| other.name == *name) {
-        report.error(&at.key("name"), format!("port name {name:?} stands here twice"));
+        report.error(
+            &at.key("name"),
+            format!("port name {name:?} stands here twice"),
+        );
     }
     if earlier.iter().any(|other| other.number == *number) {
-        report.error(&at.key("number"), format!("port {number} stands here twice"));
+        report.error(
+            &at.key("number"),
+            format!("port {number} stands here twice"),
+        );
     }
     if !protocol.is_empty() && Protocol::from_name(protocol).is_none() {
-        report.fix(&at.key("protocol"), format!("{protocol:?} is no protocol"), "write HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS");
+        report.fix(
+            &at.key("protocol"),
+            format!("{protocol:?} is no protocol"),
+            "write HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS",
+        );
     }
     if *target_port != 0 {
         report.port(&at.key("targetPort"), *target_port);
         if entry.resolution == Resolution::None {
-            report.warning(&at.key("targetPort"), "targetPort has no effect with resolution NONE");
+            report.warning(
+                &at.key("targetPort"),
+                "targetPort has no effect with resolution NONE",
+            );
         }
     }
     let plain = protocol.is_empty() || protocol.eq_ignore_ascii_case("TCP");
     if entry.addresses.is_empty() && plain {
-        report.warning(at, "a TCP port without spec.addresses takes all traffic of its port number");
+        report.warning(
+            at,
+            "a TCP port without spec.addresses takes all traffic of its port number",
+        );
     }
 }
 
@@ -98,8 +150,22 @@ fn endpoints(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry, names_a
     }
 }
 
-fn check_endpoint(report: &mut Report, at: &Path<'_>, endpoint: &WorkloadEntry, entry: &ServiceEntry, names_allowed: bool) {
-    let WorkloadEntry { address, ports, labels, network, locality: _, weight: _, service_account: _ } = endpoint;
+fn check_endpoint(
+    report: &mut Report,
+    at: &Path<'_>,
+    endpoint: &WorkloadEntry,
+    entry: &ServiceEntry,
+    names_allowed: bool,
+) {
+    let WorkloadEntry {
+        address,
+        ports,
+        labels,
+        network,
+        locality: _,
+        weight: _,
+        service_account: _,
+    } = endpoint;
     let field = at.key("address");
     if let Some(path) = address.strip_prefix("unix://") {
         report.check(&field, fields::unix_socket(path));
@@ -107,22 +173,35 @@ fn check_endpoint(report: &mut Report, at: &Path<'_>, endpoint: &WorkloadEntry, 
             report.error(&at.key("ports"), "a UNIX socket has no ports");
         }
         if entry.ports.len() != 1 {
-            report.error(&field, "a UNIX socket serves exactly one port of the ServiceEntry");
+            report.error(
+                &field,
+                "a UNIX socket serves exactly one port of the ServiceEntry",
+            );
         }
     } else if address.is_empty() {
         if network.is_empty() {
             report.error(&field, "the endpoint has no address");
         } else {
-            report.warning(&field, format!("the endpoint has no address; network {network:?} must have a gateway"));
+            report.warning(
+                &field,
+                format!("the endpoint has no address; network {network:?} must have a gateway"),
+            );
         }
     } else if !(fields::is_ip(address) || names_allowed && fields::fqdn(address).is_ok()) {
         let message = format!("{address:?} is not an IP address");
-        report.fix(&field, message, "write an address, or resolution: DNS for names");
+        report.fix(
+            &field,
+            message,
+            "write an address, or resolution: DNS for names",
+        );
     }
     let list = at.key("ports");
     for (name, port) in ports {
         if !entry.ports.iter().any(|known| known.name == *name) {
-            report.error(&list.key(name), format!("the ServiceEntry has no port named {name:?}"));
+            report.error(
+                &list.key(name),
+                format!("the ServiceEntry has no port named {name:?}"),
+            );
         }
         report.port(&list.key(name), *port);
     }
@@ -133,12 +212,23 @@ fn by_name(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry) {
     let mode = entry.resolution.as_str();
     if entry.endpoints.is_empty() && entry.resolution != Resolution::DynamicDns {
         let list = spec.key("hosts");
-        for (index, host) in entry.hosts.iter().enumerate().filter(|(_, host)| fields::fqdn(host).is_err()) {
-            report.error(&list.index(index), format!("{host:?} cannot be resolved: {mode} without endpoints needs full names"));
+        for (index, host) in entry
+            .hosts
+            .iter()
+            .enumerate()
+            .filter(|(_, host)| fields::fqdn(host).is_err())
+        {
+            report.error(
+                &list.index(index),
+                format!("{host:?} cannot be resolved: {mode} without endpoints needs full names"),
+            );
         }
     }
     if entry.resolution == Resolution::DnsRoundRobin && entry.endpoints.len() > 1 {
-        report.error(&spec.key("endpoints"), format!("{mode} takes one endpoint at most"));
+        report.error(
+            &spec.key("endpoints"),
+            format!("{mode} takes one endpoint at most"),
+        );
     }
     endpoints(report, spec, entry, true);
 }
@@ -150,7 +240,8 @@ fn several_hosts(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry) {
     }
     let list = spec.key("ports");
     for (index, port) in entry.ports.iter().enumerate() {
-        let told_apart = Protocol::from_name(&port.protocol).is_some_and(|protocol| protocol.is_http() || protocol.is_tls());
+        let told_apart = Protocol::from_name(&port.protocol)
+            .is_some_and(|protocol| protocol.is_http() || protocol.is_tls());
         if !told_apart {
             report.error(&list.index(index), "several hosts share a port that is neither HTTP nor TLS: they cannot be told apart");
             return;

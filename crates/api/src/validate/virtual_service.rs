@@ -7,7 +7,10 @@ use super::fields::{self, Exporter};
 use super::http_route;
 use super::report::Report;
 use super::shadow;
-use crate::istio::{Destination, L4MatchAttributes, RouteDestination, TcpRoute, TlsMatchAttributes, TlsRoute, VirtualService};
+use crate::istio::{
+    Destination, L4MatchAttributes, RouteDestination, TcpRoute, TlsMatchAttributes, TlsRoute,
+    VirtualService,
+};
 use crate::path::Path;
 
 /// Stands for all sidecars in a list of gateways.
@@ -15,7 +18,14 @@ const MESH: &str = "mesh";
 
 impl Rules for VirtualService {
     fn check(&self, report: &mut Report, metadata: &ObjectMeta, spec: Path<'_>) {
-        let Self { hosts, gateways, http, tls, tcp, export_to } = self;
+        let Self {
+            hosts,
+            gateways,
+            http,
+            tls,
+            tcp,
+            export_to,
+        } = self;
         let delegate = hosts.is_empty();
         if delegate {
             delegated(report, &spec, self);
@@ -23,7 +33,11 @@ impl Rules for VirtualService {
         gateway_names(report, &spec.key("gateways"), gateways);
         check_hosts(report, &spec.key("hosts"), hosts, gateways);
         if http.is_empty() && tls.is_empty() && tcp.is_empty() {
-            report.fix(&spec, "the VirtualService has no routes", "write http, tls or tcp");
+            report.fix(
+                &spec,
+                "the VirtualService has no routes",
+                "write http, tls or tcp",
+            );
         }
         let at = spec.key("http");
         for (index, route) in http.iter().enumerate() {
@@ -46,14 +60,27 @@ impl Rules for VirtualService {
 /// Without hosts it is the target of another one's `delegate`.
 fn delegated(report: &mut Report, spec: &Path<'_>, service: &VirtualService) {
     if service.http.is_empty() {
-        report.fix(&spec.key("hosts"), "the VirtualService has no hosts", "name the hosts that it routes");
+        report.fix(
+            &spec.key("hosts"),
+            "the VirtualService has no hosts",
+            "name the hosts that it routes",
+        );
     }
     if !service.gateways.is_empty() {
-        report.error(&spec.key("gateways"), "a delegate (a VirtualService without hosts) has no gateways of its own");
+        report.error(
+            &spec.key("gateways"),
+            "a delegate (a VirtualService without hosts) has no gateways of its own",
+        );
     }
-    for (field, set) in [("tcp", !service.tcp.is_empty()), ("tls", !service.tls.is_empty())] {
+    for (field, set) in [
+        ("tcp", !service.tcp.is_empty()),
+        ("tls", !service.tls.is_empty()),
+    ] {
         if set {
-            report.error(&spec.key(field), format!("a delegate (a VirtualService without hosts) has no {field} routes"));
+            report.error(
+                &spec.key(field),
+                format!("a delegate (a VirtualService without hosts) has no {field} routes"),
+            );
         }
     }
 }
@@ -65,8 +92,13 @@ fn check_hosts(report: &mut Report, at: &Path<'_>, hosts: &[String], gateways: &
         if hosts[..index].contains(host) {
             report.error(&item, format!("host {host:?} stands here twice"));
         } else if host == "*" && mesh {
-            let message = "host \"*\" is not allowed for sidecars: it would take all traffic of the mesh";
-            report.fix(&item, message, "name the hosts, or name a gateway in spec.gateways");
+            let message =
+                "host \"*\" is not allowed for sidecars: it would take all traffic of the mesh";
+            report.fix(
+                &item,
+                message,
+                "name the hosts, or name a gateway in spec.gateways",
+            );
         } else if !fields::is_ip(host) {
             report.check(&item, fields::wildcard_domain(host));
         }
@@ -83,11 +115,16 @@ pub(super) fn gateway_names(report: &mut Report, at: &Path<'_>, names: &[String]
                 report.dns_label(&item, "gateway name", name);
             }
             None => {
-                report.check(&item, fields::fqdn(name).map_err(|_| format!("{name:?} is not the name of a gateway")));
+                report.check(
+                    &item,
+                    fields::fqdn(name)
+                        .map_err(|_| format!("{name:?} is not the name of a gateway")),
+                );
                 let mut parts = name.split('.');
                 if let (Some(gateway), Some(namespace)) = (parts.next(), parts.next()) {
                     let message = format!("{name:?} is the old form of a gateway's name");
-                    report.warning(&item, message).suggestion = Some(format!("write {namespace}/{gateway}"));
+                    report.warning(&item, message).suggestion =
+                        Some(format!("write {namespace}/{gateway}"));
                 }
             }
         }
@@ -97,7 +134,11 @@ pub(super) fn gateway_names(report: &mut Report, at: &Path<'_>, names: &[String]
 fn tls_route(report: &mut Report, at: &Path<'_>, route: &TlsRoute, hosts: &[String]) {
     let TlsRoute { r#match, route } = route;
     if r#match.is_empty() {
-        report.fix(&at.key("match"), "a TLS route needs a match", "write match with sniHosts");
+        report.fix(
+            &at.key("match"),
+            "a TLS route needs a match",
+            "write match with sniHosts",
+        );
     }
     for (index, attributes) in r#match.iter().enumerate() {
         tls_match(report, &at.key("match").index(index), attributes, hosts);
@@ -105,10 +146,25 @@ fn tls_route(report: &mut Report, at: &Path<'_>, route: &TlsRoute, hosts: &[Stri
     destinations(report, at, "TLS", route);
 }
 
-fn tls_match(report: &mut Report, at: &Path<'_>, attributes: &TlsMatchAttributes, hosts: &[String]) {
-    let TlsMatchAttributes { sni_hosts, destination_subnets, port, source_labels, gateways, source_namespace: _ } = attributes;
+fn tls_match(
+    report: &mut Report,
+    at: &Path<'_>,
+    attributes: &TlsMatchAttributes,
+    hosts: &[String],
+) {
+    let TlsMatchAttributes {
+        sni_hosts,
+        destination_subnets,
+        port,
+        source_labels,
+        gateways,
+        source_namespace: _,
+    } = attributes;
     if sni_hosts.is_empty() {
-        report.error(&at.key("sniHosts"), "a TLS match needs at least one SNI host");
+        report.error(
+            &at.key("sniHosts"),
+            "a TLS match needs at least one SNI host",
+        );
     }
     for (index, host) in sni_hosts.iter().enumerate() {
         let item = at.key("sniHosts");
@@ -116,7 +172,10 @@ fn tls_match(report: &mut Report, at: &Path<'_>, attributes: &TlsMatchAttributes
         if let Err(message) = fields::wildcard_domain(host) {
             report.error(&item, message);
         } else if !fields::covered(host, hosts) {
-            let message = format!("SNI host {host:?} is none of the VirtualService's hosts ({})", hosts.join(", "));
+            let message = format!(
+                "SNI host {host:?} is none of the VirtualService's hosts ({})",
+                hosts.join(", ")
+            );
             report.fix(&item, message, "add it to spec.hosts");
         }
     }
@@ -130,7 +189,14 @@ fn tcp_route(report: &mut Report, at: &Path<'_>, route: &TcpRoute) {
     for (index, attributes) in r#match.iter().enumerate() {
         let at = at.key("match");
         let at = at.index(index);
-        let L4MatchAttributes { destination_subnets, port, source_subnet, source_labels, gateways, source_namespace: _ } = attributes;
+        let L4MatchAttributes {
+            destination_subnets,
+            port,
+            source_subnet,
+            source_labels,
+            gateways,
+            source_namespace: _,
+        } = attributes;
         layer4(report, &at, destination_subnets, *port);
         if !source_subnet.is_empty() {
             report.check(&at.key("sourceSubnet"), fields::subnet(source_subnet));
@@ -143,7 +209,10 @@ fn tcp_route(report: &mut Report, at: &Path<'_>, route: &TcpRoute) {
 
 fn layer4(report: &mut Report, at: &Path<'_>, subnets: &[String], port: u32) {
     for (index, subnet) in subnets.iter().enumerate() {
-        report.check(&at.key("destinationSubnets").index(index), fields::subnet(subnet));
+        report.check(
+            &at.key("destinationSubnets").index(index),
+            fields::subnet(subnet),
+        );
     }
     if port != 0 {
         report.port(&at.key("port"), port);
@@ -156,7 +225,10 @@ fn destinations(report: &mut Report, at: &Path<'_>, what: &str, routes: &[RouteD
         report.error(&at, format!("a {what} route needs a destination"));
     }
     for (index, route) in routes.iter().enumerate() {
-        let RouteDestination { destination, weight } = route;
+        let RouteDestination {
+            destination,
+            weight,
+        } = route;
         required(report, &at.index(index), destination.as_ref());
         report.not_negative(&at.index(index).key("weight"), *weight);
     }
@@ -164,11 +236,19 @@ fn destinations(report: &mut Report, at: &Path<'_>, what: &str, routes: &[RouteD
 }
 
 /// With several destinations at least one needs a weight.
-pub(super) fn weights(report: &mut Report, at: &Path<'_>, weights: impl ExactSizeIterator<Item = i32>) {
+pub(super) fn weights(
+    report: &mut Report,
+    at: &Path<'_>,
+    weights: impl ExactSizeIterator<Item = i32>,
+) {
     let count = weights.len();
     let total: i64 = weights.map(i64::from).sum();
     if count > 1 && total == 0 {
-        report.fix(at, "no destination has a weight: their sum is 0", "give each a weight, 100 in sum");
+        report.fix(
+            at,
+            "no destination has a weight: their sum is 0",
+            "give each a weight, 100 in sum",
+        );
     }
 }
 
