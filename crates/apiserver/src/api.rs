@@ -27,6 +27,7 @@ pub(crate) struct Api {
     pub(crate) webhooks: crate::admission::webhook::Webhooks,
     pub(crate) kubelets: crate::node::KubeletClient,
     pub(crate) schemas: crate::openapi::Schemas,
+    pub(crate) documents: crate::openapi::Documents,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// A refused request.
 #[derive(Debug, Clone)]
-pub struct ApiError(Box<Inner>);
+pub(crate) struct ApiError(Box<Inner>);
 
 #[derive(Debug, Clone)]
 struct Inner {
@@ -16,37 +16,37 @@ struct Inner {
     retry_after: Option<u32>,
 }
 
-pub type ApiResult<T> = Result<T, ApiError>;
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 /// One wrong field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    pub reason: &'static str,
-    pub message: String,
-    pub field: String,
+pub(crate) struct Cause {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) field: String,
 }
 
 impl Cause {
-    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
         let message = if detail.is_empty() { "Required value".into() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
-    pub fn invalid(field: impl Into<String>, value: &Value, detail: impl std::fmt::Display) -> Self {
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl std::fmt::Display) -> Self {
         let message = format!("Invalid value: {}: {detail}", shown(value));
         Self { reason: "FieldValueInvalid", message, field: field.into() }
     }
 
-    pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
         Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
     }
 
-    pub fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         let message = format!("Duplicate value: {}", shown(value));
         Self { reason: "FieldValueDuplicate", message, field: field.into() }
     }
 
-    pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
         let message = format!("Unsupported value: {}: supported values: {}", shown(value), list.join(", "));
         Self { reason: "FieldValueNotSupported", message, field: field.into() }
@@ -68,7 +68,7 @@ fn shown(value: &Value) -> String {
 }
 
 impl ApiError {
-    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { code, reason, message: message.into(), details: None, retry_after: None }))
     }
 
@@ -77,67 +77,67 @@ impl ApiError {
         self
     }
 
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
 
-    pub fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
-    pub fn forbidden(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
         let what = if name.is_empty() { qualified(group, plural) } else { format!("{} {name:?}", qualified(group, plural)) };
         Self::new(403, "Forbidden", format!("{what} is forbidden: {why}")).with_details(details(group, plural, name))
     }
 
-    pub fn not_found(group: &str, plural: &str, name: &str) -> Self {
+    pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
         Self::new(404, "NotFound", format!("{} {name:?} not found", qualified(group, plural)))
             .with_details(details(group, plural, name))
     }
 
     /// No such path or resource type.
-    pub fn no_route() -> Self {
+    pub(crate) fn no_route() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
     }
 
-    pub fn method_not_allowed(method: &str) -> Self {
+    pub(crate) fn method_not_allowed(method: &str) -> Self {
         let message = format!("{method} is not supported on resources of this kind");
         Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
     }
 
-    pub fn not_acceptable(message: impl Into<String>) -> Self {
+    pub(crate) fn not_acceptable(message: impl Into<String>) -> Self {
         Self::new(406, "NotAcceptable", message)
     }
 
-    pub fn already_exists(group: &str, plural: &str, name: &str) -> Self {
+    pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
         Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", qualified(group, plural)))
             .with_details(details(group, plural, name))
     }
 
-    pub fn conflict(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", qualified(group, plural));
         Self::new(409, "Conflict", message).with_details(details(group, plural, name))
     }
 
-    pub fn modified(group: &str, plural: &str, name: &str) -> Self {
+    pub(crate) fn modified(group: &str, plural: &str, name: &str) -> Self {
         let why = "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(group, plural, name, why)
     }
 
-    pub fn expired(message: impl Into<String>) -> Self {
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
     }
 
-    pub fn too_large() -> Self {
+    pub(crate) fn too_large() -> Self {
         Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
     }
 
-    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+    pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
     /// 422 with every wrong field, as `kubectl` prints them.
-    pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
         let lines: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
         let errors = match lines.as_slice() {
             [one] => one.clone(),
@@ -157,40 +157,40 @@ impl ApiError {
         Self::new(422, "Invalid", format!("{qualified} {name:?} is invalid: {errors}")).with_details(details)
     }
 
-    pub fn too_many_requests(message: impl Into<String>, retry_after: u32) -> Self {
+    pub(crate) fn too_many_requests(message: impl Into<String>, retry_after: u32) -> Self {
         let mut error = Self::new(429, "TooManyRequests", message);
         error.0.retry_after = Some(retry_after);
         error.0.details = Some(json!({"retryAfterSeconds": retry_after}));
         error
     }
 
-    pub fn internal(message: impl std::fmt::Display) -> Self {
+    pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
         let text = message.to_string();
         Self::new(500, "InternalError", format!("Internal error occurred: {text}"))
             .with_details(json!({"causes": [{"message": text}]}))
     }
 
-    pub fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "ServiceUnavailable", message)
     }
 
-    pub fn gateway_timeout(message: impl Into<String>) -> Self {
+    pub(crate) fn gateway_timeout(message: impl Into<String>) -> Self {
         Self::new(504, "Timeout", message)
     }
 
-    pub fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         self.0.code
     }
 
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.0.message
     }
 
-    pub fn retry_after(&self) -> Option<u32> {
+    pub(crate) fn retry_after(&self) -> Option<u32> {
         self.0.retry_after
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.0.message, "reason": self.0.reason, "code": self.0.code,

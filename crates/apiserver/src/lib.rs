@@ -22,7 +22,6 @@ mod server;
 pub mod storage;
 mod table;
 
-pub use error::ApiError;
 pub use options::{Kubeconfig, Options};
 pub use pki::PkiError;
 pub use server::{OpenError, Server};

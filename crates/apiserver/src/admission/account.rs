@@ -53,14 +53,14 @@ impl Api {
         let volume = known.clone().unwrap_or_else(|| format!("{PREFIX}{}", meta::random_suffix()));
         let mut used = false;
         for field in ["initContainers", "containers"] {
-            for container in pod["spec"][field].as_array_mut().into_iter().flatten() {
+            for container in list_mut(&mut pod["spec"], field) {
                 let mounted = container["volumeMounts"].as_array().into_iter().flatten().any(|m| m["mountPath"] == MOUNT);
                 if mounted || !container.is_object() {
                     continue;
                 }
                 used = true;
                 let mount = json!({"name": volume, "mountPath": MOUNT, "readOnly": true});
-                match container["volumeMounts"].as_array_mut() {
+                match container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
                     Some(mounts) => mounts.push(mount),
                     None => container["volumeMounts"] = json!([mount]),
                 }
@@ -68,12 +68,16 @@ impl Api {
         }
         if used && known.is_none() {
             let volume = token_volume(&volume);
-            match pod["spec"]["volumes"].as_array_mut() {
+            match pod["spec"].get_mut("volumes").and_then(Value::as_array_mut) {
                 Some(volumes) => volumes.push(volume),
                 None => pod["spec"]["volumes"] = json!([volume]),
             }
         }
     }
+}
+
+fn list_mut<'a>(object: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
+    object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 fn token_volume(name: &str) -> Value {

@@ -29,10 +29,25 @@ impl Api {
     /// Removes fields that the type does not have, and says so as `fieldValidation` asks.
     pub(crate) fn clean(&self, call: &Call, object: &mut Value) -> ApiResult<()> {
         let unknown = match call.resource.custom() {
-            Some(version) if version.preserve_unknown => Vec::new(),
-            Some(version) => schema::prune::object(&version.schema, object),
-            None => self.schemas.prune(&call.resource, object),
+            Some(version) => {
+                let mut unknown = self.schemas.prune_metadata(object);
+                if !version.preserve_unknown {
+                    unknown.extend(schema::prune::object(&version.schema, object));
+                }
+                unknown
+            }
+            None => {
+                drop_nulls(object);
+                self.schemas.prune(&call.resource, object)
+            }
         };
+        if call.resource.custom().is_none()
+            && let Some(wrong) = self.schemas.validate(&call.resource, object).first()
+        {
+            let (kind, version) = (&call.resource.kind, &call.resource.version);
+            let message = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}: {}", wrong.field, wrong.message);
+            return Err(ApiError::bad_request(message));
+        }
         if unknown.is_empty() {
             return Ok(());
         }
@@ -85,7 +100,10 @@ impl Api {
     pub(crate) fn default(&self, call: &Call, object: &mut Value) -> ApiResult<()> {
         match call.resource.custom() {
             Some(version) => schema::default::object(&version.schema, object),
-            None => defaults::apply(call.resource.group(), call.resource.plural(), object),
+            None => {
+                defaults::apply(call.resource.group(), call.resource.plural(), object);
+                drop_nulls(object);
+            }
         }
         Ok(())
     }
@@ -104,6 +122,9 @@ impl Api {
 
     pub(crate) fn validate(&self, call: &Call, object: &Value, old: Option<&Value>) -> ApiResult<()> {
         validate::object(call, object, old)?;
+        if call.resource.is("apiextensions.k8s.io", "customresourcedefinitions") && call.subresource.is_empty() && has_rules(&object["spec"]["versions"]) {
+            call.warn("x-kubernetes-validations (CEL) are not evaluated by this server; types, enums, patterns, bounds and required fields are");
+        }
         let causes: Vec<Cause> = match call.resource.custom() {
             Some(version) => schema::validate::object(&version.schema, object),
             None => self.schemas.validate(&call.resource, object),
@@ -121,5 +142,26 @@ impl Api {
     /// Validating admission: the webhooks.
     pub(crate) async fn review(&self, call: &Call, operation: &'static str, object: Option<&Value>, old: Option<&Value>) -> ApiResult<()> {
         self.validate_by_webhooks(call, operation, object.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null), &json!({})).await
+    }
+}
+
+/// Whether a schema carries CEL rules anywhere.
+fn has_rules(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
+        Value::Array(list) => list.iter().any(has_rules),
+        _ => false,
+    }
+}
+
+/// A null field of a built-in type is an absent one, as in Kubernetes' typed decoding.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }

@@ -166,7 +166,7 @@ impl Api {
         let before: Vec<Value> = old.and_then(|old| old["spec"]["ports"].as_array().cloned()).unwrap_or_default();
         let same = |a: &Value, b: &Value| a["port"] == b["port"] && a["protocol"] == b["protocol"];
         let mut own = BTreeSet::new();
-        for (i, port) in spec["ports"].as_array_mut().into_iter().flatten().enumerate() {
+        for (i, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
             let field = format!("spec.ports[{i}].nodePort");
             if !wanted && kind == "ClusterIP" {
                 let kept = before.iter().any(|b| same(b, port) && b["nodePort"] == port["nodePort"]);

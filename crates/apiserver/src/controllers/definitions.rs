@@ -143,7 +143,7 @@ async fn clean_up(api: &Api, name: &str, definition: &Value) -> bool {
     let Some(call) = api.internal_call("apiextensions.k8s.io", "customresourcedefinitions", "patch", "", name) else { return true };
     let change = |current: &Value| {
         let mut next = current.clone();
-        if let Some(list) = next["metadata"]["finalizers"].as_array_mut() {
+        if let Some(list) = next["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
             list.retain(|f| f != CLEANUP);
         }
         Ok(next)

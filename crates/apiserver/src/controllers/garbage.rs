@@ -170,7 +170,7 @@ async fn drop_finalizer(api: &Api, found: &Found, name: &str) -> ApiResult<()> {
     let call = Call::internal(found.resource.clone(), "patch", &found.namespace, &found.name);
     let change = |current: &Value| {
         let mut next = current.clone();
-        if let Some(list) = next["metadata"]["finalizers"].as_array_mut() {
+        if let Some(list) = next["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
             list.retain(|f| f != name);
         }
         Ok(next)

@@ -151,11 +151,6 @@ impl FieldSelector {
     pub(crate) fn matches(&self, object: &Value) -> bool {
         self.0.iter().all(|(field, wanted, equal)| (field_text(object, field) == *wanted) == *equal)
     }
-
-    /// The only name that can match, when there is one.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.0.iter().find(|(field, _, equal)| field == "metadata.name" && *equal).map(|(_, value, _)| value.as_str())
-    }
 }
 
 fn supported(resource: &Resource, field: &str) -> bool {

@@ -161,10 +161,6 @@ impl Crd {
         causes
     }
 
-    pub(crate) fn storage_version(&self) -> &str {
-        self.versions.iter().find(|v| v.storage).map_or("", |v| &v.name)
-    }
-
     /// The served resource types.
     pub(crate) fn resources(&self) -> Vec<Resource> {
         let served = self.versions.iter().filter(|v| v.served);

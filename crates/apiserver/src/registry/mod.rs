@@ -161,15 +161,6 @@ impl Registry {
         self.all().get(&(group.into(), version.into(), plural.into())).cloned()
     }
 
-    /// Any served version of the kind in the group and version, as an ownerReference names it.
-    pub(crate) fn by_kind(&self, api_version: &str, kind: &str) -> Option<Arc<Resource>> {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        let all = self.all();
-        let mut of_kind = all.values().filter(|r| r.group() == group && &*r.kind == kind);
-        let exact = all.values().find(|r| r.group() == group && &*r.kind == kind && &*r.version == version);
-        exact.or_else(|| of_kind.next()).cloned()
-    }
-
     /// One resource per stored type, whichever version comes first.
     pub(crate) fn stored(&self) -> Vec<Arc<Resource>> {
         let mut seen = std::collections::BTreeSet::new();

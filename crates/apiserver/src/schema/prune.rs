@@ -11,6 +11,13 @@ pub(crate) fn object(schema: &Value, object: &mut Value) -> Vec<String> {
     removed
 }
 
+/// As [`object`], for any value at `path`; nothing is implied at its root.
+pub(crate) fn value(schema: &Value, value: &mut Value, path: &str) -> Vec<String> {
+    let mut removed = Vec::new();
+    prune(schema, value, path, false, &mut removed);
+    removed
+}
+
 fn prune(schema: &Value, value: &mut Value, path: &str, resource: bool, removed: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

@@ -21,6 +21,13 @@ pub(crate) fn object(schema: &Value, object: &Value) -> Vec<Cause> {
     checker.causes
 }
 
+/// As [`object`], for any value at `path`; nothing is implied at its root.
+pub(crate) fn value(schema: &Value, value: &Value, path: &str) -> Vec<Cause> {
+    let mut checker = Checker { causes: Vec::new() };
+    checker.check(schema, value, path, false);
+    checker.causes
+}
+
 struct Checker {
     causes: Vec<Cause>,
 }

@@ -77,6 +77,7 @@ impl Server {
             webhooks: crate::admission::webhook::Webhooks::default(),
             kubelets: crate::node::KubeletClient::new(&pki)?,
             schemas: crate::openapi::Schemas::default(),
+            documents: crate::openapi::Documents::default(),
             registry: Registry::new(),
             open_lists: crate::objects::read::OpenLists::default(),
             stop: tokio::sync::watch::Sender::new(false),

@@ -74,7 +74,7 @@ fn replica_set(object: &mut Value) {
 
 fn template(spec: &mut Value) {
     let Some(template) = object_mut(spec, "template") else { return };
-    set(template, "metadata", json!({"creationTimestamp": null}));
+    set(template, "metadata", json!({}));
     if let Some(spec) = object_mut(template, "spec") {
         pod::spec(spec);
     }

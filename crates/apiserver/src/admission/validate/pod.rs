@@ -22,9 +22,11 @@ pub(super) fn check(checks: &mut Checks, call: &Call, pod: &Value, old: Option<&
 fn unchanged(checks: &mut Checks, old: &Value, new: &Value) {
     let mut allowed = new.clone();
     for field in ["containers", "initContainers"] {
-        let (Some(new), Some(old)) = (allowed[field].as_array_mut(), old[field].as_array()) else { continue };
+        let (Some(new), Some(old)) = (allowed.get_mut(field).and_then(Value::as_array_mut), old[field].as_array()) else { continue };
         for (new, old) in new.iter_mut().zip(old) {
-            new["image"] = old["image"].clone();
+            if let (Some(new), Some(image)) = (new.as_object_mut(), old.get("image")) {
+                new.insert("image".into(), image.clone());
+            }
         }
     }
     for field in ["activeDeadlineSeconds", "tolerations", "ephemeralContainers", "schedulingGates"] {
