@@ -2,6 +2,7 @@
 
 #![allow(dead_code)]
 
+pub mod kubelet;
 pub mod store;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub struct Cluster {
     pub data: tempfile::TempDir,
     pub namespace: Namespace,
     pub node: Option<Node>,
+    pub pki: kubelet::Pki,
     lifeline: Option<std::io::PipeWriter>,
     lifeline_reader: std::os::fd::OwnedFd,
 }
@@ -44,6 +46,7 @@ pub fn cluster<F: Future<Output = ()>>(test: impl FnOnce(Cluster) -> F + Send) {
                     data: tempfile::tempdir().unwrap(),
                     namespace: namespace.clone(),
                     node: None,
+                    pki: kubelet::Pki::new(),
                     lifeline: Some(writer),
                     lifeline_reader: reader.into(),
                 };
@@ -67,6 +70,8 @@ impl Cluster {
         let mut options = Options::new(store, "test-node", self.data.path().into(), shim);
         options.image_map = images;
         options.lifeline = Some(self.lifeline_reader.try_clone().unwrap());
+        options.kubelet_tls = Some(self.pki.server());
+        options.kubelet_listen = "10.244.0.1:10250".parse().unwrap();
         self.node = Some(Node::start(options).await.unwrap());
     }
 
