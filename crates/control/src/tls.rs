@@ -65,14 +65,10 @@ fn served_secret(name: String) -> tls_v3::SdsSecretConfig {
 
 fn validated_by(
     bundle: tls_v3::SdsSecretConfig,
-    names: Vec<matcher_v3::StringMatcher>,
+    names: Vec<tls_v3::SubjectAltNameMatcher>,
 ) -> Option<ValidationContextType> {
-    #[expect(
-        deprecated,
-        reason = "Istio emits the untyped list, which Envoy applies to URIs and DNS names alike"
-    )]
     let default = tls_v3::CertificateValidationContext {
-        match_subject_alt_names: names,
+        match_typed_subject_alt_names: names,
         ..Default::default()
     };
     Some(ValidationContextType::CombinedValidationContext(
@@ -82,6 +78,33 @@ fn validated_by(
             ..Default::default()
         },
     ))
+}
+
+/// A name that a certificate must have. Istio leaves the kind open, in a list that Envoy has deprecated; the form of a
+/// name tells its kind.
+fn alternative_name(name: &String) -> tls_v3::SubjectAltNameMatcher {
+    use tls_v3::subject_alt_name_matcher::SanType;
+    let kind = if name.contains("://") {
+        SanType::Uri
+    } else if name.parse::<std::net::IpAddr>().is_ok() {
+        SanType::IpAddress
+    } else if name.contains('@') {
+        SanType::Email
+    } else {
+        SanType::Dns
+    };
+    typed(kind, exact(name))
+}
+
+fn typed(
+    kind: tls_v3::subject_alt_name_matcher::SanType,
+    matcher: matcher_v3::StringMatcher,
+) -> tls_v3::SubjectAltNameMatcher {
+    tls_v3::SubjectAltNameMatcher {
+        san_type: kind as i32,
+        matcher: Some(matcher),
+        ..Default::default()
+    }
 }
 
 fn server_parameters() -> Option<tls_v3::TlsParameters> {
@@ -109,9 +132,12 @@ pub(crate) fn inbound(
     let names = mesh
         .trust_domains()
         .map(|domain| {
-            pb::string_matcher(matcher_v3::string_matcher::MatchPattern::Prefix(format!(
-                "spiffe://{domain}/"
-            )))
+            let prefix =
+                matcher_v3::string_matcher::MatchPattern::Prefix(format!("spiffe://{domain}/"));
+            typed(
+                tls_v3::subject_alt_name_matcher::SanType::Uri,
+                pb::string_matcher(prefix),
+            )
         })
         .collect();
     let alpn: &[&str] = match (http, metadata_exchange) {
@@ -151,7 +177,7 @@ pub(crate) fn mesh_client(options: &MeshClient<'_>) -> core_v3::TransportSocket 
     if options.http2 {
         alpn.push("h2");
     }
-    let names = options.identities.iter().map(exact).collect();
+    let names = options.identities.iter().map(alternative_name).collect();
     let context = tls_v3::UpstreamTlsContext {
         common_tls_context: Some(tls_v3::CommonTlsContext {
             tls_params: client_parameters(),
@@ -200,7 +226,7 @@ pub(crate) enum ClientSecrets<'a> {
 /// `SIMPLE` and `MUTUAL` of a DestinationRule. Files are read through the agent, under Istio's resource names
 /// (`file-cert:cert~key`, `file-root:ca`, `pkg/security/security.go`), so that they rotate.
 pub(crate) fn external_client(options: &ExternalClient<'_>) -> core_v3::TransportSocket {
-    let names: Vec<_> = options.names.iter().map(exact).collect();
+    let names: Vec<_> = options.names.iter().map(alternative_name).collect();
     let (certificate, bundle) = match options.source {
         ClientSecrets::Files { certificate, ca } => (
             certificate.map(|(cert, key)| local_secret(&format!("file-cert:{cert}~{key}"))),
@@ -266,7 +292,7 @@ pub(crate) fn gateway_server(server: &GatewayServer<'_>) -> core_v3::TransportSo
     let validation = server.verify_client.then(|| {
         validated_by(
             served_secret(credential_ca(server.credential)),
-            server.client_names.iter().map(exact).collect(),
+            server.client_names.iter().map(alternative_name).collect(),
         )
     });
     let params = (server.min_version.is_some()

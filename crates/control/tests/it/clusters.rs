@@ -48,7 +48,7 @@ fn a_workload_that_disables_mutual_tls_is_told_nothing_of_it() {
     let policy = "
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
-metadata: {name: off}
+metadata: {name: disabled}
 spec:
   selector: {matchLabels: {app: reviews}}
   mtls: {mode: DISABLE}
@@ -194,7 +194,7 @@ fn mutual_tls_by_rule_names_the_subset_and_the_identities() {
     let names =
         &tls["common_tls_context"]["combined_validation_context"]["default_validation_context"];
     assert_eq!(
-        names["match_subject_alt_names"][0]["exact"],
+        names["match_typed_subject_alt_names"][0]["matcher"]["exact"],
         "spiffe://cluster.local/ns/default/sa/reviews"
     );
 }

@@ -10,19 +10,29 @@ use base::SpiffeId;
 use control::{InMemory, Planner, PlannerOptions};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use xds::View;
-use xds::envoy::config::core::v3::Node;
+use xds::envoy::config::core::v3::{DataSource, Node, data_source::Specifier};
+use xds::envoy::extensions::transport_sockets::tls::v3::{
+    CertificateValidationContext, Secret, TlsCertificate, secret,
+};
+use xds::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+};
+use xds::envoy::service::secret::v3::secret_discovery_service_server::{
+    SecretDiscoveryService, SecretDiscoveryServiceServer,
+};
 use xds::server::{ConnId, ConnInfo, Event, Planner as Plans, ads_service};
 
-use crate::gateway::{HTTPS, secret};
+use crate::gateway::{HTTPS, secret as tls_secret};
 use crate::support::{CANARY, Mesh, bookinfo, ingress, productpage};
 
 /// Everything that the tests of this crate generate, in one mesh.
 fn everything() -> Mesh {
     bookinfo()
-        .object(secret("cert-a", "istio-system"))
-        .object(secret("cert-b", "istio-system"))
+        .object(tls_secret("cert-a", "istio-system"))
+        .object(tls_secret("cert-b", "istio-system"))
         .yaml(CANARY)
         .yaml(HTTPS)
         .yaml(include_str!("everything.yaml"))
@@ -56,6 +66,90 @@ impl Plans for Recorder {
 
     fn closed(&self, conn: ConnId) {
         self.planner.closed(conn);
+    }
+}
+
+/// The agent beside Envoy: certificate and trust bundle, as soon as they are asked for.
+struct LocalSecrets;
+
+type Secrets = std::pin::Pin<
+    Box<dyn tokio_stream::Stream<Item = Result<DiscoveryResponse, tonic::Status>> + Send>,
+>;
+type DeltaSecrets = std::pin::Pin<
+    Box<dyn tokio_stream::Stream<Item = Result<DeltaDiscoveryResponse, tonic::Status>> + Send>,
+>;
+
+#[async_trait::async_trait]
+impl SecretDiscoveryService for LocalSecrets {
+    type StreamSecretsStream = Secrets;
+    type DeltaSecretsStream = DeltaSecrets;
+
+    async fn stream_secrets(
+        &self,
+        request: tonic::Request<tonic::Streaming<DiscoveryRequest>>,
+    ) -> Result<tonic::Response<Self::StreamSecretsStream>, tonic::Status> {
+        let requests = request.into_inner().filter_map(|request| {
+            let request = request.ok()?;
+            // An answer to an answer.
+            request.response_nonce.is_empty().then(|| {
+                Ok(DiscoveryResponse {
+                    version_info: "1".into(),
+                    resources: request
+                        .resource_names
+                        .iter()
+                        .map(|name| xds::any::pack(&local_secret(name)))
+                        .collect(),
+                    type_url: request.type_url,
+                    nonce: "1".into(),
+                    ..Default::default()
+                })
+            })
+        });
+        Ok(tonic::Response::new(Box::pin(requests)))
+    }
+
+    async fn delta_secrets(
+        &self,
+        _request: tonic::Request<tonic::Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<tonic::Response<Self::DeltaSecretsStream>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not asked for"))
+    }
+
+    async fn fetch_secrets(
+        &self,
+        _request: tonic::Request<DiscoveryRequest>,
+    ) -> Result<tonic::Response<DiscoveryResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("not asked for"))
+    }
+}
+
+fn local_secret(name: &str) -> Secret {
+    let inline = |text: &str| {
+        Some(DataSource {
+            specifier: Some(Specifier::InlineString(text.to_owned())),
+            ..Default::default()
+        })
+    };
+    let authority = testkit::pki::Authority::root("mesh");
+    let content = if name == "default" {
+        let pair = authority.workload(
+            "spiffe://cluster.local/ns/default/sa/x",
+            testkit::pki::Validity::default(),
+        );
+        secret::Type::TlsCertificate(TlsCertificate {
+            certificate_chain: inline(&pair.chain),
+            private_key: inline(&pair.key),
+            ..Default::default()
+        })
+    } else {
+        secret::Type::ValidationContext(CertificateValidationContext {
+            trusted_ca: inline(&authority.pem),
+            ..Default::default()
+        })
+    };
+    Secret {
+        name: name.to_owned(),
+        r#type: Some(content),
     }
 }
 
@@ -167,6 +261,11 @@ async fn accepts_everything(node: Node, account: &str, delta: bool) {
         .add_service(ads_service(recorder, xds::server::AdsOptions::default()))
         .serve_with_incoming(UnixListenerStream::new(listener));
     let server = tokio::spawn(server);
+    let listener = tokio::net::UnixListener::bind(directory.path().join("sds")).expect("a socket");
+    let agent = tonic::transport::Server::builder()
+        .add_service(SecretDiscoveryServiceServer::new(LocalSecrets))
+        .serve_with_incoming(UnixListenerStream::new(listener));
+    let agent = tokio::spawn(agent);
     let envoy = start(&program, directory.path(), &node, delta);
     while !missing.is_empty() {
         let answer = tokio::time::timeout(Duration::from_secs(60), answers.recv()).await;
@@ -194,6 +293,7 @@ async fn accepts_everything(node: Node, account: &str, delta: bool) {
     }
     drop(envoy);
     server.abort();
+    agent.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

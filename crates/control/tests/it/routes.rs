@@ -50,7 +50,7 @@ fn every_condition_has_its_match() {
       authority: {prefix: reviews}
       headers: {x-user: {exact: jason}, x-any: {}}
       withoutHeaders: {x-bot: {}, x-kind: {exact: robot}}
-      queryParams: {v: {exact: '1'}, flag: {regex: '*'}}
+      queryParams: {v: {exact: '1'}, flag: {regex: '.*'}}
       port: 9080
       statPrefix: rich
     - uri: {regex: '/b/[0-9]+'}
@@ -89,6 +89,8 @@ fn every_action_has_its_form() {
     route: [{destination: {host: reviews}}]
     mirror: {host: productpage}
     mirrorPercentage: {value: 12.5}
+  - match: [{uri: {prefix: /mirrors}}]
+    route: [{destination: {host: reviews}}]
     mirrors: [{destination: {host: auto.other.svc.cluster.local}}]
   - match: [{uri: {prefix: /resilience}}]
     timeout: 2s
@@ -107,7 +109,7 @@ fn every_action_has_its_form() {
       allowCredentials: true
     route: [{destination: {host: reviews}}]
   - headers:
-      request: {set: {x-set: a, host: rewritten.example}, add: {x-add: b}, remove: [x-gone, ':path']}
+      request: {set: {x-set: a, host: rewritten.example}, add: {x-add: b}, remove: [x-gone]}
       response: {add: {x-back: c}}
     route: [{destination: {host: reviews}, headers: {response: {remove: [x-inner]}}}]",
     );
