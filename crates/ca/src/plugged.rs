@@ -75,7 +75,7 @@ mod tests {
     }
 
     fn problem(data: &SecretData) -> String {
-        let problem = read(data, now()).err().expect("must be refused");
+        let problem = read(data, now()).expect_err("must be refused");
         assert!(!problem.contains("PRIVATE"), "{problem}");
         problem
     }

@@ -72,6 +72,7 @@ impl Signer {
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn certificate(&self) -> &Certificate {
         &self.certificate
     }

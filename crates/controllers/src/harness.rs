@@ -65,7 +65,7 @@ impl Harness {
         ty: &ResourceType,
         namespace: &str,
         name: &str,
-        status: Value,
+        status: &Value,
     ) {
         let key = ObjectKey::new(namespace, name);
         let patch = Patch::Merge(json!({ "status": status }));
@@ -160,6 +160,6 @@ impl Harness {
                 "lastTransitionTime": since,
             }],
         });
-        self.patch_status(&POD, &at.namespace, &at.name, status);
+        self.patch_status(&POD, &at.namespace, &at.name, &status);
     }
 }

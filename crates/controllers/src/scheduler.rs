@@ -180,7 +180,7 @@ mod tests {
         })
     }
 
-    fn pod(spec: Value) -> Value {
+    fn pod(spec: &Value) -> Value {
         json!({ "metadata": { "namespace": "ns", "name": "p" }, "spec": spec })
     }
 
@@ -194,7 +194,7 @@ mod tests {
     fn a_pod_waits_for_a_ready_node_and_says_so() {
         let mut world = Harness::new();
         world.put(&NODE, node("a", false));
-        world.create(&POD, pod(json!({})));
+        world.create(&POD, pod(&json!({})));
         world.settle(&Scheduler);
         assert_eq!(placed(&world), None);
         let waiting = world.get(&POD, "ns", "p");
@@ -213,7 +213,7 @@ mod tests {
         tainted["spec"] = json!({ "taints": [{ "key": "k", "effect": "NoSchedule" }] });
         world.put(&NODE, tainted);
         let spec = json!({ "nodeSelector": { "disk": "b" } });
-        world.create(&POD, pod(spec));
+        world.create(&POD, pod(&spec));
         world.settle(&Scheduler);
         assert_eq!(placed(&world), None);
         let tolerate = json!({ "spec": { "tolerations": [{ "key": "k", "operator": "Exists" }] } });

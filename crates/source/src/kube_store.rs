@@ -34,6 +34,12 @@ impl KubeStore {
         }))
     }
 
+    /// Over a client that is already made.
+    #[must_use]
+    pub fn from_client(client: Client) -> Self {
+        Self { client }
+    }
+
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Value, StoreError> {
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request))
             .await

@@ -30,12 +30,13 @@ impl Remote {
 
     /// GETs `path` of the API server, which may be one below a service's `proxy`.
     pub async fn get(&self, path: &str) -> Result<String, StoreError> {
-        let request = http::Request::get(path)
-            .body(Vec::new())
-            .map_err(|e| StoreError::Refused {
-                code: 400,
-                message: e.to_string(),
-            })?;
+        let request =
+            http::Request::get(path)
+                .body(Vec::new())
+                .map_err(|e| StoreError::Refused {
+                    code: 400,
+                    message: e.to_string(),
+                })?;
         self.client.request_text(request).await.map_err(store_error)
     }
 
@@ -48,9 +49,9 @@ impl Remote {
     ) -> Result<Pin<Box<dyn PodStream>>, StoreError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let mut forwarder = pods.portforward(pod, &[port]).await.map_err(store_error)?;
-        let stream = forwarder
-            .take_stream(port)
-            .ok_or_else(|| StoreError::Unavailable(format!("{namespace}/{pod}: no stream for port {port}")))?;
+        let stream = forwarder.take_stream(port).ok_or_else(|| {
+            StoreError::Unavailable(format!("{namespace}/{pod}: no stream for port {port}"))
+        })?;
         // The task behind the stream must outlive this call.
         tokio::spawn(async move { forwarder.join().await });
         Ok(Box::pin(stream))

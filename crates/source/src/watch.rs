@@ -218,18 +218,4 @@ impl Backoff {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn back_off_grows_to_three_seconds_and_starts_over() {
-        let mut backoff = Backoff::default();
-        let first = backoff.next();
-        assert!(first <= Duration::from_millis(50) && first >= Duration::from_millis(37));
-        for _ in 0..20 {
-            assert!(backoff.next() <= Duration::from_secs(3));
-        }
-        backoff.reset();
-        assert!(backoff.next() <= Duration::from_millis(50));
-    }
-}
+mod tests;

@@ -27,7 +27,10 @@ pub fn skipped(why: &str) {
     let line = format!("{}: {why}", thread.name().unwrap_or("test"));
     println!("skipped: {line}");
     if let Some(path) = std::env::var_os("FERROMESH_SKIPS") {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
         // A list that cannot be written must not fail the test.
         let _ = file.and_then(|mut file| writeln!(file, "{line}"));
     }

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn strategy(surge: Value, unavailable: Value, replicas: i64) -> Strategy {
+    fn strategy(surge: &Value, unavailable: &Value, replicas: i64) -> Strategy {
         let spec = json!({ "strategy": { "rollingUpdate": {
             "maxSurge": surge, "maxUnavailable": unavailable
         } } });
@@ -179,9 +179,9 @@ mod tests {
         let rolling = |surge, unavailable| Strategy::Rolling { surge, unavailable };
         assert_eq!(Strategy::of(&json!({}), 4), rolling(1, 1));
         assert_eq!(Strategy::of(&json!({}), 1), rolling(1, 0));
-        assert_eq!(strategy(json!("30%"), json!("30%"), 5), rolling(2, 1));
-        assert_eq!(strategy(json!(0), json!(0), 3), rolling(0, 1));
-        assert_eq!(strategy(json!(0), json!(9), 3), rolling(0, 3));
+        assert_eq!(strategy(&json!("30%"), &json!("30%"), 5), rolling(2, 1));
+        assert_eq!(strategy(&json!(0), &json!(0), 3), rolling(0, 1));
+        assert_eq!(strategy(&json!(0), &json!(9), 3), rolling(0, 3));
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
         for replicas in 0..8 {
             for surge in 0..4 {
                 for unavailable in 0..4 {
-                    let strategy = strategy(json!(surge), json!(unavailable), replicas);
+                    let strategy = strategy(&json!(surge), &json!(unavailable), replicas);
                     roll(replicas, strategy);
                 }
             }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn unhealthy_old_pods_make_way_first() {
-        let strategy = strategy(json!(1), json!(0), 3);
+        let strategy = strategy(&json!(1), &json!(0), 3);
         let old = [
             Counts {
                 spec: 2,

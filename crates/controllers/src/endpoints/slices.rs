@@ -108,7 +108,7 @@ fn desired(service: &Value, members: &[Member]) -> BTreeMap<String, Value> {
                 chunks.collect()
             };
             for (index, chunk) in chunks.into_iter().enumerate() {
-                let slice = slice(service, family, &ports, index, chunk);
+                let slice = slice(service, family, &ports, index, &chunk);
                 slices.insert(meta(&slice, "name").to_owned(), slice);
             }
         }
@@ -137,7 +137,7 @@ fn slice(
     family: &str,
     ports: &[EndpointPort],
     index: usize,
-    endpoints: Vec<Value>,
+    endpoints: &[Value],
 ) -> Value {
     let at = key(service);
     let ports: Vec<Value> = ports.iter().map(EndpointPort::json).collect();

@@ -4,7 +4,7 @@ use serde_json::json;
 
 const CONTROLLER: EndpointsOfServices = EndpointsOfServices;
 
-fn service(ports: Value) -> Value {
+fn service(ports: &Value) -> Value {
     json!({
         "metadata": { "namespace": "ns", "name": "web", "labels": { "team": "a" } },
         "spec": { "clusterIP": "10.96.0.9", "selector": { "app": "web" }, "ports": ports },
@@ -30,7 +30,7 @@ fn pod(name: &str, ip: &str, ready: bool) -> Value {
     })
 }
 
-fn world(ports: Value) -> Harness {
+fn world(ports: &Value) -> Harness {
     let mut world = Harness::new();
     world.create(&SERVICE, service(ports));
     world
@@ -59,7 +59,7 @@ fn endpoints(slice: &Value) -> Vec<(String, bool, bool, bool)> {
 
 #[test]
 fn an_empty_service_has_an_empty_slice() {
-    let mut world = world(json!([{ "name": "http", "port": 80, "targetPort": 8080 }]));
+    let mut world = world(&json!([{ "name": "http", "port": 80, "targetPort": 8080 }]));
     world.settle(&CONTROLLER);
     let slices = slices(&world);
     assert_eq!(slices.len(), 1);
@@ -71,7 +71,7 @@ fn an_empty_service_has_an_empty_slice() {
 
 #[test]
 fn readiness_and_termination_show_in_the_conditions() {
-    let mut world = world(json!([{ "name": "http", "port": 80, "targetPort": "http" }]));
+    let mut world = world(&json!([{ "name": "http", "port": 80, "targetPort": "http" }]));
     world.put(&POD, pod("a", "10.0.0.1", true));
     world.put(&POD, pod("b", "10.0.0.2", false));
     world.put(&POD, pod("c", "10.0.0.3", true));
@@ -102,7 +102,7 @@ fn readiness_and_termination_show_in_the_conditions() {
 #[test]
 fn pods_whose_named_ports_differ_stand_in_different_slices() {
     let mut world = world(
-        json!([{ "name": "http", "port": 80, "targetPort": "http", "appProtocol": "http2" }]),
+        &json!([{ "name": "http", "port": 80, "targetPort": "http", "appProtocol": "http2" }]),
     );
     world.put(&POD, pod("a", "10.0.0.1", true));
     let mut other = pod("b", "10.0.0.2", true);
@@ -127,7 +127,7 @@ fn pods_whose_named_ports_differ_stand_in_different_slices() {
 
 #[test]
 fn a_port_of_a_native_sidecar_can_be_a_target() {
-    let mut world = world(json!([{ "name": "m", "port": 1, "targetPort": "side" }]));
+    let mut world = world(&json!([{ "name": "m", "port": 1, "targetPort": "side" }]));
     world.put(&POD, pod("a", "10.0.0.1", true));
     world.settle(&CONTROLLER);
     assert_eq!(slices(&world)[0]["ports"][0]["port"], 15090);
@@ -135,7 +135,7 @@ fn a_port_of_a_native_sidecar_can_be_a_target() {
 
 #[test]
 fn not_ready_addresses_are_published_where_asked() {
-    let mut world = world(json!([{ "port": 80 }]));
+    let mut world = world(&json!([{ "port": 80 }]));
     world.patch(
         &SERVICE,
         "ns",
@@ -175,7 +175,7 @@ fn a_headless_service_without_ports_names_its_pods() {
 
 #[test]
 fn more_than_a_hundred_endpoints_take_more_slices_and_shrink_again() {
-    let mut world = world(json!([{ "port": 80 }]));
+    let mut world = world(&json!([{ "port": 80 }]));
     for n in 0..150 {
         world.put(&POD, pod(&format!("p{n:03}"), &format!("10.0.1.{n}"), true));
     }
@@ -188,7 +188,7 @@ fn more_than_a_hundred_endpoints_take_more_slices_and_shrink_again() {
     assert_eq!(sizes(&world), [50, 100]);
     for n in 0..100 {
         let gone = json!({ "phase": "Succeeded" });
-        world.patch_status(&POD, "ns", &format!("p{n:03}"), gone);
+        world.patch_status(&POD, "ns", &format!("p{n:03}"), &gone);
     }
     world.settle(&CONTROLLER);
     assert_eq!(sizes(&world), [50]);
@@ -196,7 +196,7 @@ fn more_than_a_hundred_endpoints_take_more_slices_and_shrink_again() {
 
 #[test]
 fn a_changed_slice_is_corrected_and_a_deleted_service_leaves_none() {
-    let mut world = world(json!([{ "port": 80 }]));
+    let mut world = world(&json!([{ "port": 80 }]));
     world.put(&POD, pod("a", "10.0.0.1", true));
     world.settle(&CONTROLLER);
     let name = meta(&slices(&world)[0], "name").to_owned();
@@ -229,7 +229,7 @@ fn slices_of_a_service_without_selector_are_left_to_their_owner() {
 
 #[test]
 fn a_heartbeat_of_a_pod_affects_no_service() {
-    let mut world = world(json!([{ "port": 80 }]));
+    let mut world = world(&json!([{ "port": 80 }]));
     world.put(&POD, pod("a", "10.0.0.1", true));
     let cache = world.cache(&CONTROLLER);
     let old = world.get(&POD, "ns", "a");

@@ -134,7 +134,7 @@ fn pods_that_failed_or_are_going_are_replaced() {
     let mut world = world(2);
     world.settle(&ReplicaSets);
     let names: Vec<ObjectKey> = world.store.all(&POD).iter().map(key).collect();
-    world.patch_status(&POD, "ns", &names[0].name, json!({ "phase": "Failed" }));
+    world.patch_status(&POD, "ns", &names[0].name, &json!({ "phase": "Failed" }));
     world.patch(
         &POD,
         "ns",

@@ -207,7 +207,7 @@ impl Store for MemoryStore {
     async fn replace_status(&self, ty: &ResourceType, object: Value) -> Result<Value, StoreError> {
         self.call(Verb::ReplaceStatus, ty, key_of(&object), Some(&object))?
             .objects
-            .replace_status(ty, object)
+            .replace_status(ty, &object)
     }
 
     async fn patch(
@@ -229,7 +229,7 @@ impl Store for MemoryStore {
     ) -> Result<Value, StoreError> {
         let mut state = self.call(Verb::PatchStatus, ty, key.clone(), Some(body_of(&patch)))?;
         let patched = patched(&state, ty, key, &patch)?;
-        state.objects.replace_status(ty, patched)
+        state.objects.replace_status(ty, &patched)
     }
 
     async fn delete(

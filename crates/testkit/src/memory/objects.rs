@@ -325,9 +325,9 @@ impl Objects {
     pub(crate) fn replace_status(
         &mut self,
         ty: &ResourceType,
-        object: Value,
+        object: &Value,
     ) -> Result<Value, StoreError> {
-        let current = self.current(ty, &object)?;
+        let current = self.current(ty, object)?;
         let mut next = current.clone();
         if let (Some(next), Some(status)) = (next.as_object_mut(), object.get("status")) {
             next.insert("status".into(), status.clone());
