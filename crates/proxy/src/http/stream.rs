@@ -129,6 +129,15 @@ impl Stream {
         both!(self, inner => inner.poll_flush(cx))
     }
 
+    /// Ends our direction of a tunnel.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::H1(conn) => tokio::io::AsyncWrite::poll_shutdown(std::pin::Pin::new(&mut conn.io), cx).map(drop),
+            // The end was sent as END_STREAM.
+            Self::H2(_) => Poll::Ready(()),
+        }
+    }
+
     /// Whether the message sent was ended and has left.
     #[must_use]
     pub fn sent_all(&self) -> bool {

@@ -3,7 +3,6 @@
 //! `Proxy::start` makes one [`Observe`]. Each worker thread calls [`Observe::enter`] before its first connection,
 //! [`flush`] once a second and before it ends; the [`hooks`] do the rest.
 
-mod context;
 pub mod flags;
 pub mod hooks;
 mod local;

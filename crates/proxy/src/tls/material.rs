@@ -84,11 +84,11 @@ fn key(config: &Config, context: u64, common: &CommonTls, alpn: &[&[u8]]) -> u64
     };
     for reference in &common.certificates {
         if let SecretRef::Sds(secret) = reference {
-            name(secret);
+            name(&secret.name);
         }
     }
     match &common.validation {
-        ValidationSource::Context(SecretRef::Sds(secret)) | ValidationSource::Combined { sds: secret, .. } => name(secret),
+        ValidationSource::Context(SecretRef::Sds(secret)) | ValidationSource::Combined { sds: secret, .. } => name(&secret.name),
         ValidationSource::Context(SecretRef::Inline(_)) | ValidationSource::None => {}
     }
     hasher.finish().0
@@ -97,7 +97,7 @@ fn key(config: &Config, context: u64, common: &CommonTls, alpn: &[&[u8]]) -> u64
 fn secret<'c>(config: &'c Config, reference: &'c SecretRef) -> Result<&'c Arc<Secret>, String> {
     match reference {
         SecretRef::Inline(secret) => Ok(secret),
-        SecretRef::Sds(name) => config.secrets.get(name).ok_or_else(|| missing(name)),
+        SecretRef::Sds(sds) => config.secrets.get(&sds.name).ok_or_else(|| missing(&sds.name)),
     }
 }
 
@@ -128,7 +128,7 @@ fn validation(config: &Config, source: &ValidationSource) -> Result<Option<Arc<V
         ValidationSource::None => None,
         ValidationSource::Context(reference) => Some(Arc::new(of(secret(config, reference)?)?)),
         ValidationSource::Combined { default, sds } => {
-            let dynamic = of(config.secrets.get(sds).ok_or_else(|| missing(sds))?)?;
+            let dynamic = of(config.secrets.get(&sds.name).ok_or_else(|| missing(&sds.name))?)?;
             Some(Arc::new(merged(default, dynamic)))
         }
     })

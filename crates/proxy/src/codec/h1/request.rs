@@ -145,6 +145,10 @@ impl RequestParser {
         let target_len = rest.iter().position(|b| !is_target_byte(*b)).unwrap_or(rest.len());
         let target = &rest[..target_len];
         match rest.get(target_len) {
+            Some(byte @ 0x80..) => {
+                let offset = (rest_at + target_len) as u64;
+                return Err(ParseError { fault: Fault::TargetHighByte, offset, byte: Some(*byte) });
+            }
             None => return Err(ParseError::new(Fault::VersionUnsupported, line.end)), // HTTP/0.9
             Some(b' ') if target_len > 0 => {}
             Some(_) => return Err(ParseError::at(Fault::TargetByte, bytes, rest_at + target_len)),
@@ -162,7 +166,10 @@ impl RequestParser {
             // RFC 9112 §6.1: HTTP/1.0 with Transfer-Encoding is faulty framing.
             return Err(ParseError::new(Fault::TransferEncodingInHttp10, end));
         }
-        if !start.absolute && !(head.is_connect()) {
+        if start.absolute || head.is_connect() {
+            // RFC 9112 §3.2.2: the target's authority counts, whatever Host says.
+            head.headers.remove_id(HeaderId::Host);
+        } else {
             head.authority_from_host();
         }
         if let Some(bad) = head.authority().iter().position(|b| !is_authority_byte(*b)) {
@@ -218,7 +225,7 @@ fn split_target(target: &[u8], head: &mut RequestHead) -> Result<bool, Fault> {
 }
 
 fn absolute_form(target: &[u8], head: &mut RequestHead) -> Result<(), Fault> {
-    let scheme_end = memchr::memmem::find(target, b"://").ok_or(Fault::TargetForm)?;
+    let scheme_end = memchr::memmem::find(target, b"://").ok_or(Fault::TargetRelative)?;
     let scheme = &target[..scheme_end];
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return Err(Fault::Scheme);

@@ -47,7 +47,7 @@ fn names_the_byte_that_it_refuses() {
     assert_eq!(refused(&with(b"X(: 1")), (Fault::HeaderNameByte, head + 1, Some(b'(')));
     assert_eq!(refused(&with(b": 1")).0, Fault::EmptyHeaderName);
     assert_eq!(refused(&with(b"XYZ")).0, Fault::MissingColon);
-    assert_eq!(refused(b"GET /\xe4 HTTP/1.1\r\n\r\n"), (Fault::TargetByte, 5, Some(0xe4)));
+    assert_eq!(refused(b"GET /\xe4 HTTP/1.1\r\n\r\n"), (Fault::TargetHighByte, 5, Some(0xe4)));
     assert_eq!(refused(b"G(T / HTTP/1.1\r\n\r\n"), (Fault::MethodByte, 1, Some(b'(')));
     assert_eq!(refused(b"GET / HTTX/1.1\r\n\r\n"), (Fault::Version, 9, Some(b'X')));
 }
@@ -91,7 +91,7 @@ fn target_forms_follow_the_method() {
     assert_eq!((head.authority(), head.path()), (&b"a:80"[..], &b""[..]));
     assert_eq!(request(b"OPTIONS * HTTP/1.1\r\nHost: b\r\n\r\n").unwrap().path(), b"*");
     assert_eq!(refused(b"GET * HTTP/1.1\r\nHost: b\r\n\r\n").0, Fault::TargetForm);
-    assert_eq!(refused(b"GET foo HTTP/1.1\r\nHost: b\r\n\r\n").0, Fault::TargetForm);
+    assert_eq!(refused(b"GET foo HTTP/1.1\r\nHost: b\r\n\r\n").0, Fault::TargetRelative);
     assert_eq!(refused(b"GET ftp://a/ HTTP/1.1\r\nHost: b\r\n\r\n").0, Fault::Scheme);
     assert_eq!(refused(b"CONNECT / HTTP/1.1\r\nHost: b\r\n\r\n").0, Fault::TargetForm);
 }

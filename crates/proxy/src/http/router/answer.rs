@@ -31,6 +31,9 @@ pub(crate) fn send_response(
             if !manner.tunnel && matches!(body, BodyLength::Chunked | BodyLength::UntilClose) {
                 head.headers.remove_id(HeaderId::ContentLength);
             }
+            if manner.tunnel && head.status == 101 {
+                head.status = 200;
+            }
             stream.send_response(head, body == BodyLength::None && !manner.tunnel)?;
             Ok(true)
         }
@@ -99,7 +102,14 @@ pub(crate) fn send_h1_request(conn: &mut H1Conn, head: &RequestHead, upgrade: bo
     let keep_case = conn.keep_case;
     let out = conn.send.bytes();
     let target = if head.is_connect() && head.path().is_empty() { head.authority() } else { head.path() };
-    encode_request_line(head.method(), target, out);
+    // RFC 8441 §5: an extended CONNECT is an upgrade in HTTP/1.
+    let extended = !head.protocol().is_empty();
+    encode_request_line(if extended { b"GET" } else { head.method() }, target, out);
+    if extended {
+        out.extend_from_slice(b"connection: Upgrade\r\nupgrade: ");
+        out.extend_from_slice(head.protocol());
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(b"host: ");
     out.extend_from_slice(head.authority());
     out.extend_from_slice(b"\r\n");

@@ -14,12 +14,12 @@ use super::upstream::Upstream;
 use super::{Stop, Turn};
 use crate::balance::{ActiveRequest, Ask, Host, NoHost};
 use crate::codec::h1::Limits;
-use crate::config::Cluster;
+use crate::config::{Cluster, Config};
 use crate::config::cluster::UpstreamProtocol;
 use crate::config::route::Priority;
 use crate::http::hcm::Reply;
 use crate::http::stream::StreamError;
-use crate::http::HeaderId;
+use crate::http::{HeaderId, RequestHead, Version};
 use crate::observe::hooks;
 use crate::observe::record::ResponseFlags;
 use crate::resilience::breaker::{Permit, Resource};
@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) per_try_idle: Option<Duration>,
     pub(super) expected_ms: Option<u64>,
     pub(super) replays: u32,
+    /// Copies to send once the body is complete.
+    pub(super) mirrors: Vec<super::mirror::Copy>,
     pub(super) permit: Option<Permit>,
     pub(super) active: Option<ActiveRequest>,
     pub(super) retry_permit: Option<Permit>,
@@ -106,7 +108,8 @@ impl Turn<'_> {
         let limits =
             Limits { bytes: limits.max_response_headers_bytes, fields: limits.max_response_headers_count as usize };
         let ended = plan.upload.ended && plan.upload.replay.as_ref().is_none_or(|replay| replay.bytes.is_empty());
-        let begun = Upstream::begin(acquired, self.request, ended && plan.upload.trailers.is_none(), plan.upgrade, limits).await;
+        let ended = ended && plan.upload.trailers.is_none() && !plan.upgrade;
+        let begun = Upstream::begin(acquired, self.request, ended, plan.upgrade, limits).await;
         let mut up = match begun {
             Ok(up) => up,
             Err(failure) => return Err(self.judge(plan, failure, None)),
@@ -185,35 +188,11 @@ impl Turn<'_> {
     }
 
     fn target(&self, plan: &Plan, host: Arc<Host>) -> Target {
-        let info = &plan.cluster.info;
-        let protocol = match info.http.protocol {
-            UpstreamProtocol::Http1 => PoolProtocol::Http1,
-            UpstreamProtocol::Http2 => PoolProtocol::Http2,
-            UpstreamProtocol::Auto if host.transport.is_some() => PoolProtocol::Auto,
-            UpstreamProtocol::Auto => PoolProtocol::Http1,
-            UpstreamProtocol::UseDownstream if self.down_is_h2() => PoolProtocol::Http2,
-            UpstreamProtocol::UseDownstream => PoolProtocol::Http1,
-        };
-        let sni = match (&host.transport, info.http.auto_sni) {
-            (Some(_), true) => {
-                let authority = match &info.http.override_auto_sni_header {
-                    Some(name) => self.request.headers.get(name.as_str()).unwrap_or_default(),
-                    None => self.request.authority(),
-                };
-                std::str::from_utf8(crate::config::route_match::without_port(authority)).ok().map(Arc::from)
-            }
-            (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => Some(Arc::clone(&host.hostname)),
-            _ => None,
-        };
-        Target {
-            config: Arc::clone(&self.config),
-            cluster: Arc::clone(&plan.cluster),
-            host,
-            priority: plan.priority,
-            protocol,
-            options: ConnectOptions { sni, alpn: alpn(protocol) },
-            downstream: if info.connection_pool_per_downstream_connection { self.connection.id } else { 0 },
-        }
+        let downstream = if self.down_is_h2() { Version::Http2 } else { Version::Http11 };
+        let own_pool = plan.cluster.info.connection_pool_per_downstream_connection;
+        let mut target = target(&self.config, &plan.cluster, host, plan.priority, self.request, downstream);
+        target.downstream = if own_pool { self.connection.id } else { 0 };
+        target
     }
 
     /// Waits for `future` while the client stays and no time limit passes.
@@ -272,7 +251,7 @@ impl Turn<'_> {
             Some(_) => {}
             None => return plan.upload.bytes == 0,
         }
-        if plan.upload.ended {
+        if plan.upload.ended && !plan.upgrade {
             up.stream.finish(plan.upload.trailers.as_deref());
         }
         true
@@ -344,6 +323,7 @@ impl Turn<'_> {
         if plan.upload.ended && self.record.moments.request_end.is_none() {
             self.record.moments.request_end = Some(now);
             plan.request_complete(now);
+            self.send_mirrors(plan);
         }
     }
 
@@ -410,6 +390,46 @@ impl Turn<'_> {
             let count = digits.format(self.record.attempts);
             self.request.headers.set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
         }
+    }
+}
+
+/// The pool that serves a request, and the parameters of its connections.
+pub(super) fn target(
+    config: &Arc<Config>,
+    cluster: &Arc<Cluster>,
+    host: Arc<Host>,
+    priority: Priority,
+    request: &RequestHead,
+    downstream: Version,
+) -> Target {
+    let info = &cluster.info;
+    let protocol = match info.http.protocol {
+        UpstreamProtocol::Http1 => PoolProtocol::Http1,
+        UpstreamProtocol::Http2 => PoolProtocol::Http2,
+        UpstreamProtocol::Auto if host.transport.is_some() => PoolProtocol::Auto,
+        UpstreamProtocol::Auto => PoolProtocol::Http1,
+        UpstreamProtocol::UseDownstream if downstream == Version::Http2 => PoolProtocol::Http2,
+        UpstreamProtocol::UseDownstream => PoolProtocol::Http1,
+    };
+    let sni = match (&host.transport, info.http.auto_sni) {
+        (Some(_), true) => {
+            let authority = match &info.http.override_auto_sni_header {
+                Some(name) => request.headers.get(name.as_str()).unwrap_or_default(),
+                None => request.authority(),
+            };
+            std::str::from_utf8(crate::config::route_match::without_port(authority)).ok().map(Arc::from)
+        }
+        (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => Some(Arc::clone(&host.hostname)),
+        _ => None,
+    };
+    Target {
+        config: Arc::clone(config),
+        cluster: Arc::clone(cluster),
+        host,
+        priority,
+        protocol,
+        options: ConnectOptions { sni, alpn: alpn(protocol) },
+        downstream: 0,
     }
 }
 

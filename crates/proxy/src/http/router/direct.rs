@@ -1,11 +1,16 @@
 //! Answers that the route itself gives: redirects and direct responses; and the form of local replies.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::{Stop, Turn};
 use crate::config::route::{DirectResponse, Redirect, Route, RouteTable, VirtualHost};
-use crate::http::hcm::{self, Reply};
+use crate::config::hcm::ReplyProgram;
+use crate::config::headers::HeaderMutations;
+use crate::filters::headers::apply;
 use crate::http::HeaderId;
+use crate::http::hcm::{self, Reply};
 
 impl Turn<'_> {
     pub(super) fn direct(
@@ -34,15 +39,55 @@ impl Turn<'_> {
         reply.into()
     }
 
-    /// Writes the head of a local reply; returns its body.
+    /// Writes the head of a local reply, as `local_reply_config` wants it; returns its body.
     pub(super) fn local_reply(&mut self, reply: &Reply) -> Bytes {
-        let body = reply.write(self.response, self.record.is_grpc);
-        self.finish_local_reply(reply);
-        hcm::process_response(self.worker, self.hcm, self.request, self.response, false, std::time::Instant::now());
+        let config = &self.hcm.local_reply;
+        let body = if config.mappers.is_empty() && config.body.is_none() {
+            reply.write(self.response, self.record.is_grpc)
+        } else {
+            self.mapped_reply(reply)
+        };
+        hcm::process_response(self.worker, self.hcm, self.request, self.response, false, Instant::now());
         body
     }
-}
 
-impl Turn<'_> {
-    fn finish_local_reply(&mut self, _reply: &Reply) {}
+    fn mapped_reply(&mut self, reply: &Reply) -> Bytes {
+        let hcm = self.hcm;
+        let mut mapped = reply.clone();
+        self.record.status = reply.status;
+        self.record.local_reply = Some(reply.body.clone());
+        let random = self.worker.random();
+        let mapper = hcm.local_reply.mappers.iter().find(|mapper| mapper.filter.admits(&self.context(), random));
+        if let Some(mapper) = mapper {
+            mapped.status = mapper.status.unwrap_or(mapped.status);
+            if let Some(body) = &mapper.body {
+                mapped.body = Bytes::copy_from_slice(body);
+            }
+        }
+        // Formats see the reply as it is by now.
+        self.record.status = mapped.status;
+        self.record.local_reply = Some(mapped.body.clone());
+        let format = mapper.and_then(|mapper| mapper.format.as_ref()).or(hcm.local_reply.body.as_ref());
+        let mut content_type = None;
+        if let Some(format) = format {
+            let mut out = Vec::new();
+            match &format.program {
+                ReplyProgram::Text(program) => program.render(&self.context(), &mut out),
+                ReplyProgram::Json(template) => template.render_with(&self.context(), &mut out, &mut Vec::new()),
+            }
+            mapped.body = out.into();
+            content_type = Some(&format.content_type);
+        }
+        let body = mapped.write(self.response, self.record.is_grpc);
+        if let Some(kind) = content_type.filter(|_| !self.record.is_grpc && !body.is_empty()) {
+            self.response.headers.set_id(HeaderId::ContentType, kind.as_bytes());
+        }
+        if let Some(mapper) = mapper {
+            let mut head = self.response.clone();
+            let set = HeaderMutations { remove: Box::default(), set: mapper.headers.clone().into() };
+            apply(&set, &mut head, &self.context(), &mut Vec::new());
+            *self.response = head;
+        }
+        body
+    }
 }

@@ -158,12 +158,12 @@ impl Turn<'_> {
         match direction {
             Direction::Request => {
                 let mut after = self.request.clone();
-                apply_levels(&levels, wins, direction, &mut after, &self.view(), &mut scratch);
+                apply_levels(&levels, wins, direction, &mut after, &self.context(), &mut scratch);
                 *self.request = after;
             }
             Direction::Response => {
                 let mut after = self.response.clone();
-                apply_levels(&levels, wins, direction, &mut after, &self.view(), &mut scratch);
+                apply_levels(&levels, wins, direction, &mut after, &self.context(), &mut scratch);
                 *self.response = after;
             }
         }

@@ -49,7 +49,7 @@ impl Turn<'_> {
         let upgrade = self.check_upgrade(forward)?;
         let mut plan = self.plan(routing, cluster, upgrade);
         self.finalize_request(routing, &plan);
-        self.mirror(routing, &plan);
+        self.mirror(routing, &mut plan);
         loop {
             self.record.attempts += 1;
             match self.attempt(&mut plan).await {
@@ -124,8 +124,9 @@ impl Turn<'_> {
             None => timeouts.stream_idle,
         };
         let retry = RetryState::new(forward.retry.as_ref(), &self.view());
-        let ended = self.request.body == BodyLength::None && !upgrade;
-        let keeps_body = retry.is_some() || !forward.mirror.is_empty() || is_idempotent(self.request.method());
+        // What follows an upgrade belongs to the tunnel, not to the request.
+        let ended = self.request.body == BodyLength::None || upgrade;
+        let keeps_body = retry.is_some() || !forward.mirror.is_empty() || !routing.table.options.mirror.is_empty() || is_idempotent(self.request.method());
         let mut upload = if ended { Relay::ended() } else { Relay::default() };
         upload.replay = (keeps_body || ended).then(|| Replay { bytes: Vec::new(), limit: self.replay_limit(routing.route) });
         let respect = self.hcm.router().is_some_and(|router| router.respect_expected_rq_timeout);
@@ -151,6 +152,7 @@ impl Turn<'_> {
             retry,
             upgrade,
             replays: 0,
+            mirrors: Vec::new(),
             permit: None,
             active: None,
             retry_permit: None,

@@ -28,6 +28,7 @@ use crate::http::stream::{Stream, StreamError};
 use crate::http::timer::Deadline;
 use crate::http::{HeaderId, HeaderList, RequestHead, ResponseHead, Version, has_token};
 use crate::observe::hooks;
+use crate::observe::log::ExchangeContext;
 use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
 use crate::downstream::h1::Last;
 use crate::worker::Worker;
@@ -179,6 +180,11 @@ impl<'c> Turn<'c> {
         }
     }
 
+    /// The request as format strings see it.
+    pub(crate) fn context(&self) -> ExchangeContext<'_> {
+        ExchangeContext { exchange: self.view(), hostname: &self.worker.shared.observe.hostname }
+    }
+
     fn refuse(&self, refusal: Refusal) -> Stop {
         let reply = Reply::new(refusal.status, "", refusal.details);
         if refusal.close { reply.closing().into() } else { reply.into() }
@@ -274,7 +280,7 @@ impl<'c> Turn<'c> {
             .await;
         }
         let body = self.local_reply(reply);
-        self.manner.close |= reply.close || !self.down.body_done() || self.last.is_last();
+        self.manner.close |= reply.close || self.request.is_connect() || !self.down.body_done() || self.last.is_last();
         let length = if body.is_empty() { BodyLength::None } else { BodyLength::Length(body.len() as u64) };
         self.head_sent = true;
         answer::send_response(self.down, self.response, length, self.manner).map_err(Stop::Downstream)?;

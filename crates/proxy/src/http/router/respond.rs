@@ -28,6 +28,9 @@ impl Turn<'_> {
         let tunnel = plan.upgrade && self.switches_protocol();
         self.response_headers(routing, &plan, tunnel, now);
         let mut download = self.send_head(tunnel, &mut up)?;
+        if tunnel {
+            plan.upload = Relay::default();
+        }
         self.outlier(&plan, Outcome::Response(self.record.status));
         let result = self.exchange(&mut plan, &mut up, &mut download, tunnel).await;
         self.account(&plan, &up, &download);
@@ -61,8 +64,9 @@ impl Turn<'_> {
         self.record.status = self.response.status;
         self.record.details = "via_upstream".into();
         self.record.is_grpc |= self.request.is_grpc();
-        if self.envoy_headers() {
-            let begun = self.record.moments.request_end.or(self.record.moments.upstream_tx_begin).unwrap_or(now);
+        if self.envoy_headers()
+            && let Some(begun) = self.record.moments.request_end
+        {
             let elapsed = now.saturating_duration_since(begun).as_millis();
             let mut digits = itoa::Buffer::new();
             let text = digits.format(elapsed);
@@ -74,7 +78,9 @@ impl Turn<'_> {
     }
 
     fn send_head(&mut self, tunnel: bool, up: &mut Upstream) -> Result<Relay, Stop> {
-        self.manner.close |= self.last.is_last();
+        // As Envoy: an answer before the end of the request is the connection's last.
+        let early = !self.down_is_h2() && !self.down.body_done();
+        self.manner.close |= early || self.last.is_last();
         self.manner.tunnel = tunnel;
         self.head_sent = true;
         let body = self.response.body;
@@ -99,7 +105,7 @@ impl Turn<'_> {
         download: &mut Relay,
         tunnel: bool,
     ) -> Result<(), Stop> {
-        let mut upload_broken = false;
+        let (mut upload_broken, mut shut) = (false, false);
         std::future::poll_fn(|cx| {
             if !plan.upload.done && !upload_broken {
                 match plan.upload.poll(self.down, &mut up.stream, cx) {
@@ -109,6 +115,10 @@ impl Turn<'_> {
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                 }
                 self.note_upload(plan);
+            }
+            if tunnel && plan.upload.done && !shut {
+                // The client has ended its direction: so do we, and the other one may go on.
+                shut = up.stream.poll_shutdown(cx).is_ready();
             }
             match download.poll(&mut up.stream, self.down, cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
