@@ -82,6 +82,7 @@ const SUBSYSTEM: u16 = 10;
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 
+#[derive(Clone, Copy)]
 enum Message {
     NewTable = 0,
     DeleteTable = 2,
@@ -147,7 +148,7 @@ impl Batch {
     pub fn delete_table(&mut self, table: &Table) -> &mut Self {
         let command = format!("delete table {}", table.name);
         self.push(Message::DeleteTable, 0, table.family, command, |a| {
-            _ = a.text(1, &table.name)
+            _ = a.text(1, &table.name);
         });
         self
     }
@@ -176,7 +177,7 @@ impl Batch {
                     return;
                 };
                 a.nest(4, |h| {
-                    _ = h.be32(1, hook as u32).bytes(2, &priority.to_be_bytes())
+                    _ = h.be32(1, hook as u32).bytes(2, &priority.to_be_bytes());
                 });
                 a.be32(5, 1);
                 a.text(
@@ -196,7 +197,7 @@ impl Batch {
     pub fn flush_chain(&mut self, table: &Table, name: &str) -> &mut Self {
         let command = format!("flush chain {} {name}", table.name);
         self.push(Message::DeleteRule, 0, table.family, command, |a| {
-            _ = a.text(1, &table.name).text(2, name)
+            _ = a.text(1, &table.name).text(2, name);
         });
         self
     }
@@ -205,7 +206,7 @@ impl Batch {
     pub fn delete_chain(&mut self, table: &Table, name: &str) -> &mut Self {
         let command = format!("delete chain {} {name}", table.name);
         self.push(Message::DeleteChain, 0, table.family, command, |a| {
-            _ = a.text(1, &table.name).text(3, name)
+            _ = a.text(1, &table.name).text(3, name);
         });
         self
     }
@@ -289,7 +290,7 @@ impl Batch {
                     a.be32(4, id);
                 }
                 a.nest(3, |list| {
-                    chunk.iter().for_each(|element| element.encode(list))
+                    chunk.iter().for_each(|element| element.encode(list));
                 });
             });
         }

@@ -55,13 +55,19 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// The slices of a service.
     pub(crate) fn slices_of<'a>(&'a self, key: &'a ObjectKey) -> impl Iterator<Item = &'a Slice> {
-        self.slices.values().map(AsRef::as_ref).filter(move |slice| slice.service == *key)
+        self.slices
+            .values()
+            .map(AsRef::as_ref)
+            .filter(move |slice| slice.service == *key)
     }
 }
 
 fn key_of(object: &Value) -> Option<ObjectKey> {
     let meta = &object["metadata"];
-    Some(ObjectKey::new(meta["namespace"].as_str()?, meta["name"].as_str()?))
+    Some(ObjectKey::new(
+        meta["namespace"].as_str()?,
+        meta["name"].as_str()?,
+    ))
 }
 
 fn ports(list: &Value) -> Vec<Port> {
@@ -72,15 +78,24 @@ fn ports(list: &Value) -> Vec<Port> {
             _ => return None,
         };
         let name = port["name"].as_str().unwrap_or_default().into();
-        Some(Port { name, protocol, port: u16::try_from(port["port"].as_u64()?).ok()? })
+        Some(Port {
+            name,
+            protocol,
+            port: u16::try_from(port["port"].as_u64()?).ok()?,
+        })
     };
-    list.as_array().into_iter().flatten().filter_map(port).collect()
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(port)
+        .collect()
 }
 
 pub(crate) fn service(object: &Value) -> Option<(ObjectKey, Service)> {
     let spec = &object["spec"];
     let ip = spec["clusterIP"].as_str().unwrap_or_default();
-    let external = (spec["type"] == "ExternalName").then(|| spec["externalName"].as_str().unwrap_or_default());
+    let external =
+        (spec["type"] == "ExternalName").then(|| spec["externalName"].as_str().unwrap_or_default());
     let service = Service {
         cluster_ip: ip.parse().ok(),
         headless: ip == "None",
@@ -95,17 +110,32 @@ pub(crate) fn slice(object: &Value) -> Option<(ObjectKey, Slice)> {
     let key = key_of(object)?;
     let service = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str()?;
     let service = ObjectKey::new(key.namespace.clone(), service);
-    let endpoints = object["endpoints"].as_array().into_iter().flatten().flat_map(|endpoint| {
-        let ready = endpoint["conditions"]["ready"].as_bool().unwrap_or(true);
-        let hostname = endpoint["hostname"].as_str().map(str::to_owned);
-        let addresses = endpoint["addresses"].as_array().into_iter().flatten();
-        addresses.filter_map(move |address| {
-            let address = address.as_str()?.parse().ok()?;
-            Some(Endpoint { address, hostname: hostname.clone(), ready })
-        })
-    });
+    let endpoints = object["endpoints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|endpoint| {
+            let ready = endpoint["conditions"]["ready"].as_bool().unwrap_or(true);
+            let hostname = endpoint["hostname"].as_str().map(str::to_owned);
+            let addresses = endpoint["addresses"].as_array().into_iter().flatten();
+            addresses.filter_map(move |address| {
+                let address = address.as_str()?.parse().ok()?;
+                Some(Endpoint {
+                    address,
+                    hostname: hostname.clone(),
+                    ready,
+                })
+            })
+        });
     let endpoints = endpoints.collect();
-    Some((key, Slice { service, endpoints, ports: ports(&object["ports"]) }))
+    Some((
+        key,
+        Slice {
+            service,
+            endpoints,
+            ports: ports(&object["ports"]),
+        },
+    ))
 }
 
 fn apply<T>(
@@ -126,7 +156,12 @@ fn apply<T>(
 }
 
 /// Follows services and slices; the first state is published when both are complete.
-pub(crate) fn follow(store: &Arc<dyn Store>) -> (watch::Receiver<Option<Arc<Cluster>>>, impl Future<Output = ()> + use<>) {
+pub(crate) fn follow(
+    store: &Arc<dyn Store>,
+) -> (
+    watch::Receiver<Option<Arc<Cluster>>>,
+    impl Future<Output = ()> + use<>,
+) {
     let mut services = store.watch(&kinds::SERVICE, &Query::default());
     let mut slices = store.watch(&kinds::ENDPOINT_SLICE, &Query::default());
     let (sender, receiver) = watch::channel(None);

@@ -46,7 +46,9 @@ impl Environment {
             if let Some(after) = tail.strip_prefix('$') {
                 out.push('$');
                 rest = after;
-            } else if let Some((name, after)) = tail.strip_prefix('(').and_then(|t| t.split_once(')')) {
+            } else if let Some((name, after)) =
+                tail.strip_prefix('(').and_then(|t| t.split_once(')'))
+            {
                 match self.values.get(name) {
                     Some(value) => out.push_str(value),
                     None => out.push_str(&format!("$({name})")),
@@ -103,7 +105,9 @@ impl Environment {
         sources: &Sources,
     ) -> Result<Option<String>, String> {
         let Some(from) = &variable.value_from else {
-            return Ok(Some(self.expand(variable.value.as_deref().unwrap_or_default())));
+            return Ok(Some(
+                self.expand(variable.value.as_deref().unwrap_or_default()),
+            ));
         };
         if let Some(field) = &from.field_ref {
             return facts.field(&field.field_path).map(Some);
@@ -113,28 +117,50 @@ impl Environment {
         }
         if let Some(r) = &from.config_map_key_ref {
             let optional = r.optional.unwrap_or(false);
-            return key_of(sources.config_map(&r.name, optional).await?, &r.key, &r.name, optional);
+            return key_of(
+                sources.config_map(&r.name, optional).await?,
+                &r.key,
+                &r.name,
+                optional,
+            );
         }
         if let Some(r) = &from.secret_key_ref {
             let optional = r.optional.unwrap_or(false);
-            return key_of(sources.secret(&r.name, optional).await?, &r.key, &r.name, optional);
+            return key_of(
+                sources.secret(&r.name, optional).await?,
+                &r.key,
+                &r.name,
+                optional,
+            );
         }
-        Err(format!("variable {}: this kind of valueFrom is not supported", variable.name))
+        Err(format!(
+            "variable {}: this kind of valueFrom is not supported",
+            variable.name
+        ))
     }
 }
 
-fn key_of(data: Option<Data>, key: &str, object: &str, optional: bool) -> Result<Option<String>, String> {
+fn key_of(
+    data: Option<Data>,
+    key: &str,
+    object: &str,
+    optional: bool,
+) -> Result<Option<String>, String> {
     match data.and_then(|mut data| data.remove(key)) {
-        Some(value) => {
-            String::from_utf8(value).map(Some).map_err(|_| format!("key {key:?} of {object:?} is not text"))
-        }
+        Some(value) => String::from_utf8(value)
+            .map(Some)
+            .map_err(|_| format!("key {key:?} of {object:?} is not text")),
         None if optional => Ok(None),
         None => Err(format!("couldn't find key {key} in {object}")),
     }
 }
 
 /// `{SVC}_SERVICE_HOST` and its companions for services of the pod's namespace.
-pub(crate) fn service_links(name: &str, ip: &str, ports: &[(Option<String>, u16)]) -> Vec<(String, String)> {
+pub(crate) fn service_links(
+    name: &str,
+    ip: &str,
+    ports: &[(Option<String>, u16)],
+) -> Vec<(String, String)> {
     let prefix = name.to_ascii_uppercase().replace('-', "_");
     let mut out = vec![(format!("{prefix}_SERVICE_HOST"), ip.to_owned())];
     if let Some((_, port)) = ports.first() {
@@ -143,7 +169,10 @@ pub(crate) fn service_links(name: &str, ip: &str, ports: &[(Option<String>, u16)
     for (port_name, port) in ports {
         if let Some(port_name) = port_name {
             let port_name = port_name.to_ascii_uppercase().replace('-', "_");
-            out.push((format!("{prefix}_SERVICE_PORT_{port_name}"), port.to_string()));
+            out.push((
+                format!("{prefix}_SERVICE_PORT_{port_name}"),
+                port.to_string(),
+            ));
         }
     }
     out
@@ -157,9 +186,14 @@ mod tests {
     fn references_expand_to_what_is_defined_before() {
         let mut env = Environment::default();
         env.set("A", "1".into());
-        for (text, expected) in
-            [("$(A)2", "12"), ("$(B)", "$(B)"), ("$$(A)", "$(A)"), ("a$", "a$"), ("$(A", "$(A"), ("$A", "$A")]
-        {
+        for (text, expected) in [
+            ("$(A)2", "12"),
+            ("$(B)", "$(B)"),
+            ("$$(A)", "$(A)"),
+            ("a$", "a$"),
+            ("$(A", "$(A"),
+            ("$A", "$A"),
+        ] {
             assert_eq!(env.expand(text), expected, "{text}");
         }
     }

@@ -37,7 +37,10 @@ impl Recorder {
 const REMEMBERED: usize = 2048;
 
 /// The recorder and the task that writes.
-pub(crate) fn recorder(store: Arc<dyn Store>, node: String) -> (Recorder, impl Future<Output = ()>) {
+pub(crate) fn recorder(
+    store: Arc<dyn Store>,
+    node: String,
+) -> (Recorder, impl Future<Output = ()>) {
     let (sender, mut events) = mpsc::channel::<PodEvent>(512);
     let writer = async move {
         let mut seen: HashMap<(String, String, String), (String, u32)> = HashMap::new();
@@ -45,17 +48,33 @@ pub(crate) fn recorder(store: Arc<dyn Store>, node: String) -> (Recorder, impl F
             if seen.len() > REMEMBERED {
                 seen.clear();
             }
-            let id = (event.uid.clone(), event.reason.clone(), event.message.clone());
+            let id = (
+                event.uid.clone(),
+                event.reason.clone(),
+                event.message.clone(),
+            );
             if let Some((name, count)) = seen.get_mut(&id) {
                 *count += 1;
                 let key = ObjectKey::new(event.namespace.as_str(), name.as_str());
                 let patch = json!({ "count": *count, "lastTimestamp": time::format(time::now()) });
-                if store.patch(&kinds::CORE_EVENT, &key, Patch::Merge(patch)).await.is_ok() {
+                if store
+                    .patch(&kinds::CORE_EVENT, &key, Patch::Merge(patch))
+                    .await
+                    .is_ok()
+                {
                     continue;
                 }
             }
-            let name = format!("{}.{}", event.name, &uuid::Uuid::new_v4().simple().to_string()[..16]);
-            if store.create(&kinds::CORE_EVENT, object(&event, &name, &node)).await.is_ok() {
+            let name = format!(
+                "{}.{}",
+                event.name,
+                &uuid::Uuid::new_v4().simple().to_string()[..16]
+            );
+            if store
+                .create(&kinds::CORE_EVENT, object(&event, &name, &node))
+                .await
+                .is_ok()
+            {
                 seen.insert(id, (name, 1));
             }
         }

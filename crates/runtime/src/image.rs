@@ -26,7 +26,10 @@ pub struct Program {
 impl Program {
     /// A program without further settings.
     pub fn new<S: Into<String>>(entrypoint: impl IntoIterator<Item = S>) -> Self {
-        Self { entrypoint: entrypoint.into_iter().map(Into::into).collect(), ..Self::default() }
+        Self {
+            entrypoint: entrypoint.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
     }
 }
 
@@ -54,9 +57,20 @@ impl ImageMap {
 
     /// Adds what does not depend on where this program is: public samples that run on common tools.
     pub fn insert_samples(&mut self) -> &mut Self {
-        for (image, port) in [("mccutchen/go-httpbin", 8080), ("kennethreitz/httpbin", 80), ("kong/httpbin", 80)] {
+        for (image, port) in [
+            ("mccutchen/go-httpbin", 8080),
+            ("kennethreitz/httpbin", 80),
+            ("kong/httpbin", 80),
+        ] {
             let bind = format!("0.0.0.0:{port}");
-            let program = Program::new(["gunicorn", "--bind", &bind, "--worker-tmp-dir", "/dev/shm", "httpbin:app"]);
+            let program = Program::new([
+                "gunicorn",
+                "--bind",
+                &bind,
+                "--worker-tmp-dir",
+                "/dev/shm",
+                "httpbin:app",
+            ]);
             self.insert(image, program);
         }
         for image in ["curlimages/curl", "curl/curl", "quay.io/curl/curl"] {
@@ -71,8 +85,12 @@ impl ImageMap {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self),
             text => text?,
         };
-        let entries: BTreeMap<String, Program> = serde_json::from_str(&text)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display())))?;
+        let entries: BTreeMap<String, Program> = serde_json::from_str(&text).map_err(|error| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{}: {error}", path.display()),
+            )
+        })?;
         for (image, program) in entries {
             self.insert(&image, program);
         }
@@ -86,8 +104,14 @@ impl ImageMap {
         if let Some(program) = self.entries.get(name) {
             return Some(program);
         }
-        let patterns = self.entries.iter().filter_map(|(key, program)| Some((key.strip_suffix('*')?, program)));
-        patterns.filter(|(prefix, _)| name.starts_with(prefix)).max_by_key(|(prefix, _)| prefix.len()).map(|(_, p)| p)
+        let patterns = self
+            .entries
+            .iter()
+            .filter_map(|(key, program)| Some((key.strip_suffix('*')?, program)));
+        patterns
+            .filter(|(prefix, _)| name.starts_with(prefix))
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, p)| p)
     }
 }
 
@@ -95,7 +119,9 @@ impl ImageMap {
 fn bare(image: &str) -> &str {
     let image = image.split('@').next().unwrap_or(image);
     let slash = image.rfind('/').map_or(0, |at| at + 1);
-    let image = image[slash..].find(':').map_or(image, |colon| &image[..slash + colon]);
+    let image = image[slash..]
+        .find(':')
+        .map_or(image, |colon| &image[..slash + colon]);
     let image = match image.split_once('/') {
         // A first part with a dot or port, or `localhost`, is a registry.
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => rest,

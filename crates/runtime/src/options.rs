@@ -53,7 +53,12 @@ pub struct Options {
 
 impl Options {
     /// The addresses that ARCHITECTURE.md lists, and no kubelet API.
-    pub fn new(store: Arc<dyn Store>, node_name: &str, data_dir: PathBuf, shim_command: Vec<String>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        node_name: &str,
+        data_dir: PathBuf,
+        shim_command: Vec<String>,
+    ) -> Self {
         let node_ip = Ipv4Addr::new(10, 244, 0, 1);
         Self {
             store,

@@ -2,7 +2,9 @@
 
 /// Thousandths of the unit, rounded up; `None` when the text is no quantity.
 pub(crate) fn parse_milli(text: &str) -> Option<i128> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-' && c != '+')
+        .unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
     let (numerator, denominator) = decimal(number)?;
     let (scale, divisor): (i128, i128) = match suffix {
@@ -25,7 +27,11 @@ pub(crate) fn parse_milli(text: &str) -> Option<i128> {
         exponent => {
             let power: i32 = exponent.strip_prefix(['e', 'E'])?.parse().ok()?;
             let factor = 10_i128.checked_pow(power.unsigned_abs())?;
-            if power < 0 { (1_000, factor) } else { (factor.checked_mul(1_000)?, 1) }
+            if power < 0 {
+                (1_000, factor)
+            } else {
+                (factor.checked_mul(1_000)?, 1)
+            }
         }
     };
     let divisor = denominator.checked_mul(divisor)?;
@@ -55,9 +61,14 @@ mod tests {
 
     #[test]
     fn reads_kubernetes_quantities() {
-        for (text, milli) in
-            [("1", 1_000), ("500m", 500), ("1.5", 1_500), ("1Ki", 1_024_000), ("2e3", 2_000_000), ("1u", 1)]
-        {
+        for (text, milli) in [
+            ("1", 1_000),
+            ("500m", 500),
+            ("1.5", 1_500),
+            ("1Ki", 1_024_000),
+            ("2e3", 2_000_000),
+            ("1u", 1),
+        ] {
             assert_eq!(parse_milli(text), Some(milli), "{text}");
         }
         assert_eq!(parse_units("128Mi"), Some(128 << 20));

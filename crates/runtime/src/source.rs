@@ -30,8 +30,14 @@ pub(crate) struct Token {
 
 impl Sources {
     /// `None` when the object is missing and that is allowed.
-    pub(crate) async fn config_map(&self, name: &str, optional: bool) -> Result<Option<Data>, String> {
-        let Some(object) = self.get(&kinds::CONFIG_MAP, name, optional).await? else { return Ok(None) };
+    pub(crate) async fn config_map(
+        &self,
+        name: &str,
+        optional: bool,
+    ) -> Result<Option<Data>, String> {
+        let Some(object) = self.get(&kinds::CONFIG_MAP, name, optional).await? else {
+            return Ok(None);
+        };
         let mut data = Data::new();
         for (key, value) in object["data"].as_object().into_iter().flatten() {
             data.insert(key.clone(), value.as_str().unwrap_or_default().into());
@@ -41,17 +47,30 @@ impl Sources {
     }
 
     pub(crate) async fn secret(&self, name: &str, optional: bool) -> Result<Option<Data>, String> {
-        let Some(object) = self.get(&kinds::SECRET, name, optional).await? else { return Ok(None) };
+        let Some(object) = self.get(&kinds::SECRET, name, optional).await? else {
+            return Ok(None);
+        };
         let mut data = Data::new();
         decode_into(&mut data, &object["data"])?;
         Ok(Some(data))
     }
 
-    async fn get(&self, ty: &ResourceType, name: &str, optional: bool) -> Result<Option<Value>, String> {
-        match self.store.get(ty, &ObjectKey::new(self.namespace.as_str(), name)).await {
+    async fn get(
+        &self,
+        ty: &ResourceType,
+        name: &str,
+        optional: bool,
+    ) -> Result<Option<Value>, String> {
+        match self
+            .store
+            .get(ty, &ObjectKey::new(self.namespace.as_str(), name))
+            .await
+        {
             Ok(object) => Ok(Some(object)),
             Err(StoreError::NotFound(_)) if optional => Ok(None),
-            Err(StoreError::NotFound(_)) => Err(format!("{} {name:?} not found", ty.kind.to_lowercase())),
+            Err(StoreError::NotFound(_)) => {
+                Err(format!("{} {name:?} not found", ty.kind.to_lowercase()))
+            }
             Err(error) => Err(error.to_string()),
         }
     }
@@ -75,19 +94,36 @@ impl Sources {
             },
         });
         let key = ObjectKey::new(self.namespace.as_str(), account);
-        let answer = self.store.post(&kinds::SERVICE_ACCOUNT, &key, "token", body).await;
-        let answer = answer.map_err(|error| format!("token of service account {account:?}: {error}"))?;
-        let token = answer["status"]["token"].as_str().ok_or("the API server returned no token")?;
-        let expires = answer["status"]["expirationTimestamp"].as_str().and_then(crate::time::parse);
-        let expires = expires.map_or_else(|| crate::time::now() / 1000 + seconds, |millis| millis / 1000);
-        Ok(Token { token: token.into(), expires })
+        let answer = self
+            .store
+            .post(&kinds::SERVICE_ACCOUNT, &key, "token", body)
+            .await;
+        let answer =
+            answer.map_err(|error| format!("token of service account {account:?}: {error}"))?;
+        let token = answer["status"]["token"]
+            .as_str()
+            .ok_or("the API server returned no token")?;
+        let expires = answer["status"]["expirationTimestamp"]
+            .as_str()
+            .and_then(crate::time::parse);
+        let expires = expires.map_or_else(
+            || crate::time::now() / 1000 + seconds,
+            |millis| millis / 1000,
+        );
+        Ok(Token {
+            token: token.into(),
+            expires,
+        })
     }
 }
 
 fn decode_into(data: &mut Data, encoded: &Value) -> Result<(), String> {
     for (key, value) in encoded.as_object().into_iter().flatten() {
         let bytes = BASE64_STANDARD.decode(value.as_str().unwrap_or_default());
-        data.insert(key.clone(), bytes.map_err(|_| format!("key {key:?} is not base64"))?);
+        data.insert(
+            key.clone(),
+            bytes.map_err(|_| format!("key {key:?} is not base64"))?,
+        );
     }
     Ok(())
 }

@@ -13,12 +13,17 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
 
 /// RFC 3339 with whole seconds, as `metav1.Time`.
 pub(crate) fn format(millis: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let time = OffsetDateTime::from_unix_timestamp(millis.div_euclid(1000))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     time.format(&Rfc3339).unwrap_or_default()
 }
 
 /// RFC 3339 with microseconds, as `metav1.MicroTime`.
 pub(crate) fn format_micro(millis: i64) -> String {
     let seconds = format(millis);
-    format!("{}.{:06}Z", seconds.trim_end_matches('Z'), millis.rem_euclid(1000) * 1000)
+    format!(
+        "{}.{:06}Z",
+        seconds.trim_end_matches('Z'),
+        millis.rem_euclid(1000) * 1000
+    )
 }

@@ -16,7 +16,10 @@ fn a_pod_is_served_through_its_service_and_leaves_nothing() {
         cluster.create(pod("web", web("hello"))).await;
         let web = cluster.ready("web").await;
         let ip = web["status"]["podIP"].as_str().unwrap();
-        assert_eq!(output("curl", &["-s", &format!("http://{ip}:8000/")]), "hello\n");
+        assert_eq!(
+            output("curl", &["-s", &format!("http://{ip}:8000/")]),
+            "hello\n"
+        );
         cluster.service("web", "10.96.1.1", 80, 8000, &[ip]).await;
         let script = "until curl -sf --max-time 2 http://web.default.svc.cluster.local/; do sleep 0.1; done; curl -s http://web/; echo done";
         let client = cluster.create(pod("client", shell(script))).await;
@@ -40,15 +43,30 @@ fn a_service_without_endpoints_refuses_at_once_and_a_pod_reaches_itself() {
         client["spec"]["containers"][0]["env"] = json!([{ "name": "IP", "value": "10.96.1.2" }]);
         let client = cluster.create(client).await;
         let log = cluster.logged(&client, "main", "code=").await;
-        assert!(log.contains("code=7"), "curl's exit code for a refused connection: {log}");
+        assert!(
+            log.contains("code=7"),
+            "curl's exit code for a refused connection: {log}"
+        );
         // From the web pod's own namespace.
         let shim = support::shim_of(&cluster.pod_directory(&web));
         let namespace = net::netns::Namespace::of_process(shim).unwrap();
-        let answer = namespace.run(|| Ok(output("curl", &["-s", "--max-time", "5", "http://10.96.1.1/"]))).unwrap();
+        let answer = namespace
+            .run(|| {
+                Ok(output(
+                    "curl",
+                    &["-s", "--max-time", "5", "http://10.96.1.1/"],
+                ))
+            })
+            .unwrap();
         assert_eq!(answer, "self\n");
         // And from the node itself.
-        assert_eq!(output("curl", &["-s", "--max-time", "5", "http://10.96.1.1/"]), "self\n");
-        assert!(output("curl", &["-sS", "--max-time", "5", "http://10.96.1.2/"]).contains("curl: (7)"));
+        assert_eq!(
+            output("curl", &["-s", "--max-time", "5", "http://10.96.1.1/"]),
+            "self\n"
+        );
+        assert!(
+            output("curl", &["-sS", "--max-time", "5", "http://10.96.1.2/"]).contains("curl: (7)")
+        );
     });
 }
 
@@ -61,9 +79,12 @@ fn environment_and_volumes_come_from_the_api() {
     cluster(|cluster| async move {
         cluster.create(json!({ "kind": "ConfigMap", "metadata": { "name": "cm" }, "data": { "a": "1", "b": "two" } })).await;
         cluster.create(json!({ "kind": "Secret", "metadata": { "name": "s" }, "data": { "key": "c2VjcmV0" } })).await;
-        let mut object = pod("env", shell(
-            "echo $A/$SECRET/$cm_b/$(cat /etc/cm/a)/$(cat /s/key)/$(stat -Lc %a /s/key)/$(cat /p/labels)/$(cat /var/run/secrets/tokens/t)/$ME/$LIMIT/$HOSTNAME; cat /cm-b; echo; grep -c . /etc/resolv.conf; touch /cache/x && echo ok $(id -u):$(id -g); sleep 100",
-        ));
+        let mut object = pod(
+            "env",
+            shell(
+                "echo $A/$SECRET/$cm_b/$(cat /etc/cm/a)/$(cat /s/key)/$(stat -Lc %a /s/key)/$(cat /p/labels)/$(cat /var/run/secrets/tokens/t)/$ME/$LIMIT/$HOSTNAME; cat /cm-b; echo; grep -c . /etc/resolv.conf; touch /cache/x && echo ok $(id -u):$(id -g); sleep 100",
+            ),
+        );
         object["metadata"]["labels"] = json!({ "app": "x" });
         let main = &mut object["spec"]["containers"][0];
         main["env"] = json!([
@@ -101,7 +122,10 @@ fn environment_and_volumes_come_from_the_api() {
 #[test]
 fn writes_stay_in_the_pod_and_the_data_directory_is_hidden() {
     cluster(|cluster| async move {
-        let script = format!("echo x > /etc/ferromesh-test-write; ls {}; cat /etc/ferromesh-test-write; echo done; sleep 100", cluster.data.path().display());
+        let script = format!(
+            "echo x > /etc/ferromesh-test-write; ls {}; cat /etc/ferromesh-test-write; echo done; sleep 100",
+            cluster.data.path().display()
+        );
         let object = cluster.create(pod("writer", shell(&script))).await;
         assert_eq!(cluster.logged(&object, "main", "done").await, "x\ndone\n");
         assert!(!Path::new("/etc/ferromesh-test-write").exists());
@@ -111,7 +135,10 @@ fn writes_stay_in_the_pod_and_the_data_directory_is_hidden() {
 #[test]
 fn init_containers_sidecars_and_jobs_run_in_kubernetes_order() {
     cluster(|cluster| async move {
-        let mut object = pod("job", shell("test -f /shared/init && test -f /shared/sidecar && echo main"));
+        let mut object = pod(
+            "job",
+            shell("test -f /shared/init && test -f /shared/sidecar && echo main"),
+        );
         object["spec"]["restartPolicy"] = json!("Never");
         object["spec"]["volumes"] = json!([{ "name": "shared", "emptyDir": {} }]);
         let mounts = json!([{ "name": "shared", "mountPath": "/shared" }]);
@@ -138,11 +165,14 @@ fn init_containers_sidecars_and_jobs_run_in_kubernetes_order() {
 #[test]
 fn a_crash_loop_backs_off_and_says_so() {
     cluster(|cluster| async move {
-        cluster.create(pod("crash", shell("echo going; exit 3"))).await;
+        cluster
+            .create(pod("crash", shell("echo going; exit 3")))
+            .await;
         let object = cluster
             .store
             .until(&kinds::POD, "crash", "backed off", |pod| {
-                pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+                pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"]
+                    == "CrashLoopBackOff"
             })
             .await;
         let status = &object["status"]["containerStatuses"][0];
@@ -156,19 +186,37 @@ fn a_crash_loop_backs_off_and_says_so() {
 #[test]
 fn an_unknown_image_says_how_to_map_it_and_an_unsupported_field_is_refused() {
     cluster(|cluster| async move {
-        cluster.create(pod("unknown", json!({ "image": "example.com/shop/cart:7" }))).await;
-        let waiting = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"].clone();
+        cluster
+            .create(pod(
+                "unknown",
+                json!({ "image": "example.com/shop/cart:7" }),
+            ))
+            .await;
+        let waiting =
+            |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"].clone();
         let object = cluster
             .store
-            .until(&kinds::POD, "unknown", "was refused", |pod| waiting(pod)["reason"] == "ImageNotMapped")
+            .until(&kinds::POD, "unknown", "was refused", |pod| {
+                waiting(pod)["reason"] == "ImageNotMapped"
+            })
             .await;
         let message = waiting(&object)["message"].as_str().unwrap().to_owned();
-        assert!(message.contains("example.com/shop/cart:7") && message.contains("images.json"), "{message}");
+        assert!(
+            message.contains("example.com/shop/cart:7") && message.contains("images.json"),
+            "{message}"
+        );
         let mut object = pod("claim", shell("true"));
-        object["spec"]["volumes"] = json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "x" } }]);
+        object["spec"]["volumes"] =
+            json!([{ "name": "data", "persistentVolumeClaim": { "claimName": "x" } }]);
         cluster.create(object).await;
         let object = cluster.phase("claim", "Failed").await;
-        assert!(object["status"]["message"].as_str().unwrap().contains("persistentVolumeClaim"), "{object:#}");
+        assert!(
+            object["status"]["message"]
+                .as_str()
+                .unwrap()
+                .contains("persistentVolumeClaim"),
+            "{object:#}"
+        );
         cluster.delete("claim").await;
         cluster.delete("unknown").await;
         cluster.assert_clean();
@@ -185,7 +233,11 @@ fn a_restarted_node_finds_its_pods_running() {
         let shim = support::shim_of(&cluster.pod_directory(&before));
         cluster.crash();
         let ip = before["status"]["podIP"].as_str().unwrap();
-        assert_eq!(output("curl", &["-s", &format!("http://{ip}:8000/")]), "here\n", "pods outlive the node");
+        assert_eq!(
+            output("curl", &["-s", &format!("http://{ip}:8000/")]),
+            "here\n",
+            "pods outlive the node"
+        );
         cluster.start().await;
         // The new node writes a status for a label that it must have seen.
         let key = ObjectKey::new("default", "web");
@@ -196,7 +248,10 @@ fn a_restarted_node_finds_its_pods_running() {
         assert_ne!(after["status"]["podIP"], before["status"]["podIP"]);
         let web = cluster.ready("web").await;
         assert_eq!(web["status"]["containerStatuses"][0]["restartCount"], 0);
-        assert_eq!(web["status"]["containerStatuses"][0]["state"], before["status"]["containerStatuses"][0]["state"]);
+        assert_eq!(
+            web["status"]["containerStatuses"][0]["state"],
+            before["status"]["containerStatuses"][0]["state"]
+        );
         assert_eq!(support::shim_of(&cluster.pod_directory(&web)), shim);
         cluster.delete("web").await;
         cluster.delete("other").await;
@@ -211,12 +266,24 @@ fn a_killed_shim_takes_its_processes_along_and_the_pod_starts_anew() {
         let before = cluster.ready("web").await;
         let directory = cluster.pod_directory(&before);
         let shim = support::shim_of(&directory);
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(shim), nix::sys::signal::Signal::SIGKILL).unwrap();
-        let restarted = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 1 && condition(pod, "Ready");
-        let after = cluster.store.until(&kinds::POD, "web", "restarted", restarted).await;
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(shim),
+            nix::sys::signal::Signal::SIGKILL,
+        )
+        .unwrap();
+        let restarted = |pod: &Value| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 1 && condition(pod, "Ready")
+        };
+        let after = cluster
+            .store
+            .until(&kinds::POD, "web", "restarted", restarted)
+            .await;
         assert_ne!(support::shim_of(&directory), shim);
         let ip = after["status"]["podIP"].as_str().unwrap();
-        assert_eq!(output("curl", &["-s", &format!("http://{ip}:8000/")]), "again\n");
+        assert_eq!(
+            output("curl", &["-s", &format!("http://{ip}:8000/")]),
+            "again\n"
+        );
         cluster.delete("web").await;
         cluster.assert_clean();
     });
@@ -244,19 +311,33 @@ fn pods_end_with_the_supervisor() {
 #[test]
 fn readiness_and_liveness_are_probed_in_the_pod() {
     cluster(|cluster| async move {
-        let mut container = shell("touch /tmp/ready /tmp/alive; python3 -m http.server 8000 -d /tmp");
+        let mut container =
+            shell("touch /tmp/ready /tmp/alive; python3 -m http.server 8000 -d /tmp");
         container["readinessProbe"] = json!({ "httpGet": { "path": "/ready", "port": 8000 }, "periodSeconds": 1, "failureThreshold": 1 });
         container["livenessProbe"] = json!({ "exec": { "command": ["cat", "/tmp/alive"] }, "periodSeconds": 1, "failureThreshold": 2 });
         container["lifecycle"] = json!({ "preStop": { "sleep": { "seconds": 0 } } });
         let object = cluster.create(pod("probed", container)).await;
         cluster.ready("probed").await;
         support::exec(&cluster, &object, "rm /tmp/ready");
-        cluster.store.until(&kinds::POD, "probed", "unready", |pod| !condition(pod, "Ready")).await;
+        cluster
+            .store
+            .until(&kinds::POD, "probed", "unready", |pod| {
+                !condition(pod, "Ready")
+            })
+            .await;
         support::exec(&cluster, &object, "rm /tmp/alive");
-        let restarted = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"] == 1 && condition(pod, "Ready");
-        cluster.store.until(&kinds::POD, "probed", "restarted", restarted).await;
+        let restarted = |pod: &Value| {
+            pod["status"]["containerStatuses"][0]["restartCount"] == 1 && condition(pod, "Ready")
+        };
+        cluster
+            .store
+            .until(&kinds::POD, "probed", "restarted", restarted)
+            .await;
         let events = cluster.store.events().join("\n");
-        assert!(events.contains("Unhealthy Liveness probe failed"), "{events}");
+        assert!(
+            events.contains("Unhealthy Liveness probe failed"),
+            "{events}"
+        );
         cluster.delete("probed").await;
         cluster.assert_clean();
     });

@@ -133,7 +133,7 @@ impl Link {
     /// Sends everything else through `gateway`, which need not be in a network of the interface.
     pub fn add_default_route(&self, gateway: Ipv4Addr) -> Result<(), LinkError> {
         self.route(Ipv4Addr::UNSPECIFIED, 0, SCOPE_UNIVERSE, ONLINK, |a| {
-            _ = a.bytes(5, &gateway.octets())
+            _ = a.bytes(5, &gateway.octets());
         })
     }
 

@@ -23,7 +23,8 @@ fn namespace() -> Option<Namespace> {
 }
 
 fn commit(ns: &Namespace, batch: Batch) {
-    ns.run(|| Ok(batch.commit().unwrap())).unwrap();
+    ns.run(|| batch.commit().map_err(io::Error::other))
+        .unwrap();
 }
 
 fn nat(hook: Hook, priority: i32) -> Option<Attach> {

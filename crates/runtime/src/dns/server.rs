@@ -46,7 +46,10 @@ impl Upstream {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(2), answer).await.ok().flatten()
+        tokio::time::timeout(Duration::from_secs(2), answer)
+            .await
+            .ok()
+            .flatten()
     }
 }
 
@@ -72,8 +75,12 @@ async fn serve_udp(dns: Arc<Dns>, socket: Arc<UdpSocket>) {
     let limit = Arc::new(Semaphore::new(1024));
     let mut buffer = vec![0; 4096];
     loop {
-        let Ok((read, peer)) = socket.recv_from(&mut buffer).await else { continue };
-        let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
+        let Ok((read, peer)) = socket.recv_from(&mut buffer).await else {
+            continue;
+        };
+        let Ok(permit) = limit.clone().try_acquire_owned() else {
+            continue;
+        };
         let (dns, socket, raw) = (dns.clone(), socket.clone(), buffer[..read].to_vec());
         tokio::spawn(async move {
             if let Some(answer) = dns.respond(&raw, Transport::Udp).await {
@@ -87,8 +94,12 @@ async fn serve_udp(dns: Arc<Dns>, socket: Arc<UdpSocket>) {
 async fn serve_tcp(dns: Arc<Dns>, listener: TcpListener) {
     let limit = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
+        let Ok(permit) = limit.clone().try_acquire_owned() else {
+            continue;
+        };
         let dns = dns.clone();
         tokio::spawn(async move {
             let _ = converse(&dns, stream).await;
@@ -102,8 +113,12 @@ async fn converse(dns: &Dns, mut stream: TcpStream) -> std::io::Result<()> {
         let length = tokio::time::timeout(IDLE, stream.read_u16()).await??;
         let mut raw = vec![0; length.into()];
         tokio::time::timeout(IDLE, stream.read_exact(&mut raw)).await??;
-        let Some(answer) = dns.respond(&raw, Transport::Tcp).await else { return Ok(()) };
-        stream.write_u16(u16::try_from(answer.len()).unwrap_or(u16::MAX)).await?;
+        let Some(answer) = dns.respond(&raw, Transport::Tcp).await else {
+            return Ok(());
+        };
+        stream
+            .write_u16(u16::try_from(answer.len()).unwrap_or(u16::MAX))
+            .await?;
         stream.write_all(&answer).await?;
     }
 }
@@ -122,7 +137,9 @@ impl Dns {
             Ok(_) => return None,
             Err(_) => {
                 let id = u16::from_be_bytes([*raw.first()?, *raw.get(1)?]);
-                return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok();
+                return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr)
+                    .to_vec()
+                    .ok();
             }
         };
         let mut response = Message::response(request.metadata.id, request.metadata.op_code);
@@ -142,8 +159,12 @@ impl Dns {
             response.metadata.response_code = ResponseCode::ServFail;
             return response.to_vec().ok();
         };
-        let zone =
-            Zone { cluster: &cluster, domain: &self.domain, dns_ip: self.dns_ip, networks: self.networks };
+        let zone = Zone {
+            cluster: &cluster,
+            domain: &self.domain,
+            dns_ip: self.dns_ip,
+            networks: self.networks,
+        };
         let answer = zone.answer(query.name(), query.query_type());
         if answer == Answer::Outside {
             return self.forward(&request, raw, response).await;
@@ -152,11 +173,16 @@ impl Dns {
         finish(response, &request, transport)
     }
 
-    async fn forward(&self, request: &Message, raw: &[u8], mut response: Message) -> Option<Vec<u8>> {
-        if let Some(upstream) = &self.upstream {
-            if let Some(answer) = upstream.ask(request, raw).await {
-                return Some(answer);
-            }
+    async fn forward(
+        &self,
+        request: &Message,
+        raw: &[u8],
+        mut response: Message,
+    ) -> Option<Vec<u8>> {
+        if let Some(upstream) = &self.upstream
+            && let Some(answer) = upstream.ask(request, raw).await
+        {
+            return Some(answer);
         }
         response.metadata.response_code = ResponseCode::ServFail;
         response.to_vec().ok()

@@ -44,7 +44,10 @@ impl Zone<'_> {
         if text == self.domain {
             return Answer::NoData;
         }
-        let Some(below) = text.strip_suffix(self.domain).and_then(|head| head.strip_suffix('.')) else {
+        let Some(below) = text
+            .strip_suffix(self.domain)
+            .and_then(|head| head.strip_suffix('.'))
+        else {
             return Answer::Outside;
         };
         let labels: Vec<_> = below.split('.').rev().collect();
@@ -71,8 +74,16 @@ impl Zone<'_> {
     }
 
     fn namespace(&self, namespace: &str) -> Answer {
-        let known = self.cluster.services.keys().any(|key| &*key.namespace == namespace);
-        if known { Answer::NoData } else { Answer::NxDomain }
+        let known = self
+            .cluster
+            .services
+            .keys()
+            .any(|key| &*key.namespace == namespace);
+        if known {
+            Answer::NoData
+        } else {
+            Answer::NxDomain
+        }
     }
 
     fn find(&self, namespace: &str, service: &str) -> Option<(ObjectKey, &Service)> {
@@ -82,48 +93,77 @@ impl Zone<'_> {
     }
 
     /// The endpoints that a headless service publishes.
-    fn endpoints<'s>(&'s self, key: &'s ObjectKey, service: &'s Service) -> impl Iterator<Item = (&'s Endpoint, &'s [Port])> {
+    fn endpoints<'s>(
+        &'s self,
+        key: &'s ObjectKey,
+        service: &'s Service,
+    ) -> impl Iterator<Item = (&'s Endpoint, &'s [Port])> {
         self.cluster.slices_of(key).flat_map(move |slice| {
-            let published = slice.endpoints.iter().filter(|e| e.ready || service.publish_not_ready);
+            let published = slice
+                .endpoints
+                .iter()
+                .filter(|e| e.ready || service.publish_not_ready);
             published.map(move |endpoint| (endpoint, slice.ports.as_slice()))
         })
     }
 
     fn service(&self, name: &Name, namespace: &str, service: &str, kind: RecordType) -> Answer {
-        let Some((key, found)) = self.find(namespace, service) else { return Answer::NxDomain };
+        let Some((key, found)) = self.find(namespace, service) else {
+            return Answer::NxDomain;
+        };
         if let Some(external) = &found.external_name {
-            let Ok(target) = Name::from_ascii(format!("{}.", external.trim_end_matches('.'))) else {
+            let Ok(target) = Name::from_ascii(format!("{}.", external.trim_end_matches('.')))
+            else {
                 return Answer::NoData;
             };
             let alias = Record::from_rdata(name.clone(), TTL, RData::CNAME(CNAME(target.clone())));
             let mut records = vec![alias];
-            if kind != RecordType::CNAME {
-                if let Answer::Found(more, _) = self.answer(&target, kind) {
-                    records.extend(more);
-                }
+            if kind != RecordType::CNAME
+                && let Answer::Found(more, _) = self.answer(&target, kind)
+            {
+                records.extend(more);
             }
             return Answer::Found(records, Vec::new());
         }
         if let Some(ip) = found.cluster_ip {
             return addresses(name, kind, [ip]);
         }
-        let mut ips: Vec<_> = self.endpoints(&key, found).map(|(endpoint, _)| endpoint.address).collect();
+        let mut ips: Vec<_> = self
+            .endpoints(&key, found)
+            .map(|(endpoint, _)| endpoint.address)
+            .collect();
         ips.sort_unstable();
         ips.dedup();
         addresses(name, kind, ips)
     }
 
-    fn host(&self, name: &Name, namespace: &str, service: &str, host: &str, kind: RecordType) -> Answer {
-        let Some((key, found)) = self.find(namespace, service).filter(|(_, found)| found.headless) else {
+    fn host(
+        &self,
+        name: &Name,
+        namespace: &str,
+        service: &str,
+        host: &str,
+        kind: RecordType,
+    ) -> Answer {
+        let Some((key, found)) = self
+            .find(namespace, service)
+            .filter(|(_, found)| found.headless)
+        else {
             return Answer::NxDomain;
         };
         if host.starts_with('_') {
             return Answer::NoData;
         }
-        let named = self.endpoints(&key, found).filter(|(endpoint, _)| label(endpoint) == host);
+        let named = self
+            .endpoints(&key, found)
+            .filter(|(endpoint, _)| label(endpoint) == host);
         let mut ips: Vec<_> = named.map(|(endpoint, _)| endpoint.address).collect();
         ips.dedup();
-        if ips.is_empty() { Answer::NxDomain } else { addresses(name, kind, ips) }
+        if ips.is_empty() {
+            Answer::NxDomain
+        } else {
+            addresses(name, kind, ips)
+        }
     }
 
     fn port(
@@ -139,7 +179,9 @@ impl Zone<'_> {
             "_udp" => net::nft::UDP,
             _ => return Answer::NxDomain,
         };
-        let (Some((key, found)), Some(port)) = (self.find(namespace, service), port.strip_prefix('_')) else {
+        let (Some((key, found)), Some(port)) =
+            (self.find(namespace, service), port.strip_prefix('_'))
+        else {
             return Answer::NxDomain;
         };
         let base = format!("{service}.{namespace}.svc.{}.", self.domain);
@@ -147,7 +189,9 @@ impl Zone<'_> {
         let mut records = Vec::new();
         let mut glue = Vec::new();
         let mut push = |target: String, ip: Ipv4Addr, port: u16| {
-            let Ok(target) = Name::from_ascii(target) else { return };
+            let Ok(target) = Name::from_ascii(target) else {
+                return;
+            };
             let srv = SRV::new(0, 100, port, target.clone());
             records.push(Record::from_rdata(name.clone(), TTL, RData::SRV(srv)));
             glue.push(Record::from_rdata(target, TTL, RData::A(A(ip))));
@@ -157,7 +201,11 @@ impl Zone<'_> {
         } else if found.headless {
             for (endpoint, ports) in self.endpoints(&key, found) {
                 if let Some(port) = ports.iter().find(is) {
-                    push(format!("{}.{base}", label(endpoint)), endpoint.address, port.port);
+                    push(
+                        format!("{}.{base}", label(endpoint)),
+                        endpoint.address,
+                        port.port,
+                    );
                 }
             }
         }
@@ -169,8 +217,14 @@ impl Zone<'_> {
     }
 
     fn reverse(&self, name: &Name, reverse: &str, kind: RecordType) -> Answer {
-        let octets: Vec<u8> = reverse.split('.').rev().filter_map(|part| part.parse().ok()).collect();
-        let Ok(octets) = <[u8; 4]>::try_from(octets) else { return Answer::Outside };
+        let octets: Vec<u8> = reverse
+            .split('.')
+            .rev()
+            .filter_map(|part| part.parse().ok())
+            .collect();
+        let Ok(octets) = <[u8; 4]>::try_from(octets) else {
+            return Answer::Outside;
+        };
         let ip = Ipv4Addr::from(octets);
         let ours = |(network, prefix): &(Ipv4Addr, u8)| {
             let shift = 32 - u32::from(*prefix);
@@ -185,7 +239,9 @@ impl Zone<'_> {
             if service.cluster_ip == Some(ip) {
                 names.push(base);
             } else if service.headless {
-                let own = self.endpoints(key, service).filter(|(endpoint, _)| endpoint.address == ip);
+                let own = self
+                    .endpoints(key, service)
+                    .filter(|(endpoint, _)| endpoint.address == ip);
                 names.extend(own.map(|(endpoint, _)| format!("{}.{base}", label(endpoint))));
             }
         }
@@ -193,8 +249,12 @@ impl Zone<'_> {
             names.push(format!("kube-dns.kube-system.svc.{}.", self.domain));
         }
         names.dedup();
-        let records = names.into_iter().filter_map(|target| Name::from_ascii(target).ok());
-        let records: Vec<_> = records.map(|to| Record::from_rdata(name.clone(), TTL, RData::PTR(PTR(to)))).collect();
+        let records = names
+            .into_iter()
+            .filter_map(|target| Name::from_ascii(target).ok());
+        let records: Vec<_> = records
+            .map(|to| Record::from_rdata(name.clone(), TTL, RData::PTR(PTR(to))))
+            .collect();
         match (records.is_empty(), kind) {
             (true, _) => Answer::NxDomain,
             (false, RecordType::PTR | RecordType::ANY) => Answer::Found(records, Vec::new()),
@@ -205,16 +265,25 @@ impl Zone<'_> {
 
 /// An endpoint's name below its service: its host name or its address with dashes.
 fn label(endpoint: &Endpoint) -> String {
-    endpoint.hostname.clone().unwrap_or_else(|| endpoint.address.to_string().replace('.', "-"))
+    endpoint
+        .hostname
+        .clone()
+        .unwrap_or_else(|| endpoint.address.to_string().replace('.', "-"))
 }
 
 fn addresses(name: &Name, kind: RecordType, ips: impl IntoIterator<Item = Ipv4Addr>) -> Answer {
     if !matches!(kind, RecordType::A | RecordType::ANY) {
         return Answer::NoData;
     }
-    let records = ips.into_iter().map(|ip| Record::from_rdata(name.clone(), TTL, RData::A(A(ip))));
+    let records = ips
+        .into_iter()
+        .map(|ip| Record::from_rdata(name.clone(), TTL, RData::A(A(ip))));
     let records: Vec<_> = records.collect();
-    if records.is_empty() { Answer::NoData } else { Answer::Found(records, Vec::new()) }
+    if records.is_empty() {
+        Answer::NoData
+    } else {
+        Answer::Found(records, Vec::new())
+    }
 }
 
 fn pod(name: &Name, address: &str, kind: RecordType) -> Answer {
@@ -267,9 +336,11 @@ mod tests {
             networks: [([10, 244, 0, 0].into(), 16), ([10, 96, 0, 0].into(), 16)],
         };
         match zone.answer(&Name::from_ascii(name).unwrap(), kind) {
-            Answer::Found(records, _) => {
-                records.iter().map(|record| record.data.to_string()).collect::<Vec<_>>().join(" | ")
-            }
+            Answer::Found(records, _) => records
+                .iter()
+                .map(|record| record.data.to_string())
+                .collect::<Vec<_>>()
+                .join(" | "),
             other => format!("{other:?}"),
         }
     }
@@ -281,18 +352,46 @@ mod tests {
             ("WEB.shop.svc.Cluster.local.", RecordType::A, "10.96.1.1"),
             ("web.shop.svc.cluster.local.", RecordType::AAAA, "NoData"),
             ("db.shop.svc.cluster.local.", RecordType::A, "10.244.0.7"),
-            ("db-0.db.shop.svc.cluster.local.", RecordType::A, "10.244.0.7"),
+            (
+                "db-0.db.shop.svc.cluster.local.",
+                RecordType::A,
+                "10.244.0.7",
+            ),
             ("db-1.db.shop.svc.cluster.local.", RecordType::A, "NxDomain"),
-            ("_http._tcp.web.shop.svc.cluster.local.", RecordType::SRV, "0 100 80 web.shop.svc.cluster.local."),
-            ("_sql._tcp.db.shop.svc.cluster.local.", RecordType::SRV, "0 100 5433 db-0.db.shop.svc.cluster.local."),
-            ("out.shop.svc.cluster.local.", RecordType::A, "web.shop.svc.cluster.local. | 10.96.1.1"),
+            (
+                "_http._tcp.web.shop.svc.cluster.local.",
+                RecordType::SRV,
+                "0 100 80 web.shop.svc.cluster.local.",
+            ),
+            (
+                "_sql._tcp.db.shop.svc.cluster.local.",
+                RecordType::SRV,
+                "0 100 5433 db-0.db.shop.svc.cluster.local.",
+            ),
+            (
+                "out.shop.svc.cluster.local.",
+                RecordType::A,
+                "web.shop.svc.cluster.local. | 10.96.1.1",
+            ),
             ("nothing.shop.svc.cluster.local.", RecordType::A, "NxDomain"),
             ("shop.svc.cluster.local.", RecordType::A, "NoData"),
             ("web.cluster.local.", RecordType::A, "NxDomain"),
             ("example.com.", RecordType::A, "Outside"),
-            ("web.shop.svc.cluster.local.shop.svc.cluster.local.", RecordType::A, "NxDomain"),
-            ("1.1.96.10.in-addr.arpa.", RecordType::PTR, "web.shop.svc.cluster.local."),
-            ("7.0.244.10.in-addr.arpa.", RecordType::PTR, "db-0.db.shop.svc.cluster.local."),
+            (
+                "web.shop.svc.cluster.local.shop.svc.cluster.local.",
+                RecordType::A,
+                "NxDomain",
+            ),
+            (
+                "1.1.96.10.in-addr.arpa.",
+                RecordType::PTR,
+                "web.shop.svc.cluster.local.",
+            ),
+            (
+                "7.0.244.10.in-addr.arpa.",
+                RecordType::PTR,
+                "db-0.db.shop.svc.cluster.local.",
+            ),
             ("9.0.244.10.in-addr.arpa.", RecordType::PTR, "NxDomain"),
             ("8.8.8.8.in-addr.arpa.", RecordType::PTR, "Outside"),
         ] {

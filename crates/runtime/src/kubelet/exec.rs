@@ -20,8 +20,17 @@ use crate::shim::protocol::{ExecSpec, Reply, Request};
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// Runs the command to its end. Dropping the future kills it.
-pub(super) async fn exec(directory: &Path, container: &str, wanted: Wanted, ends: Ends) -> Result<i32, String> {
-    let request = Request::Exec(ExecSpec { container: container.into(), argv: wanted.command.clone(), tty: wanted.tty });
+pub(super) async fn exec(
+    directory: &Path,
+    container: &str,
+    wanted: Wanted,
+    ends: Ends,
+) -> Result<i32, String> {
+    let request = Request::Exec(ExecSpec {
+        container: container.into(),
+        argv: wanted.command.clone(),
+        tty: wanted.tty,
+    });
     let mut readers = JoinSet::new();
     let mut writers = JoinSet::new();
     let say = |error: io::Error| error.to_string();
@@ -40,8 +49,17 @@ pub(super) async fn exec(directory: &Path, container: &str, wanted: Wanted, ends
     }
 }
 
-fn pipes(wanted: &Wanted, ends: Ends, readers: &mut JoinSet<()>, writers: &mut JoinSet<()>) -> io::Result<Vec<OwnedFd>> {
-    let Ends { mut stdin, resize: _, output } = ends;
+fn pipes(
+    wanted: &Wanted,
+    ends: Ends,
+    readers: &mut JoinSet<()>,
+    writers: &mut JoinSet<()>,
+) -> io::Result<Vec<OwnedFd>> {
+    let Ends {
+        mut stdin,
+        resize: _,
+        output,
+    } = ends;
     let input = if wanted.stdin {
         let (reader, writer) = io::pipe()?;
         let mut writer = pipe::Sender::from_owned_fd(OwnedFd::from(writer))?;
@@ -57,7 +75,10 @@ fn pipes(wanted: &Wanted, ends: Ends, readers: &mut JoinSet<()>, writers: &mut J
         OwnedFd::from(std::fs::File::open("/dev/null")?)
     };
     let mut fds = vec![input];
-    for (channel, asked) in [(Channel::Stdout, wanted.stdout), (Channel::Stderr, wanted.stderr)] {
+    for (channel, asked) in [
+        (Channel::Stdout, wanted.stdout),
+        (Channel::Stderr, wanted.stderr),
+    ] {
         let (reader, writer) = io::pipe()?;
         let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
         readers.spawn(copy(reader, channel, asked.then(|| output.clone())));
@@ -66,14 +87,21 @@ fn pipes(wanted: &Wanted, ends: Ends, readers: &mut JoinSet<()>, writers: &mut J
     Ok(fds)
 }
 
-async fn copy(mut reader: pipe::Receiver, channel: Channel, output: Option<mpsc::Sender<(Channel, Bytes)>>) {
+async fn copy(
+    mut reader: pipe::Receiver,
+    channel: Channel,
+    output: Option<mpsc::Sender<(Channel, Bytes)>>,
+) {
     use tokio::io::AsyncReadExt;
     let mut chunk = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = reader.read(&mut chunk).await {
-        if let Some(output) = &output {
-            if output.send((channel, Bytes::copy_from_slice(&chunk[..read]))).await.is_err() {
-                return;
-            }
+        let Some(output) = &output else { continue };
+        if output
+            .send((channel, Bytes::copy_from_slice(&chunk[..read])))
+            .await
+            .is_err()
+        {
+            return;
         }
     }
 }
@@ -84,7 +112,11 @@ fn terminal_streams(
     readers: &mut JoinSet<()>,
     writers: &mut JoinSet<()>,
 ) -> io::Result<Vec<OwnedFd>> {
-    let Ends { mut stdin, mut resize, output } = ends;
+    let Ends {
+        mut stdin,
+        mut resize,
+        output,
+    } = ends;
     let (terminal, user) = Terminal::open()?;
     let (writer, sizer) = (terminal.clone(), terminal.clone());
     let (asked, reading) = (wanted.stdin, wanted.stdout);
@@ -106,7 +138,8 @@ fn terminal_streams(
     });
     readers.spawn(async move {
         while let Ok(bytes) = terminal.read().await {
-            if bytes.is_empty() || (reading && output.send((Channel::Stdout, bytes)).await.is_err()) {
+            if bytes.is_empty() || (reading && output.send((Channel::Stdout, bytes)).await.is_err())
+            {
                 return;
             }
         }
@@ -122,10 +155,16 @@ pub(super) async fn attach(
     wanted: Wanted,
     ends: Ends,
 ) -> Result<i32, String> {
-    let Ends { mut stdin, mut resize, output } = ends;
+    let Ends {
+        mut stdin,
+        mut resize,
+        output,
+    } = ends;
     let mut writers = JoinSet::new();
     if wanted.stdin {
-        let fd = client::stdin_of(directory, container).await.map_err(|error| error.to_string())?;
+        let fd = client::stdin_of(directory, container)
+            .await
+            .map_err(|error| error.to_string())?;
         let sizer = fd.try_clone().map_err(|error| error.to_string())?;
         let mut writer = tokio::fs::File::from_std(std::fs::File::from(fd));
         writers.spawn(async move {
@@ -143,7 +182,11 @@ pub(super) async fn attach(
     }
     let mut log = log;
     while let Some((channel, bytes)) = log.next().await {
-        let asked = if channel == Channel::Stderr { wanted.stderr } else { wanted.stdout };
+        let asked = if channel == Channel::Stderr {
+            wanted.stderr
+        } else {
+            wanted.stdout
+        };
         if asked && output.send((channel, bytes)).await.is_err() {
             return Ok(0);
         }
@@ -153,6 +196,11 @@ pub(super) async fn attach(
 
 impl Size {
     pub(super) fn window(self) -> libc::winsize {
-        libc::winsize { ws_row: self.height, ws_col: self.width, ws_xpixel: 0, ws_ypixel: 0 }
+        libc::winsize {
+            ws_row: self.height,
+            ws_col: self.width,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        }
     }
 }

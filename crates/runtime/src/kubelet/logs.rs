@@ -39,9 +39,18 @@ struct Record<'a> {
 fn parse(line: &[u8]) -> Option<Record<'_>> {
     let mut parts = line.splitn(4, |byte| *byte == b' ');
     let time = std::str::from_utf8(parts.next()?).ok()?;
-    let channel = if parts.next()? == b"stderr" { Channel::Stderr } else { Channel::Stdout };
+    let channel = if parts.next()? == b"stderr" {
+        Channel::Stderr
+    } else {
+        Channel::Stdout
+    };
     let full = parts.next()? != b"P";
-    Some(Record { time, channel, full, text: parts.next()? })
+    Some(Record {
+        time,
+        channel,
+        full,
+        text: parts.next()?,
+    })
 }
 
 impl Record<'_> {
@@ -64,8 +73,14 @@ pub(super) fn attempt(directory: &Path, container: &str, previous: bool) -> Opti
     let path = directory.join("containers").join(container);
     let entries = std::fs::read_dir(path).ok()?.flatten();
     let number = |name: &str| name.strip_suffix(".log")?.parse::<u32>().ok();
-    let newest = entries.filter_map(|entry| number(entry.file_name().to_str()?)).max()?;
-    if previous { newest.checked_sub(1) } else { Some(newest) }
+    let newest = entries
+        .filter_map(|entry| number(entry.file_name().to_str()?))
+        .max()?;
+    if previous {
+        newest.checked_sub(1)
+    } else {
+        Some(newest)
+    }
 }
 
 /// Reads one log from its beginning, through its rotations.
@@ -80,9 +95,18 @@ struct Reader {
 impl Reader {
     fn open(path: &Path) -> io::Result<Self> {
         let name = |n: u32| PathBuf::from(format!("{}.{n}", path.display()));
-        let rotated = (1..=4).rev().map(name).filter(|path| path.exists()).collect();
+        let rotated = (1..=4)
+            .rev()
+            .map(name)
+            .filter(|path| path.exists())
+            .collect();
         File::open(path)?;
-        Ok(Self { path: path.into(), rotated, file: None, partial: Vec::new() })
+        Ok(Self {
+            path: path.into(),
+            rotated,
+            file: None,
+            partial: Vec::new(),
+        })
     }
 
     /// Goes to the end.
@@ -98,10 +122,15 @@ impl Reader {
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if self.file.is_none() {
-                let next = self.rotated.pop_front().unwrap_or_else(|| self.path.clone());
+                let next = self
+                    .rotated
+                    .pop_front()
+                    .unwrap_or_else(|| self.path.clone());
                 self.file = Some(BufReader::new(File::open(next)?));
             }
-            let Some(file) = &mut self.file else { return Ok(None) };
+            let Some(file) = &mut self.file else {
+                return Ok(None);
+            };
             let mut limited = io::Read::take(&mut *file, LINE);
             limited.read_until(b'\n', &mut self.partial)?;
             if self.partial.last() == Some(&b'\n') {
@@ -121,7 +150,9 @@ impl Reader {
     /// Whether the open file is no longer the one by this name.
     fn is_rotated(&self) -> io::Result<bool> {
         use std::os::unix::fs::MetadataExt;
-        let Some(file) = &self.file else { return Ok(false) };
+        let Some(file) = &self.file else {
+            return Ok(false);
+        };
         match std::fs::metadata(&self.path) {
             Ok(now) => Ok(now.ino() != file.get_ref().metadata()?.ino()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -172,10 +203,16 @@ fn pump(
         bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         left -= bytes.len() as u64;
         let sent = sender.blocking_send((record.channel, bytes.into()));
-        if left == 0 || sent.is_err() { Err(io::Error::from(io::ErrorKind::BrokenPipe)) } else { Ok(()) }
+        if left == 0 || sent.is_err() {
+            Err(io::Error::from(io::ErrorKind::BrokenPipe))
+        } else {
+            Ok(())
+        }
     };
     let wanted = |record: &Record<'_>| {
-        options.since.is_none_or(|since| time::parse(record.time).is_none_or(|time| time >= since))
+        options
+            .since
+            .is_none_or(|since| time::parse(record.time).is_none_or(|time| time >= since))
     };
     if let Some(count) = options.tail {
         let mut last: VecDeque<Vec<u8>> = VecDeque::new();

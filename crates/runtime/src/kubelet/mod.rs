@@ -37,7 +37,11 @@ pub(crate) async fn serve(
     let identity = Identity::from_pem(&tls.certificates, &tls.key).map_err(io::Error::other)?;
     let clients = Roots::from_pem(&tls.client_ca).map_err(io::Error::other)?;
     // Connections are upgraded, which HTTP/2 cannot do here.
-    let config = server_config(IdentitySlot::new(identity), &ClientAuth::Required(clients), &[b"http/1.1"]);
+    let config = server_config(
+        IdentitySlot::new(identity),
+        &ClientAuth::Required(clients),
+        &[b"http/1.1"],
+    );
     let acceptor = TlsAcceptor::from(Arc::new(config.map_err(io::Error::other)?));
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
@@ -45,12 +49,18 @@ pub(crate) async fn serve(
     Ok((address, async move {
         let limit = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let Ok(permit) = limit.clone().try_acquire_owned() else { continue };
+            let Ok((stream, _)) = listener.accept().await else {
+                continue;
+            };
+            let Ok(permit) = limit.clone().try_acquire_owned() else {
+                continue;
+            };
             let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
             tokio::spawn(async move {
                 let _ = stream.set_nodelay(true);
-                if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                if let Ok(Ok(stream)) =
+                    tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await
+                {
                     let connection = hyper::server::conn::http1::Builder::new()
                         .timer(hyper_util::rt::TokioTimer::new())
                         .header_read_timeout(HANDSHAKE)

@@ -24,15 +24,22 @@ pub(super) async fn carry(
     mut carrier: Carrier,
     status: impl Future<Output = Value> + Send,
 ) {
-    let expected = 1 + usize::from(wanted.stdin)
+    let expected = 1
+        + usize::from(wanted.stdin)
         + usize::from(wanted.stdout)
         + usize::from(wanted.stderr && !wanted.tty)
         + usize::from(wanted.tty);
     let mut outputs: HashMap<String, Output> = HashMap::new();
     let opened = async {
         while outputs.len() < expected {
-            let Some(stream) = streams.recv().await else { return false };
-            let kind = stream.headers.get("streamtype").cloned().unwrap_or_default();
+            let Some(stream) = streams.recv().await else {
+                return false;
+            };
+            let kind = stream
+                .headers
+                .get("streamtype")
+                .cloned()
+                .unwrap_or_default();
             match kind.as_str() {
                 "stdin" => {
                     if let Some(sender) = carrier.stdin.take() {
@@ -77,7 +84,9 @@ pub(super) async fn carry(
         }
     }
     if let Some(error) = outputs.get("error") {
-        let _ = error.send(result.unwrap_or_default().to_string().as_bytes()).await;
+        let _ = error
+            .send(result.unwrap_or_default().to_string().as_bytes())
+            .await;
         let _ = error.finish().await;
     }
     // The client closes once it has read everything.
@@ -109,7 +118,11 @@ pub(super) async fn port_forward(mut streams: mpsc::Receiver<Stream>, target: Ta
     while let Some(stream) = streams.recv().await {
         let header = |name: &str| stream.headers.get(name).cloned().unwrap_or_default();
         // Old clients number nothing and open both streams of one connection in turn.
-        let id = stream.headers.get("requestid").cloned().unwrap_or_else(|| header("port"));
+        let id = stream
+            .headers
+            .get("requestid")
+            .cloned()
+            .unwrap_or_else(|| header("port"));
         match header("streamtype").as_str() {
             "error" => _ = errors.insert(id.clone(), stream),
             "data" => _ = data.insert(id.clone(), stream),
@@ -118,18 +131,24 @@ pub(super) async fn port_forward(mut streams: mpsc::Receiver<Stream>, target: Ta
         if errors.len() > 256 || data.len() > 256 {
             return;
         }
-        if errors.contains_key(&id) && data.contains_key(&id) {
-            if let (Some(error), Some(data)) = (errors.remove(&id), data.remove(&id)) {
-                tokio::spawn(one(error, data, target.clone()));
-            }
+        if !(errors.contains_key(&id) && data.contains_key(&id)) {
+            continue;
+        }
+        if let (Some(error), Some(data)) = (errors.remove(&id), data.remove(&id)) {
+            tokio::spawn(one(error, data, target.clone()));
         }
     }
 }
 
 async fn one(error: Stream, data: Stream, target: Target) {
-    let port = data.headers.get("port").and_then(|port| port.parse::<u16>().ok());
+    let port = data
+        .headers
+        .get("port")
+        .and_then(|port| port.parse::<u16>().ok());
     let outcome = match port {
-        Some(port) => pipe(data, port, &target).await.map_err(|error| format!("failed to connect to localhost:{port} inside the pod: {error}")),
+        Some(port) => pipe(data, port, &target).await.map_err(|error| {
+            format!("failed to connect to localhost:{port} inside the pod: {error}")
+        }),
         None => Err("unable to parse port".to_owned()),
     };
     if let Err(message) = outcome {
@@ -139,7 +158,9 @@ async fn one(error: Stream, data: Stream, target: Target) {
 }
 
 async fn pipe(data: Stream, port: u16, target: &Target) -> io::Result<()> {
-    let Stream { mut input, output, .. } = data;
+    let Stream {
+        mut input, output, ..
+    } = data;
     // As with containerd the connection comes from the pod's own loopback.
     let stream = match connect(SocketAddr::from(([127, 0, 0, 1], port)), target).await {
         Ok(stream) => stream,

@@ -14,7 +14,10 @@ impl Query {
     }
 
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
@@ -23,7 +26,9 @@ impl Query {
 
     /// Whether one of the names is `true` or `1`.
     pub(super) fn flag(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| matches!(self.get(name), Some("1" | "true")))
+        names
+            .iter()
+            .any(|name| matches!(self.get(name), Some("1" | "true")))
     }
 }
 
@@ -57,7 +62,10 @@ mod tests {
     #[test]
     fn repeated_and_escaped_values_are_kept_in_order() {
         let query = Query::parse("command=sh&command=-c&command=echo+%22a%26b%22&tty=1&x=%zz");
-        assert_eq!(query.all("command").collect::<Vec<_>>(), ["sh", "-c", "echo \"a&b\""]);
+        assert_eq!(
+            query.all("command").collect::<Vec<_>>(),
+            ["sh", "-c", "echo \"a&b\""]
+        );
         assert!(query.flag(&["tty"]));
         assert_eq!(query.get("x"), Some("%zz"));
     }

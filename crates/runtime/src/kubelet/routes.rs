@@ -29,7 +29,10 @@ pub(super) fn router(shared: App) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/pods", get(pods))
-        .route("/containerLogs/{namespace}/{pod}/{container}", get(container_logs))
+        .route(
+            "/containerLogs/{namespace}/{pod}/{container}",
+            get(container_logs),
+        )
         .route("/exec/{namespace}/{pod}/{container}", any(run))
         .route("/exec/{namespace}/{pod}/{uid}/{container}", any(run))
         .route("/attach/{namespace}/{pod}/{container}", any(run))
@@ -49,13 +52,24 @@ impl IntoResponse for Failure {
 }
 
 async fn pods(State(shared): State<App>) -> Response {
-    let items: Vec<Value> = shared.registry.objects().iter().map(|object| (**object).clone()).collect();
-    axum::Json(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items })).into_response()
+    let items: Vec<Value> = shared
+        .registry
+        .objects()
+        .iter()
+        .map(|object| (**object).clone())
+        .collect();
+    axum::Json(json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items }))
+        .into_response()
 }
 
 fn find(shared: &Shared, namespace: &str, pod: &str) -> Result<(PathBuf, Entry), Failure> {
     let found = shared.registry.find(namespace, pod);
-    let (uid, entry) = found.ok_or_else(|| Failure(StatusCode::NOT_FOUND, format!("pod {namespace}/{pod} not found")))?;
+    let (uid, entry) = found.ok_or_else(|| {
+        Failure(
+            StatusCode::NOT_FOUND,
+            format!("pod {namespace}/{pod} not found"),
+        )
+    })?;
     Ok((shared.sandboxes.directory(&uid), entry))
 }
 
@@ -66,7 +80,12 @@ fn container_status(entry: &Entry, container: &str) -> Result<Value, Failure> {
     let mut all = lists.flat_map(|list| status[list].as_array().into_iter().flatten());
     all.find(|status| status["name"] == container)
         .cloned()
-        .ok_or_else(|| Failure(StatusCode::NOT_FOUND, format!("container {container:?} is not known to the node")))
+        .ok_or_else(|| {
+            Failure(
+                StatusCode::NOT_FOUND,
+                format!("container {container:?} is not known to the node"),
+            )
+        })
 }
 
 async fn container_logs(
@@ -81,28 +100,53 @@ async fn container_logs(
     let bad = |message: String| Failure(StatusCode::BAD_REQUEST, message);
     let Some(attempt) = logs::attempt(&directory, &container, options.previous) else {
         if options.previous {
-            return Err(bad(format!("previous terminated container {container:?} in pod {pod:?} not found")));
+            return Err(bad(format!(
+                "previous terminated container {container:?} in pod {pod:?} not found"
+            )));
         }
-        let reason = status["state"]["waiting"]["reason"].as_str().unwrap_or("ContainerCreating");
-        let message = format!("container {container:?} in pod {pod:?} is waiting to start: {reason}");
+        let reason = status["state"]["waiting"]["reason"]
+            .as_str()
+            .unwrap_or("ContainerCreating");
+        let message =
+            format!("container {container:?} in pod {pod:?} is waiting to start: {reason}");
         return Err(bad(message));
     };
     let running = is_running(&shared, &namespace, &pod, &container, attempt);
-    let follow = logs::read(&log_path(&directory, &container, attempt), options, false, running);
-    let follow = follow.map_err(|error| Failure(StatusCode::NOT_FOUND, format!("log of {container:?}: {error}")))?;
+    let follow = logs::read(
+        &log_path(&directory, &container, attempt),
+        options,
+        false,
+        running,
+    );
+    let follow = follow.map_err(|error| {
+        Failure(
+            StatusCode::NOT_FOUND,
+            format!("log of {container:?}: {error}"),
+        )
+    })?;
     let stream = futures::stream::unfold(follow, |mut follow| async move {
         let (_, bytes) = follow.next().await?;
         Some((Ok::<_, std::io::Error>(bytes), follow))
     });
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(stream.boxed())).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        Body::from_stream(stream.boxed()),
+    )
+        .into_response())
 }
 
 fn log_options(query: &Query) -> Result<logs::Options, Failure> {
     let number = |name: &str| -> Result<Option<u64>, Failure> {
         let parsed = query.get(name).map(str::parse).transpose();
-        parsed.map_err(|_| Failure(StatusCode::BAD_REQUEST, format!("{name} must be a number that is not negative")))
+        parsed.map_err(|_| {
+            Failure(
+                StatusCode::BAD_REQUEST,
+                format!("{name} must be a number that is not negative"),
+            )
+        })
     };
-    let seconds = number("sinceSeconds")?.map(|seconds| time::now() - i64::try_from(seconds).unwrap_or(0) * 1000);
+    let seconds = number("sinceSeconds")?
+        .map(|seconds| time::now() - i64::try_from(seconds).unwrap_or(0) * 1000);
     Ok(logs::Options {
         follow: query.flag(&["follow"]),
         previous: query.flag(&["previous"]),
@@ -114,13 +158,29 @@ fn log_options(query: &Query) -> Result<logs::Options, Failure> {
 }
 
 /// Whether a run may still write.
-fn is_running(shared: &App, namespace: &str, pod: &str, container: &str, attempt: u32) -> impl Fn() -> bool + use<> {
-    let (shared, namespace, pod, container) = (shared.clone(), namespace.to_owned(), pod.to_owned(), container.to_owned());
+fn is_running(
+    shared: &App,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    attempt: u32,
+) -> impl Fn() -> bool + use<> {
+    let (shared, namespace, pod, container) = (
+        shared.clone(),
+        namespace.to_owned(),
+        pod.to_owned(),
+        container.to_owned(),
+    );
     move || {
-        let Ok((directory, entry)) = find(&shared, &namespace, &pod) else { return false };
+        let Ok((directory, entry)) = find(&shared, &namespace, &pod) else {
+            return false;
+        };
         let newest = logs::attempt(&directory, &container, false) == Some(attempt);
-        let Ok(status) = container_status(&entry, &container) else { return false };
-        let over = status["state"]["terminated"].is_object() && status["restartCount"].as_u64() == Some(attempt.into());
+        let Ok(status) = container_status(&entry, &container) else {
+            return false;
+        };
+        let over = status["state"]["terminated"].is_object()
+            && status["restartCount"].as_u64() == Some(attempt.into());
         let backing_off = status["lastState"]["terminated"].is_object()
             && status["state"]["waiting"].is_object()
             && status["restartCount"].as_u64() == Some(attempt.into());
@@ -139,7 +199,10 @@ fn wanted(query: &Query) -> Wanted {
 }
 
 fn sandbox(entry: &Entry, pod: &str) -> Result<Sandbox, Failure> {
-    entry.sandbox.clone().ok_or_else(|| Failure(StatusCode::NOT_FOUND, format!("pod {pod:?} is not running")))
+    entry
+        .sandbox
+        .clone()
+        .ok_or_else(|| Failure(StatusCode::NOT_FOUND, format!("pod {pod:?} is not running")))
 }
 
 /// Exec and attach: the path's first part says which.
@@ -149,30 +212,55 @@ async fn run(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, Failure> {
-    let part = |name: &str| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let part = |name: &str| {
+        path.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
     let (namespace, pod, container) = (part("namespace"), part("pod"), part("container"));
     let wanted = wanted(&Query::parse(query.as_deref().unwrap_or_default()));
     let (directory, entry) = find(&shared, &namespace, &pod)?;
     let state = container_status(&entry, &container)?;
     if state["state"]["running"].is_null() {
-        return Err(Failure(StatusCode::BAD_REQUEST, format!("container {container:?} is not running")));
+        return Err(Failure(
+            StatusCode::BAD_REQUEST,
+            format!("container {container:?} is not running"),
+        ));
     }
     let sandbox = sandbox(&entry, &pod)?;
     let (ends, carrier) = pair();
     if request.uri().path().starts_with("/attach/") {
         let Some(attempt) = logs::attempt(&directory, &container, false) else {
-            return Err(Failure(StatusCode::NOT_FOUND, format!("container {container:?} has no log")));
+            return Err(Failure(
+                StatusCode::NOT_FOUND,
+                format!("container {container:?} has no log"),
+            ));
         };
         let running = is_running(&shared, &namespace, &pod, &container, attempt);
-        let options = logs::Options { follow: true, ..logs::Options::default() };
-        let log = logs::read(&log_path(&directory, &container, attempt), options, true, running);
-        let log = log.map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let options = logs::Options {
+            follow: true,
+            ..logs::Options::default()
+        };
+        let log = logs::read(
+            &log_path(&directory, &container, attempt),
+            options,
+            true,
+            running,
+        );
+        let log =
+            log.map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         let job = wanted.clone();
-        let work = async move { status(exec::attach(log, &sandbox.directory, &container, job, ends).await) };
+        let work = async move {
+            status(exec::attach(log, &sandbox.directory, &container, job, ends).await)
+        };
         return stream(request, wanted, carrier, work).await;
     }
     if wanted.command.is_empty() {
-        return Err(Failure(StatusCode::BAD_REQUEST, "you must specify at least 1 command for the container".into()));
+        return Err(Failure(
+            StatusCode::BAD_REQUEST,
+            "you must specify at least 1 command for the container".into(),
+        ));
     }
     let (job, ends): (Wanted, Ends) = (wanted.clone(), ends);
     let work = async move { status(exec::exec(&sandbox.directory, &container, job, ends).await) };
@@ -192,9 +280,14 @@ async fn stream(
             over_spdy::carry(spdy::serve(connection), &wanted, carrier, work).await;
         }));
     }
-    let socket = web_socket(request).await?.protocols([websocket::V5, websocket::V4]);
+    let socket = web_socket(request)
+        .await?
+        .protocols([websocket::V5, websocket::V4]);
     if socket.selected_protocol().is_none() {
-        return Err(Failure(StatusCode::BAD_REQUEST, "unable to negotiate a protocol: v5.channel.k8s.io or v4.channel.k8s.io".into()));
+        return Err(Failure(
+            StatusCode::BAD_REQUEST,
+            "unable to negotiate a protocol: v5.channel.k8s.io or v4.channel.k8s.io".into(),
+        ));
     }
     Ok(socket.on_upgrade(|socket| websocket::carry(socket, carrier, work)))
 }
@@ -204,11 +297,20 @@ async fn port_forward(
     Path(path): Path<Vec<(String, String)>>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let part = |name: &str| path.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let part = |name: &str| {
+        path.iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
     let (_, entry) = find(&shared, &part("namespace"), &part("pod"))?;
     let sandbox = sandbox(&entry, &part("pod"))?;
     let pod_ip = sandbox.record.ip.into();
-    let target = Target { network: sandbox.network.clone(), pod_ip, directory: sandbox.directory };
+    let target = Target {
+        network: sandbox.network.clone(),
+        pod_ip,
+        directory: sandbox.directory,
+    };
     if is_spdy(request.headers()) {
         let protocol = spdy_protocol(request.headers(), &["portforward.k8s.io"])?;
         return Ok(upgrade(request, &protocol, |connection| async move {
@@ -217,7 +319,10 @@ async fn port_forward(
     }
     let socket = web_socket(request).await?.protocols([websocket::TUNNEL]);
     if socket.selected_protocol().is_none() {
-        return Err(Failure(StatusCode::BAD_REQUEST, "unable to negotiate a protocol: SPDY/3.1+portforward.k8s.io".into()));
+        return Err(Failure(
+            StatusCode::BAD_REQUEST,
+            "unable to negotiate a protocol: SPDY/3.1+portforward.k8s.io".into(),
+        ));
     }
     Ok(socket.on_upgrade(|socket| async move {
         over_spdy::port_forward(spdy::serve(websocket::Tunnel::new(socket)), target).await;
@@ -227,27 +332,49 @@ async fn port_forward(
 async fn web_socket(request: Request) -> Result<WebSocketUpgrade, Failure> {
     let (mut parts, _) = request.into_parts();
     let socket = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
-    socket.map_err(|error| Failure(StatusCode::BAD_REQUEST, format!("Upgrade request required: {error}")))
+    socket.map_err(|error| {
+        Failure(
+            StatusCode::BAD_REQUEST,
+            format!("Upgrade request required: {error}"),
+        )
+    })
 }
 
 fn is_spdy(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"SPDY/3.1"))
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"SPDY/3.1"))
 }
 
 const STREAM_PROTOCOL: &str = "x-stream-protocol-version";
 
 fn spdy_protocol(headers: &HeaderMap, known: &[&'static str]) -> Result<String, Failure> {
-    let asked = headers.get_all(STREAM_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    let mut asked = asked.flat_map(|value| value.split(',')).map(str::trim).peekable();
+    let asked = headers
+        .get_all(STREAM_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut asked = asked
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .peekable();
     if asked.peek().is_none() {
         return Ok(known[0].to_owned());
     }
     let chosen = asked.find(|name| known.contains(name)).map(str::to_owned);
-    chosen.ok_or_else(|| Failure(StatusCode::FORBIDDEN, format!("unable to upgrade: only {} is spoken", known.join(", "))))
+    chosen.ok_or_else(|| {
+        Failure(
+            StatusCode::FORBIDDEN,
+            format!("unable to upgrade: only {} is spoken", known.join(", ")),
+        )
+    })
 }
 
 /// Answers 101 and hands the connection over.
-fn upgrade<F>(mut request: Request, protocol: &str, then: impl FnOnce(Connection) -> F + Send + 'static) -> Response
+fn upgrade<F>(
+    mut request: Request,
+    protocol: &str,
+    then: impl FnOnce(Connection) -> F + Send + 'static,
+) -> Response
 where
     F: Future<Output = ()> + Send,
 {

@@ -31,7 +31,10 @@ impl Size {
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(text).ok()?;
         let number = |name: &str| u16::try_from(value[name].as_u64()?).ok();
-        Some(Self { width: number("Width")?, height: number("Height")? })
+        Some(Self {
+            width: number("Width")?,
+            height: number("Height")?,
+        })
     }
 }
 
@@ -56,8 +59,19 @@ pub(super) fn pair() -> (Ends, Carrier) {
     let (stdin_sender, stdin) = mpsc::channel(16);
     let (resize_sender, resize) = mpsc::channel(4);
     let (output, output_receiver) = mpsc::channel(16);
-    let carrier = Carrier { stdin: Some(stdin_sender), resize: resize_sender, output: output_receiver };
-    (Ends { stdin, resize, output }, carrier)
+    let carrier = Carrier {
+        stdin: Some(stdin_sender),
+        resize: resize_sender,
+        output: output_receiver,
+    };
+    (
+        Ends {
+            stdin,
+            resize,
+            output,
+        },
+        carrier,
+    )
 }
 
 /// The `metav1.Status` at the end of an exec, by exit code or by why it did not start.

@@ -96,7 +96,10 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     pub(super) fn new(socket: WebSocket) -> Self {
-        Self { socket, rest: Bytes::new() }
+        Self {
+            socket,
+            rest: Bytes::new(),
+        }
     }
 }
 
@@ -105,7 +108,11 @@ fn broken(error: axum::Error) -> io::Error {
 }
 
 impl AsyncRead for Tunnel {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         while self.rest.is_empty() {
             match ready!(Pin::new(&mut self.socket).poll_next(context)) {
                 Some(Ok(Message::Binary(bytes))) => self.rest = bytes,
@@ -122,18 +129,28 @@ impl AsyncRead for Tunnel {
 }
 
 impl AsyncWrite for Tunnel {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(broken)?;
         let message = Message::Binary(Bytes::copy_from_slice(bytes));
-        Pin::new(&mut self.socket).start_send(message).map_err(broken)?;
+        Pin::new(&mut self.socket)
+            .start_send(message)
+            .map_err(broken)?;
         Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context).map_err(broken)
+        Pin::new(&mut self.socket)
+            .poll_flush(context)
+            .map_err(broken)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_close(context).map_err(broken)
+        Pin::new(&mut self.socket)
+            .poll_close(context)
+            .map_err(broken)
     }
 }

@@ -53,9 +53,12 @@ impl Node {
             kubelet_listen,
             labels,
         } = options;
-        let network = Network { node_ip, service_cidr, dns_ip };
+        let network = Network {
+            node_ip,
+            service_cidr,
+            dns_ip,
+        };
         prepare_network(&network)?;
-        services::install(&network).map_err(io::Error::other)?;
         let data_dir = std::fs::canonicalize(data_dir)?;
         image_map.insert_file(&data_dir.join(crate::image::USER_FILE))?;
         let lifeline_fd = lifeline.as_ref().map(inheritable).transpose()?;
@@ -71,7 +74,10 @@ impl Node {
             data_dir,
             images: image_map,
             recorder,
-            dns: ClusterDns { server: dns_ip, domain: cluster_domain.clone() },
+            dns: ClusterDns {
+                server: dns_ip,
+                domain: cluster_domain.clone(),
+            },
             capacity: register::capacity(),
             registry: Registry::default(),
         });
@@ -152,7 +158,10 @@ fn prepare_network(network: &Network) -> io::Result<()> {
 
 /// Gives each pod of the node a worker.
 async fn run_pods(shared: Arc<Shared>) {
-    let query = Query { fields: format!("spec.nodeName={}", shared.node_name), ..Query::default() };
+    let query = Query {
+        fields: format!("spec.nodeName={}", shared.node_name),
+        ..Query::default()
+    };
     let mut changes = shared.store.watch(&kinds::POD, &query);
     let mut workers: HashMap<String, mpsc::UnboundedSender<Update>> = HashMap::new();
     let mut tasks = JoinSet::new();
@@ -173,17 +182,28 @@ async fn run_pods(shared: Arc<Shared>) {
 
 type Workers = HashMap<String, mpsc::UnboundedSender<Update>>;
 
-async fn apply(shared: &Arc<Shared>, workers: &mut Workers, tasks: &mut JoinSet<String>, change: Change) {
+async fn apply(
+    shared: &Arc<Shared>,
+    workers: &mut Workers,
+    tasks: &mut JoinSet<String>,
+    change: Change,
+) {
     match change {
         Change::Synced(objects) => {
-            let present: Vec<_> = objects.iter().filter_map(uid_of).map(str::to_owned).collect();
+            let present: Vec<_> = objects
+                .iter()
+                .filter_map(uid_of)
+                .map(str::to_owned)
+                .collect();
             for (uid, updates) in workers.iter() {
                 if !present.contains(uid) {
                     let _ = updates.send(Update::Gone);
                 }
             }
             let left = shared.sandboxes.uids();
-            let orphans = left.into_iter().filter(|uid| !present.contains(uid) && !workers.contains_key(uid));
+            let orphans = left
+                .into_iter()
+                .filter(|uid| !present.contains(uid) && !workers.contains_key(uid));
             let orphans: Vec<_> = orphans.collect();
             let cleaner = shared.clone();
             let _ = tokio::task::spawn_blocking(move || {
@@ -209,8 +229,15 @@ fn uid_of(object: &Value) -> Option<&str> {
     object["metadata"]["uid"].as_str()
 }
 
-fn deliver(shared: &Arc<Shared>, workers: &mut Workers, tasks: &mut JoinSet<String>, object: Value) {
-    let Some(uid) = uid_of(&object).map(str::to_owned) else { return };
+fn deliver(
+    shared: &Arc<Shared>,
+    workers: &mut Workers,
+    tasks: &mut JoinSet<String>,
+    object: Value,
+) {
+    let Some(uid) = uid_of(&object).map(str::to_owned) else {
+        return;
+    };
     // The store may not know the field selector.
     if object["spec"]["nodeName"] != shared.node_name.as_str() || uid.contains(['/', '.']) {
         return;

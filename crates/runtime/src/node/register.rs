@@ -22,12 +22,19 @@ pub(super) fn capacity() -> (u64, u64) {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = total.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0);
+    let kib = total
+        .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())
+        .unwrap_or(0);
     (cpus * 1000, kib * 1024)
 }
 
 /// Keeps the objects alive.
-pub(super) async fn run(shared: Arc<Shared>, labels: BTreeMap<String, String>, cidr: (Ipv4Addr, u8), port: u16) {
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    labels: BTreeMap<String, String>,
+    cidr: (Ipv4Addr, u8),
+    port: u16,
+) {
     let started = time::now();
     loop {
         let written = register(&shared, &labels, cidr, port, started).await;
@@ -64,9 +71,11 @@ async fn register(
         "aarch64" => "arm64",
         other => other,
     };
-    for (label, value) in
-        [("kubernetes.io/hostname", name), ("kubernetes.io/os", "linux"), ("kubernetes.io/arch", arch)]
-    {
+    for (label, value) in [
+        ("kubernetes.io/hostname", name),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", arch),
+    ] {
         all.entry(label.into()).or_insert_with(|| value.into());
     }
     match store.get(&kinds::NODE, &key).await {
@@ -84,7 +93,13 @@ async fn register(
         }
         Err(error) => return Err(error),
     }
-    store.patch_status(&kinds::NODE, &key, Patch::Merge(json!({ "status": status(shared, port, started) }))).await?;
+    store
+        .patch_status(
+            &kinds::NODE,
+            &key,
+            Patch::Merge(json!({ "status": status(shared, port, started) })),
+        )
+        .await?;
     Ok(())
 }
 
@@ -98,7 +113,10 @@ fn status(shared: &Shared, port: u16, started: i64) -> Value {
         })
     };
     let uname = nix::sys::utsname::uname().ok();
-    let kernel = uname.as_ref().and_then(|uname| uname.release().to_str()).unwrap_or_default();
+    let kernel = uname
+        .as_ref()
+        .and_then(|uname| uname.release().to_str())
+        .unwrap_or_default();
     let version = concat!("v1.32.0-ferromesh.", env!("CARGO_PKG_VERSION"));
     json!({
         "capacity": resources,

@@ -37,8 +37,12 @@ pub(super) async fn run(store: Arc<dyn Store>, node: String, recorder: Recorder)
 
 fn is_pending(pod: &Value) -> bool {
     let spec = &pod["spec"];
-    let mine = spec["schedulerName"].as_str().is_none_or(|name| name.is_empty() || name == SCHEDULER);
-    let gated = spec["schedulingGates"].as_array().is_some_and(|gates| !gates.is_empty());
+    let mine = spec["schedulerName"]
+        .as_str()
+        .is_none_or(|name| name.is_empty() || name == SCHEDULER);
+    let gated = spec["schedulingGates"]
+        .as_array()
+        .is_some_and(|gates| !gates.is_empty());
     let unbound = spec["nodeName"].as_str().is_none_or(str::is_empty);
     mine && !gated && unbound && pod["metadata"]["deletionTimestamp"].is_null()
 }
@@ -76,7 +80,9 @@ async fn schedule(
                 "lastTransitionTime": time::format(time::now()),
             });
             let patch = json!({ "status": { "phase": "Pending", "conditions": [condition] } });
-            let _ = store.patch_status(&kinds::POD, &key, Patch::Merge(patch)).await;
+            let _ = store
+                .patch_status(&kinds::POD, &key, Patch::Merge(patch))
+                .await;
         }
         return;
     }
@@ -86,7 +92,10 @@ async fn schedule(
         "target": { "apiVersion": "v1", "kind": "Node", "name": node },
     });
     for attempt in 0..5_u32 {
-        match store.post(&kinds::POD, &key, "binding", binding.clone()).await {
+        match store
+            .post(&kinds::POD, &key, "binding", binding.clone())
+            .await
+        {
             Ok(_) => {
                 let message = format!("Successfully assigned {namespace}/{name} to {node}");
                 recorder.record(event(false, "Scheduled", message));
@@ -106,17 +115,22 @@ async fn schedule(
 /// Why the pod may not run on a node with these labels.
 fn mismatch(spec: &Value, labels: &Value) -> Option<String> {
     let selector = spec["nodeSelector"].as_object().into_iter().flatten();
-    let unmet = |(key, value): (&String, &Value)| (labels[key] != *value).then(|| format!("{key}={value}"));
+    let unmet =
+        |(key, value): (&String, &Value)| (labels[key] != *value).then(|| format!("{key}={value}"));
     let missing: Vec<_> = selector.filter_map(unmet).collect();
     if !missing.is_empty() {
         let wanted = missing.join(",").replace('"', "");
-        return Some(format!("didn't match Pod's node affinity/selector ({wanted})"));
+        return Some(format!(
+            "didn't match Pod's node affinity/selector ({wanted})"
+        ));
     }
-    let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    let required =
+        &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
     let terms = required["nodeSelectorTerms"].as_array()?;
     let fits = |term: &Value| {
         let all = term["matchExpressions"].as_array().into_iter().flatten();
-        all.into_iter().all(|expression| matches(expression, labels))
+        all.into_iter()
+            .all(|expression| matches(expression, labels))
     };
     (!terms.iter().any(fits)).then(|| "didn't match Pod's node affinity/selector".into())
 }
@@ -125,7 +139,11 @@ fn matches(expression: &Value, labels: &Value) -> bool {
     let key = expression["key"].as_str().unwrap_or_default();
     let label = labels[key].as_str();
     let listed = label.is_some_and(|label| {
-        expression["values"].as_array().into_iter().flatten().any(|value| value.as_str() == Some(label))
+        expression["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|value| value.as_str() == Some(label))
     });
     let number = |value: Option<&str>| value.and_then(|text| text.parse::<i64>().ok());
     let bound = number(expression["values"][0].as_str());
@@ -147,8 +165,15 @@ mod tests {
     #[test]
     fn selectors_and_required_affinity_are_honoured() {
         let labels = json!({ "disk": "ssd" });
-        assert_eq!(mismatch(&json!({ "nodeSelector": { "disk": "ssd" } }), &labels), None);
-        assert!(mismatch(&json!({ "nodeSelector": { "disk": "hdd" } }), &labels).unwrap().contains("disk=hdd"));
+        assert_eq!(
+            mismatch(&json!({ "nodeSelector": { "disk": "ssd" } }), &labels),
+            None
+        );
+        assert!(
+            mismatch(&json!({ "nodeSelector": { "disk": "hdd" } }), &labels)
+                .unwrap()
+                .contains("disk=hdd")
+        );
         let affinity = |operator: &str| {
             let term = json!({ "matchExpressions": [{ "key": "disk", "operator": operator, "values": ["ssd"] }] });
             let required = json!({ "nodeSelectorTerms": [term] });

@@ -26,7 +26,11 @@ impl Backoff {
             self.delay = 0;
         }
         let delay = self.delay;
-        self.delay = if delay == 0 { FIRST } else { (delay * 2).min(LONGEST) };
+        self.delay = if delay == 0 {
+            FIRST
+        } else {
+            (delay * 2).min(LONGEST)
+        };
         self.updated = now;
         delay
     }

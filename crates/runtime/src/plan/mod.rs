@@ -57,16 +57,38 @@ pub(crate) struct PodPlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Answer with [`Pod::running`] or [`Pod::start_failed`].
-    Start { container: usize, attempt: u32 },
+    Start {
+        container: usize,
+        attempt: u32,
+    },
     /// Answer with [`Pod::post_start_done`].
-    PostStart { container: usize, attempt: u32 },
+    PostStart {
+        container: usize,
+        attempt: u32,
+    },
     /// Answer with [`Pod::pre_stop_done`].
-    PreStop { container: usize, attempt: u32 },
-    Terminate { container: usize },
-    Kill { container: usize },
+    PreStop {
+        container: usize,
+        attempt: u32,
+    },
+    Terminate {
+        container: usize,
+    },
+    Kill {
+        container: usize,
+    },
     /// Answer with [`Pod::probed`].
-    Probe { container: usize, attempt: u32, kind: ProbeKind },
-    Event { warning: bool, reason: &'static str, container: usize, message: String },
+    Probe {
+        container: usize,
+        attempt: u32,
+        kind: ProbeKind,
+    },
+    Event {
+        warning: bool,
+        reason: &'static str,
+        container: usize,
+        message: String,
+    },
 }
 
 /// How a run ended.
@@ -82,7 +104,9 @@ pub(crate) struct Ended {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     /// Not to run, or not yet; `why` overrides the usual reason.
-    Waiting { why: Option<(String, String)> },
+    Waiting {
+        why: Option<(String, String)>,
+    },
     Starting,
     Running,
     Ended,
@@ -171,7 +195,11 @@ impl Pod {
         state.started_at = started;
         state.started = false;
         state.ready = false;
-        state.post_start = if plan.post_start { Hook::Due } else { Hook::Done };
+        state.post_start = if plan.post_start {
+            Hook::Due
+        } else {
+            Hook::Done
+        };
         state.probes = Probes::new(plan, started);
         state.stop = None;
         state.settle(plan);
@@ -202,9 +230,17 @@ impl Pod {
     }
 
     /// The process could not be started at all.
-    pub(crate) fn start_failed(&mut self, container: usize, reason: &str, message: String, now: Millis) {
+    pub(crate) fn start_failed(
+        &mut self,
+        container: usize,
+        reason: &str,
+        message: String,
+        now: Millis,
+    ) {
         let state = &mut self.containers[container];
-        state.phase = Phase::Waiting { why: Some((reason.into(), message)) };
+        state.phase = Phase::Waiting {
+            why: Some((reason.into(), message)),
+        };
         state.not_before = now + state.backoff.next(now).max(backoff::FIRST);
     }
 
@@ -225,7 +261,13 @@ impl Pod {
         state.last = Some(ended);
     }
 
-    pub(crate) fn post_start_done(&mut self, container: usize, attempt: u32, outcome: Result<(), String>, now: Millis) {
+    pub(crate) fn post_start_done(
+        &mut self,
+        container: usize,
+        attempt: u32,
+        outcome: &Result<(), String>,
+        now: Millis,
+    ) {
         let plan = &self.plan.containers[container];
         let grace = self.plan.grace;
         let state = &mut self.containers[container];
@@ -253,7 +295,7 @@ impl Pod {
         container: usize,
         attempt: u32,
         kind: ProbeKind,
-        outcome: Result<(), String>,
+        outcome: &Result<(), String>,
         now: Millis,
     ) -> Vec<Action> {
         let plan = &self.plan.containers[container];
@@ -266,11 +308,25 @@ impl Pod {
         let mut actions = Vec::new();
         if let Some(failure) = failure {
             let message = format!("{kind} probe failed: {failure}");
-            actions.push(Action::Event { warning: true, reason: "Unhealthy", container, message });
+            actions.push(Action::Event {
+                warning: true,
+                reason: "Unhealthy",
+                container,
+                message,
+            });
         }
         if verdict == probe::Verdict::Restart && state.stop.is_none() {
-            let message = format!("Container {} failed {} probe, will be restarted", plan.name, kind.lower());
-            actions.push(Action::Event { warning: false, reason: "Killing", container, message });
+            let message = format!(
+                "Container {} failed {} probe, will be restarted",
+                plan.name,
+                kind.lower()
+            );
+            actions.push(Action::Event {
+                warning: false,
+                reason: "Killing",
+                container,
+                message,
+            });
             let grace = state.probes.grace(kind).unwrap_or(self.plan.grace);
             state.begin_stop(plan.pre_stop, now, now + grace);
         }
@@ -311,7 +367,10 @@ impl Pod {
         if self.ending.is_some() {
             return;
         }
-        let overdue = self.plan.deadline.is_some_and(|after| now >= self.started_at + after);
+        let overdue = self
+            .plan
+            .deadline
+            .is_some_and(|after| now >= self.started_at + after);
         if overdue {
             self.ending = Some(Ending::DeadlineExceeded);
         } else if self.is_complete() {
@@ -334,13 +393,26 @@ impl Pod {
 
     /// When to call [`Pod::step`] again if nothing happens before.
     pub(crate) fn wake_at(&self, now: Millis) -> Option<Millis> {
-        let deadline = self.plan.deadline.filter(|_| self.ending.is_none()).map(|after| self.started_at + after);
+        let deadline = self
+            .plan
+            .deadline
+            .filter(|_| self.ending.is_none())
+            .map(|after| self.started_at + after);
         let containers = self.containers.iter().flat_map(|state| {
-            let restart = matches!(state.phase, Phase::Ended | Phase::Waiting { .. }) && self.ending.is_none();
+            let restart = matches!(state.phase, Phase::Ended | Phase::Waiting { .. })
+                && self.ending.is_none();
             [
                 restart.then_some(state.not_before).filter(|at| *at > now),
-                state.stop.as_ref().filter(|stop| !stop.killed).map(|stop| stop.kill_at),
-                if state.phase == Phase::Running && state.stop.is_none() { state.probes.next_at() } else { None },
+                state
+                    .stop
+                    .as_ref()
+                    .filter(|stop| !stop.killed)
+                    .map(|stop| stop.kill_at),
+                if state.phase == Phase::Running && state.stop.is_none() {
+                    state.probes.next_at()
+                } else {
+                    None
+                },
             ]
         });
         deadline.into_iter().chain(containers.flatten()).min()
@@ -359,7 +431,8 @@ impl Pod {
     pub(crate) fn has_ended(&self, container: usize, attempt: u32) -> bool {
         let state = &self.containers[container];
         let over = matches!(state.phase, Phase::Ended | Phase::Waiting { .. });
-        state.attempt.is_some_and(|current| current > attempt) || (over && state.attempt == Some(attempt))
+        state.attempt.is_some_and(|current| current > attempt)
+            || (over && state.attempt == Some(attempt))
     }
 
     /// Everything that ran is gone with its shim; what may run again does once there is a new one.
@@ -408,14 +481,26 @@ impl Container {
             return;
         }
         self.started = self.started || self.probes.startup_passed();
-        self.ready = self.started && plan.role != Role::Init && self.probes.readiness().unwrap_or(true);
+        self.ready =
+            self.started && plan.role != Role::Init && self.probes.readiness().unwrap_or(true);
     }
 
-    fn advance(&mut self, index: usize, plan: &ContainerPlan, now: Millis, actions: &mut Vec<Action>) {
-        let (Phase::Running, Some(attempt)) = (&self.phase, self.attempt) else { return };
+    fn advance(
+        &mut self,
+        index: usize,
+        plan: &ContainerPlan,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        let (Phase::Running, Some(attempt)) = (&self.phase, self.attempt) else {
+            return;
+        };
         if self.post_start == Hook::Due {
             self.post_start = Hook::Asked;
-            actions.push(Action::PostStart { container: index, attempt });
+            actions.push(Action::PostStart {
+                container: index,
+                attempt,
+            });
         }
         if let Some(stop) = &mut self.stop {
             stop.advance(index, attempt, now, actions);
@@ -423,7 +508,11 @@ impl Container {
         }
         if plan.role != Role::Init && self.post_start == Hook::Done {
             for kind in self.probes.due(self.started, now) {
-                actions.push(Action::Probe { container: index, attempt, kind });
+                actions.push(Action::Probe {
+                    container: index,
+                    attempt,
+                    kind,
+                });
             }
         }
     }

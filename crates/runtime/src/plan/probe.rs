@@ -78,8 +78,15 @@ impl Probes {
                 passed: false,
             })
         };
-        let probes = [probe(&plan.startup), probe(&plan.liveness), probe(&plan.readiness)];
-        Self { held: probes[0].is_some(), probes }
+        let probes = [
+            probe(&plan.startup),
+            probe(&plan.liveness),
+            probe(&plan.readiness),
+        ];
+        Self {
+            held: probes[0].is_some(),
+            probes,
+        }
     }
 
     fn get(&self, kind: Kind) -> Option<&Probe> {
@@ -123,7 +130,9 @@ impl Probes {
         let mut due = Vec::new();
         for kind in Kind::ALL {
             let active = self.active(kind);
-            let Some(probe) = &mut self.probes[kind as usize] else { continue };
+            let Some(probe) = &mut self.probes[kind as usize] else {
+                continue;
+            };
             if active && !probe.in_flight && now >= probe.next {
                 probe.in_flight = true;
                 probe.next = now + probe.plan.period;
@@ -145,7 +154,9 @@ impl Probes {
     }
 
     pub(super) fn result(&mut self, kind: Kind, success: bool, now: Millis) -> Verdict {
-        let Some(probe) = &mut self.probes[kind as usize] else { return Verdict::Fine };
+        let Some(probe) = &mut self.probes[kind as usize] else {
+            return Verdict::Fine;
+        };
         probe.in_flight = false;
         probe.next = probe.next.max(now);
         if success {

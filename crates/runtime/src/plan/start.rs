@@ -18,7 +18,9 @@ impl Pod {
             }
             // Kubernetes starts main containers one after the other, each after the hook of the one before.
             let state = &self.containers[index];
-            let hook_open = state.phase == Phase::Running && state.post_start != Hook::Done && state.stop.is_none();
+            let hook_open = state.phase == Phase::Running
+                && state.post_start != Hook::Done
+                && state.stop.is_none();
             if role == Role::Main && (state.phase == Phase::Starting || hook_open) {
                 return;
             }
@@ -94,11 +96,15 @@ impl Pod {
                     container,
                     message: "Back-off restarting failed container ".to_owned() + name,
                 });
-                state.phase = Phase::Waiting { why: Some(("CrashLoopBackOff".into(), message)) };
+                state.phase = Phase::Waiting {
+                    why: Some(("CrashLoopBackOff".into(), message)),
+                };
             }
             return;
         }
-        let attempt = state.attempt.map_or(0, |attempt| attempt + u32::from(state.ran()));
+        let attempt = state
+            .attempt
+            .map_or(0, |attempt| attempt + u32::from(state.ran()));
         state.phase = Phase::Starting;
         actions.push(Action::Start { container, attempt });
     }
@@ -107,9 +113,11 @@ impl Pod {
     pub(super) fn is_complete(&self) -> bool {
         let over = |index: usize| self.containers[index].is_over() && !self.restarts(index);
         let of = |role: Role| {
-            (0..self.containers.len()).filter(move |index| self.plan.containers[*index].role == role)
+            (0..self.containers.len())
+                .filter(move |index| self.plan.containers[*index].role == role)
         };
-        let init_failed = of(Role::Init).any(|index| over(index) && !self.containers[index].succeeded());
+        let init_failed =
+            of(Role::Init).any(|index| over(index) && !self.containers[index].succeeded());
         init_failed || (self.initialized && of(Role::Main).all(over))
     }
 }

@@ -33,15 +33,23 @@ pub(crate) struct View {
 
 impl Pod {
     pub(crate) fn view(&self) -> View {
-        let containers: Vec<_> = (0..self.containers.len()).map(|index| self.container_view(index)).collect();
-        let mains = || (0..self.containers.len()).filter(|i| self.plan.containers[*i].role == Role::Main);
+        let containers: Vec<_> = (0..self.containers.len())
+            .map(|index| self.container_view(index))
+            .collect();
+        let mains =
+            || (0..self.containers.len()).filter(|i| self.plan.containers[*i].role == Role::Main);
         let cared = |index: &usize| self.plan.containers[*index].role != Role::Init;
         let phase = self.phase();
         let containers_ready = !matches!(phase, "Succeeded" | "Failed")
             && self.initialized
-            && (0..self.containers.len()).filter(cared).all(|index| self.containers[index].ready);
+            && (0..self.containers.len())
+                .filter(cared)
+                .all(|index| self.containers[index].ready);
         let reason = (self.ending == Some(Ending::DeadlineExceeded)).then(|| {
-            ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline".to_owned())
+            (
+                "DeadlineExceeded",
+                "Pod was active on the node longer than the specified deadline".to_owned(),
+            )
         });
         let has_ended = mains().all(|index| self.containers[index].phase == Phase::Ended);
         View {
@@ -60,11 +68,16 @@ impl Pod {
             .collect();
         let over = self.is_done() || self.ending == Some(Ending::Completed);
         if over && self.is_done() {
-            let success = self.ending != Some(Ending::DeadlineExceeded) && mains.iter().all(|c| c.succeeded());
+            let success = self.ending != Some(Ending::DeadlineExceeded)
+                && mains.iter().all(|c| c.succeeded());
             return if success { "Succeeded" } else { "Failed" };
         }
         let ran = |c: &&Container| c.attempt.is_some();
-        if self.initialized && mains.iter().any(|c| ran(&c)) { "Running" } else { "Pending" }
+        if self.initialized && mains.iter().any(ran) {
+            "Running"
+        } else {
+            "Pending"
+        }
     }
 
     fn container_view(&self, index: usize) -> ContainerView {
@@ -73,16 +86,37 @@ impl Pod {
         let has_init = self.plan.containers.iter().any(|c| c.role != Role::Main);
         let waiting = || {
             let initializing = has_init && plan.role == Role::Main && !self.initialized;
-            if initializing { "PodInitializing" } else { "ContainerCreating" }
+            if initializing {
+                "PodInitializing"
+            } else {
+                "ContainerCreating"
+            }
         };
         let (view, last) = match (&state.phase, &state.last) {
-            (Phase::Running, _) => (State::Running { since: state.started_at }, state.last.clone()),
+            (Phase::Running, _) => (
+                State::Running {
+                    since: state.started_at,
+                },
+                state.last.clone(),
+            ),
             (Phase::Ended, Some(ended)) => (State::Terminated(ended.clone()), None),
-            (Phase::Waiting { why: Some((reason, message)) }, last) => {
-                (State::Waiting { reason: reason.clone(), message: message.clone() }, last.clone())
-            }
+            (
+                Phase::Waiting {
+                    why: Some((reason, message)),
+                },
+                last,
+            ) => (
+                State::Waiting {
+                    reason: reason.clone(),
+                    message: message.clone(),
+                },
+                last.clone(),
+            ),
             (_, last) => {
-                let plain = State::Waiting { reason: waiting().into(), message: String::new() };
+                let plain = State::Waiting {
+                    reason: waiting().into(),
+                    message: String::new(),
+                };
                 (plain, last.clone())
             }
         };

@@ -21,11 +21,19 @@ impl Pod {
     }
 
     fn indices(&self, wanted: impl Fn(Role) -> bool) -> Vec<usize> {
-        (0..self.containers.len()).filter(|index| wanted(self.plan.containers[*index].role)).collect()
+        (0..self.containers.len())
+            .filter(|index| wanted(self.plan.containers[*index].role))
+            .collect()
     }
 
     /// Whether the container is still there.
-    fn stop_one(&mut self, index: usize, by: Millis, now: Millis, actions: &mut Vec<Action>) -> bool {
+    fn stop_one(
+        &mut self,
+        index: usize,
+        by: Millis,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) -> bool {
         let plan = &self.plan.containers[index];
         let state = &mut self.containers[index];
         match state.phase {
@@ -33,7 +41,12 @@ impl Pod {
             Phase::Running => {
                 if state.stop.is_none() {
                     let message = format!("Stopping container {}", plan.name);
-                    actions.push(Action::Event { warning: false, reason: "Killing", container: index, message });
+                    actions.push(Action::Event {
+                        warning: false,
+                        reason: "Killing",
+                        container: index,
+                        message,
+                    });
                     state.begin_stop(plan.pre_stop, now, by);
                 }
                 true
@@ -48,14 +61,29 @@ impl Container {
         if self.stop.is_some() {
             return;
         }
-        let hook = if pre_stop && by > now { Hook::Due } else { Hook::Done };
+        let hook = if pre_stop && by > now {
+            Hook::Due
+        } else {
+            Hook::Done
+        };
         self.ready = false;
-        self.stop = Some(Stop { hook, terminated: false, kill_at: by, killed: false });
+        self.stop = Some(Stop {
+            hook,
+            terminated: false,
+            kill_at: by,
+            killed: false,
+        });
     }
 }
 
 impl Stop {
-    pub(super) fn advance(&mut self, container: usize, attempt: u32, now: Millis, actions: &mut Vec<Action>) {
+    pub(super) fn advance(
+        &mut self,
+        container: usize,
+        attempt: u32,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
         if self.hook == Hook::Due {
             self.hook = Hook::Asked;
             actions.push(Action::PreStop { container, attempt });

@@ -32,10 +32,19 @@ fn probe(period: Millis, failures: u32) -> Option<ProbePlan> {
 
 impl Run {
     fn new(restart_policy: RestartPolicy, containers: Vec<ContainerPlan>) -> Self {
-        let plan = PodPlan { containers, restart_policy, grace: 30_000, deadline: None };
+        let plan = PodPlan {
+            containers,
+            restart_policy,
+            grace: 30_000,
+            deadline: None,
+        };
         let mut pod = Pod::new(plan, 0);
         pod.sandbox_ready();
-        let mut run = Self { pod, now: 0, log: Vec::new() };
+        let mut run = Self {
+            pod,
+            now: 0,
+            log: Vec::new(),
+        };
         run.step();
         run
     }
@@ -55,11 +64,17 @@ impl Run {
                         again = true;
                         format!("start {} {attempt}", self.name(*container))
                     }
-                    Action::PostStart { container, .. } => format!("postStart {}", self.name(*container)),
-                    Action::PreStop { container, .. } => format!("preStop {}", self.name(*container)),
+                    Action::PostStart { container, .. } => {
+                        format!("postStart {}", self.name(*container))
+                    }
+                    Action::PreStop { container, .. } => {
+                        format!("preStop {}", self.name(*container))
+                    }
                     Action::Terminate { container } => format!("term {}", self.name(*container)),
                     Action::Kill { container } => format!("kill {}", self.name(*container)),
-                    Action::Probe { container, kind, .. } => format!("{} {}", kind.lower(), self.name(*container)),
+                    Action::Probe {
+                        container, kind, ..
+                    } => format!("{} {}", kind.lower(), self.name(*container)),
                     Action::Event { .. } => continue,
                 };
                 self.log.push(line);
@@ -76,7 +91,11 @@ impl Run {
         while let Some(at) = self.pod.wake_at(self.now).filter(|at| *at <= end) {
             self.now = at.max(self.now);
             self.step();
-            if self.pod.wake_at(self.now).is_some_and(|next| next <= self.now) {
+            if self
+                .pod
+                .wake_at(self.now)
+                .is_some_and(|next| next <= self.now)
+            {
                 break;
             }
         }
@@ -100,7 +119,7 @@ impl Run {
     fn probed(&mut self, index: usize, kind: ProbeKind, good: bool) {
         let attempt = self.pod.attempt_of(index).unwrap();
         let outcome = if good { Ok(()) } else { Err("no".into()) };
-        self.pod.probed(index, attempt, kind, outcome, self.now);
+        self.pod.probed(index, attempt, kind, &outcome, self.now);
         self.step();
     }
 
@@ -122,7 +141,12 @@ use Role::{Init, Main, Sidecar};
 fn init_containers_run_one_after_the_other_before_the_main_ones() {
     let mut run = Run::new(
         RestartPolicy::Always,
-        vec![container("i1", Init), container("i2", Init), container("a", Main), container("b", Main)],
+        vec![
+            container("i1", Init),
+            container("i2", Init),
+            container("a", Main),
+            container("b", Main),
+        ],
     );
     assert_eq!(run.take(), "start i1 0");
     assert_eq!(run.waiting(2), "PodInitializing");
@@ -132,12 +156,18 @@ fn init_containers_run_one_after_the_other_before_the_main_ones() {
     run.exit(1, 0);
     assert_eq!(run.take(), "start a 0, start b 0");
     let view = run.pod.view();
-    assert_eq!((view.phase, view.initialized, view.containers_ready), ("Running", true, true));
+    assert_eq!(
+        (view.phase, view.initialized, view.containers_ready),
+        ("Running", true, true)
+    );
 }
 
 #[test]
 fn a_failed_init_container_is_tried_again_or_fails_the_pod() {
-    let mut run = Run::new(RestartPolicy::Always, vec![container("i", Init), container("a", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Always,
+        vec![container("i", Init), container("a", Main)],
+    );
     run.exit(0, 1);
     assert_eq!(run.take(), "start i 0, start i 1");
     run.exit(0, 1);
@@ -145,7 +175,10 @@ fn a_failed_init_container_is_tried_again_or_fails_the_pod() {
     run.wait(10_000);
     assert_eq!(run.take(), "start i 2");
 
-    let mut run = Run::new(RestartPolicy::Never, vec![container("i", Init), container("a", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Never,
+        vec![container("i", Init), container("a", Main)],
+    );
     run.exit(0, 1);
     assert!(run.pod.is_done());
     assert_eq!(run.pod.view().phase, "Failed");
@@ -157,7 +190,15 @@ fn a_crashing_container_is_restarted_with_growing_back_off() {
     assert_eq!(run.take(), "start a 0");
     run.exit(0, 1);
     assert_eq!(run.take(), "start a 1", "the first time at once");
-    for (attempt, delay) in [(2, 10_000), (3, 20_000), (4, 40_000), (5, 80_000), (6, 160_000), (7, 300_000), (8, 300_000)] {
+    for (attempt, delay) in [
+        (2, 10_000),
+        (3, 20_000),
+        (4, 40_000),
+        (5, 80_000),
+        (6, 160_000),
+        (7, 300_000),
+        (8, 300_000),
+    ] {
         run.exit(0, 1);
         assert_eq!(run.waiting(0), "CrashLoopBackOff");
         assert_eq!(run.pod.view().containers[0].last.as_ref().unwrap().code, 1);
@@ -192,7 +233,10 @@ fn restart_policy_decides_how_a_pod_ends() {
 fn a_sidecar_gates_the_main_containers_until_it_has_started() {
     let mut sidecar = container("proxy", Sidecar);
     sidecar.startup = probe(1_000, 600);
-    let mut run = Run::new(RestartPolicy::Always, vec![sidecar, container("i", Init), container("a", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Always,
+        vec![sidecar, container("i", Init), container("a", Main)],
+    );
     assert_eq!(run.take(), "start proxy 0, startup proxy");
     run.probed(0, ProbeKind::Startup, false);
     assert_eq!(run.take(), "");
@@ -206,7 +250,10 @@ fn a_sidecar_gates_the_main_containers_until_it_has_started() {
 
 #[test]
 fn a_sidecar_is_restarted_while_others_run_and_never_keeps_a_job_alive() {
-    let mut run = Run::new(RestartPolicy::Never, vec![container("proxy", Sidecar), container("job", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Never,
+        vec![container("proxy", Sidecar), container("job", Main)],
+    );
     assert_eq!(run.take(), "start proxy 0, start job 0");
     run.exit(0, 1);
     assert_eq!(run.take(), "start proxy 1");
@@ -221,7 +268,12 @@ fn a_sidecar_is_restarted_while_others_run_and_never_keeps_a_job_alive() {
 fn deletion_stops_main_containers_first_and_sidecars_in_reverse_order() {
     let mut run = Run::new(
         RestartPolicy::Always,
-        vec![container("s1", Sidecar), container("s2", Sidecar), container("a", Main), container("b", Main)],
+        vec![
+            container("s1", Sidecar),
+            container("s2", Sidecar),
+            container("a", Main),
+            container("b", Main),
+        ],
     );
     run.take();
     run.pod.delete(Some(30_000), run.now);
@@ -240,7 +292,10 @@ fn deletion_stops_main_containers_first_and_sidecars_in_reverse_order() {
 
 #[test]
 fn what_ignores_sigterm_is_killed_when_the_grace_is_over() {
-    let mut run = Run::new(RestartPolicy::Always, vec![container("s", Sidecar), container("a", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Always,
+        vec![container("s", Sidecar), container("a", Main)],
+    );
     run.take();
     run.pod.delete(Some(5_000), run.now);
     run.step();
@@ -277,7 +332,7 @@ fn a_post_start_hook_holds_back_readiness_and_the_next_container() {
     let mut run = Run::new(RestartPolicy::Always, vec![first, container("a", Main)]);
     assert_eq!(run.take(), "start proxy 0, postStart proxy");
     assert!(!run.pod.view().containers[0].ready);
-    run.pod.post_start_done(0, 0, Ok(()), run.now);
+    run.pod.post_start_done(0, 0, &Ok(()), run.now);
     run.step();
     assert_eq!(run.take(), "start a 0");
     assert!(run.pod.view().containers_ready);
@@ -289,7 +344,7 @@ fn a_failed_post_start_hook_kills_the_container() {
     main.post_start = true;
     let mut run = Run::new(RestartPolicy::Always, vec![main]);
     run.take();
-    run.pod.post_start_done(0, 0, Err("no".into()), run.now);
+    run.pod.post_start_done(0, 0, &Err("no".into()), run.now);
     run.step();
     assert_eq!(run.take(), "term a");
 }
@@ -329,42 +384,84 @@ fn a_failing_liveness_probe_restarts_the_container() {
 #[test]
 fn the_deadline_fails_the_pod() {
     let containers = vec![container("a", Main)];
-    let plan = PodPlan { containers, restart_policy: RestartPolicy::Always, grace: 0, deadline: Some(60_000) };
+    let plan = PodPlan {
+        containers,
+        restart_policy: RestartPolicy::Always,
+        grace: 0,
+        deadline: Some(60_000),
+    };
     let mut pod = Pod::new(plan, 0);
     pod.sandbox_ready();
     pod.step(0);
     pod.running(0, 0, 0);
     assert_eq!(pod.wake_at(0), Some(60_000));
     let actions = pod.step(60_000);
-    assert!(actions.contains(&Action::Kill { container: 0 }), "{actions:?}");
-    let ended = Ended { code: 137, reason: "Error", message: String::new(), started: 0, finished: 60_000 };
+    assert!(
+        actions.contains(&Action::Kill { container: 0 }),
+        "{actions:?}"
+    );
+    let ended = Ended {
+        code: 137,
+        reason: "Error",
+        message: String::new(),
+        started: 0,
+        finished: 60_000,
+    };
     pod.exited(0, 0, ended);
     let view = pod.view();
-    assert_eq!((view.phase, view.reason.unwrap().0), ("Failed", "DeadlineExceeded"));
+    assert_eq!(
+        (view.phase, view.reason.unwrap().0),
+        ("Failed", "DeadlineExceeded")
+    );
 }
 
 #[test]
 fn a_start_that_fails_is_tried_again_later_with_the_same_number() {
     let containers = vec![container("a", Main)];
-    let plan = PodPlan { containers, restart_policy: RestartPolicy::Always, grace: 0, deadline: None };
+    let plan = PodPlan {
+        containers,
+        restart_policy: RestartPolicy::Always,
+        grace: 0,
+        deadline: None,
+    };
     let mut pod = Pod::new(plan, 0);
     assert_eq!(pod.step(0), [], "nothing starts without a sandbox");
     pod.sandbox_ready();
-    let start = Action::Start { container: 0, attempt: 0 };
-    assert_eq!(pod.step(0), [start.clone()]);
+    let start = Action::Start {
+        container: 0,
+        attempt: 0,
+    };
+    assert_eq!(
+        pod.step(0),
+        [Action::Start {
+            container: 0,
+            attempt: 0
+        }]
+    );
     pod.start_failed(0, "ImageNotMapped", "image \"x\" …".into(), 0);
-    assert!(matches!(&pod.view().containers[0].state, State::Waiting { reason, .. } if reason == "ImageNotMapped"));
+    assert!(
+        matches!(&pod.view().containers[0].state, State::Waiting { reason, .. } if reason == "ImageNotMapped")
+    );
     assert_eq!(pod.step(9_999), []);
     assert_eq!(pod.step(10_000), [start]);
 }
 
 #[test]
 fn a_lost_shim_runs_init_containers_again() {
-    let mut run = Run::new(RestartPolicy::Always, vec![container("i", Init), container("a", Main)]);
+    let mut run = Run::new(
+        RestartPolicy::Always,
+        vec![container("i", Init), container("a", Main)],
+    );
     run.exit(0, 0);
     assert_eq!(run.take(), "start i 0, start a 0");
     let attempt = run.pod.attempt_of(1).unwrap();
-    let ended = Ended { code: 137, reason: "Error", message: String::new(), started: 0, finished: 0 };
+    let ended = Ended {
+        code: 137,
+        reason: "Error",
+        message: String::new(),
+        started: 0,
+        finished: 0,
+    };
     run.pod.exited(1, attempt, ended);
     run.pod.sandbox_lost();
     run.step();
@@ -381,7 +478,12 @@ fn an_adopted_container_stays_ready_and_is_not_started_again() {
     let mut main = container("a", Main);
     main.readiness = probe(1_000, 3);
     main.startup = probe(1_000, 3);
-    let plan = PodPlan { containers: vec![main], restart_policy: RestartPolicy::Always, grace: 0, deadline: None };
+    let plan = PodPlan {
+        containers: vec![main],
+        restart_policy: RestartPolicy::Always,
+        grace: 0,
+        deadline: None,
+    };
     let mut pod = Pod::new(plan, 0);
     pod.adopt_initialized();
     pod.running(0, 4, 100);
@@ -391,5 +493,12 @@ fn an_adopted_container_stays_ready_and_is_not_started_again() {
     assert!(view.containers_ready);
     assert_eq!(view.containers[0].restarts, 4);
     let actions = pod.step(5_000);
-    assert_eq!(actions, [Action::Probe { container: 0, attempt: 4, kind: ProbeKind::Readiness }]);
+    assert_eq!(
+        actions,
+        [Action::Probe {
+            container: 0,
+            attempt: 4,
+            kind: ProbeKind::Readiness
+        }]
+    );
 }

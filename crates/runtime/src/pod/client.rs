@@ -20,7 +20,10 @@ impl Connection {
         let stream = protocol::connect(directory)?;
         stream.set_nonblocking(true)?;
         protocol::send(&stream, request, fds)?;
-        Ok(Self { stream: crate::shim::poll(stream)?, inbox: Inbox::default() })
+        Ok(Self {
+            stream: crate::shim::poll(stream)?,
+            inbox: Inbox::default(),
+        })
     }
 
     async fn next(&mut self) -> io::Result<Reply> {
@@ -39,7 +42,11 @@ impl Connection {
 }
 
 /// One request and its answer. Dropping it half-way ends an exec.
-pub(crate) async fn call(directory: &Path, request: &Request, fds: Vec<OwnedFd>) -> io::Result<Reply> {
+pub(crate) async fn call(
+    directory: &Path,
+    request: &Request,
+    fds: Vec<OwnedFd>,
+) -> io::Result<Reply> {
     let mut connection = Connection::open(directory, request, &fds.iter().collect::<Vec<_>>())?;
     // The shim has its own copies; ours would keep the other side's pipes open.
     drop(fds);
@@ -48,11 +55,17 @@ pub(crate) async fn call(directory: &Path, request: &Request, fds: Vec<OwnedFd>)
 
 /// The descriptor of a container's standard input.
 pub(crate) async fn stdin_of(directory: &Path, container: &str) -> io::Result<OwnedFd> {
-    let request = Request::Stdin { container: container.into() };
+    let request = Request::Stdin {
+        container: container.into(),
+    };
     let mut connection = Connection::open(directory, &request, &[])?;
     match connection.next().await? {
         Reply::Failed(message) => Err(io::Error::other(message)),
-        _ => connection.inbox.fds.pop().ok_or_else(|| io::Error::other("the shim sent no descriptor")),
+        _ => connection
+            .inbox
+            .fds
+            .pop()
+            .ok_or_else(|| io::Error::other("the shim sent no descriptor")),
     }
 }
 
@@ -65,7 +78,9 @@ pub(crate) enum News {
 }
 
 /// Starts following a shim: its present runs, and everything after them.
-pub(crate) async fn watch(directory: &Path) -> io::Result<(Vec<Run>, mpsc::UnboundedReceiver<News>)> {
+pub(crate) async fn watch(
+    directory: &Path,
+) -> io::Result<(Vec<Run>, mpsc::UnboundedReceiver<News>)> {
     let mut connection = Connection::open(directory, &Request::Watch, &[])?;
     let Reply::Runs(runs) = connection.next().await? else {
         return Err(io::Error::other("the shim answered something else"));

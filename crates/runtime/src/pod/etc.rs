@@ -18,20 +18,44 @@ pub(crate) struct ClusterDns {
 }
 
 /// Writes the three files below the pod's directory.
-pub(crate) fn write(directory: &Path, facts: &Facts, spec: &PodSpec, dns: &ClusterDns) -> io::Result<()> {
+pub(crate) fn write(
+    directory: &Path,
+    facts: &Facts,
+    spec: &PodSpec,
+    dns: &ClusterDns,
+) -> io::Result<()> {
     let etc = directory.join("etc");
     fs::create_dir_all(&etc)?;
     fs::write(etc.join("hostname"), format!("{}\n", facts.hostname()))?;
     fs::write(etc.join("hosts"), hosts(facts, spec, dns))?;
-    fs::write(etc.join("resolv.conf"), resolv_conf(facts.namespace(), spec, dns))
+    fs::write(
+        etc.join("resolv.conf"),
+        resolv_conf(facts.namespace(), spec, dns),
+    )
 }
 
 fn hosts(facts: &Facts, spec: &PodSpec, dns: &ClusterDns) -> String {
-    let mut text = String::from("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let mut text = String::from(
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+    );
     let hostname = facts.hostname();
-    let full = spec.subdomain.as_deref().filter(|subdomain| !subdomain.is_empty());
-    let full = full.map(|subdomain| format!("{hostname}.{subdomain}.{}.svc.{}\t", facts.namespace(), dns.domain));
-    let _ = writeln!(text, "{}\t{}{hostname}", facts.pod_ip, full.unwrap_or_default());
+    let full = spec
+        .subdomain
+        .as_deref()
+        .filter(|subdomain| !subdomain.is_empty());
+    let full = full.map(|subdomain| {
+        format!(
+            "{hostname}.{subdomain}.{}.svc.{}\t",
+            facts.namespace(),
+            dns.domain
+        )
+    });
+    let _ = writeln!(
+        text,
+        "{}\t{}{hostname}",
+        facts.pod_ip,
+        full.unwrap_or_default()
+    );
     for alias in spec.host_aliases.iter().flatten() {
         let names = alias.hostnames.as_deref().unwrap_or_default().join("\t");
         let _ = writeln!(text, "{}\t{names}", alias.ip);
@@ -49,19 +73,35 @@ fn resolv_conf(namespace: &str, spec: &PodSpec, dns: &ClusterDns) -> String {
     if spec.dns_policy.as_deref() != Some("None") {
         servers.push(dns.server.to_string());
         let domain = &dns.domain;
-        search.extend([format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()]);
+        search.extend([
+            format!("{namespace}.svc.{domain}"),
+            format!("svc.{domain}"),
+            domain.clone(),
+        ]);
         options.push("ndots:5".to_owned());
     }
-    servers.extend(own.and_then(|own| own.nameservers.clone()).unwrap_or_default());
+    servers.extend(
+        own.and_then(|own| own.nameservers.clone())
+            .unwrap_or_default(),
+    );
     for name in own.and_then(|own| own.searches.clone()).unwrap_or_default() {
         if !search.contains(&name) {
             search.push(name);
         }
     }
-    for option in own.and_then(|own| own.options.as_ref()).into_iter().flatten() {
+    for option in own
+        .and_then(|own| own.options.as_ref())
+        .into_iter()
+        .flatten()
+    {
         let name = option.name.clone().unwrap_or_default();
         options.retain(|existing| existing.split(':').next() != Some(name.as_str()));
-        options.push(option.value.as_ref().map_or(name.clone(), |value| format!("{name}:{value}")));
+        options.push(
+            option
+                .value
+                .as_ref()
+                .map_or(name.clone(), |value| format!("{name}:{value}")),
+        );
     }
     let mut text = String::new();
     for server in servers {
@@ -81,7 +121,10 @@ mod tests {
     use super::*;
 
     fn conf(spec: serde_json::Value) -> String {
-        let dns = ClusterDns { server: [10, 96, 0, 10].into(), domain: "cluster.local".into() };
+        let dns = ClusterDns {
+            server: [10, 96, 0, 10].into(),
+            domain: "cluster.local".into(),
+        };
         let mut spec = spec;
         spec["containers"] = serde_json::json!([]);
         resolv_conf("shop", &serde_json::from_value(spec).unwrap(), &dns)

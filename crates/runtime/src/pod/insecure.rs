@@ -61,5 +61,7 @@ pub(super) async fn connect(stream: TcpStream, host: IpAddr) -> io::Result<TlsSt
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
         .with_no_client_auth();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::IpAddress(host.into()), stream).await
+    TlsConnector::from(Arc::new(config))
+        .connect(ServerName::IpAddress(host.into()), stream)
+        .await
 }

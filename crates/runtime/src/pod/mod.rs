@@ -52,24 +52,39 @@ pub(crate) struct Entry {
 
 impl Registry {
     pub(crate) fn set(&self, uid: &str, entry: Entry) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(uid.into(), entry);
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .insert(uid.into(), entry);
     }
 
     pub(crate) fn remove(&self, uid: &str) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(uid);
+        self.0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .remove(uid);
     }
 
     pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<(String, Entry)> {
-        let entries = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let entries = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let named = |entry: &Entry| {
             let meta = &entry.object["metadata"];
             meta["namespace"] == namespace && meta["name"] == name
         };
-        entries.iter().find(|(_, entry)| named(entry)).map(|(uid, entry)| (uid.clone(), entry.clone()))
+        entries
+            .iter()
+            .find(|(_, entry)| named(entry))
+            .map(|(uid, entry)| (uid.clone(), entry.clone()))
     }
 
     pub(crate) fn objects(&self) -> Vec<Arc<Value>> {
-        let entries = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let entries = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         entries.values().map(|entry| entry.object.clone()).collect()
     }
 }

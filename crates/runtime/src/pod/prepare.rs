@@ -30,7 +30,11 @@ pub(super) async fn prepare(
     tokens: Arc<Mutex<Tokens>>,
     existing: Option<Sandbox>,
 ) -> Result<Sandbox, Failure> {
-    let failed = |reason, message: String, sandbox| Failure { reason, message, sandbox };
+    let failed = |reason, message: String, sandbox| Failure {
+        reason,
+        message,
+        sandbox,
+    };
     let spec = facts.pod.spec.clone().unwrap_or_default();
     let sandbox = match existing {
         Some(sandbox) => sandbox,
@@ -78,7 +82,12 @@ async fn provide(
     for item in spec.volumes.iter().flatten() {
         let origin = volume::origin(item)?;
         // An emptyDir on disk lies outside the shim's memory file systems, and is the same from here.
-        let explain = |error: io::Error| format!("MountVolume.SetUp failed for volume {:?}: {error}", item.name);
+        let explain = |error: io::Error| {
+            format!(
+                "MountVolume.SetUp failed for volume {:?}: {error}",
+                item.name
+            )
+        };
         volume::provide(item, &origin, &inside, group).map_err(explain)?;
     }
     refresh(shared, facts, tokens, sandbox).await.map(|_| ())
@@ -93,14 +102,30 @@ pub(super) async fn refresh(
 ) -> Result<Option<i64>, String> {
     let spec = facts.pod.spec.clone().unwrap_or_default();
     let group = fs_group(&spec);
-    let sources = Sources { store: shared.store.clone(), namespace: facts.namespace().into() };
+    let sources = Sources {
+        store: shared.store.clone(),
+        namespace: facts.namespace().into(),
+    };
     let mut tokens = tokens.lock().await;
     for item in spec.volumes.iter().flatten() {
-        let explain = |error: String| format!("MountVolume.SetUp failed for volume {:?}: {error}", item.name);
-        let Some(files) = payload_of(item, facts, &sources, &mut tokens).await.map_err(explain)? else { continue };
-        let Origin::Api(path) = volume::origin(item)? else { continue };
+        let explain = |error: String| {
+            format!(
+                "MountVolume.SetUp failed for volume {:?}: {error}",
+                item.name
+            )
+        };
+        let Some(files) = payload_of(item, facts, &sources, &mut tokens)
+            .await
+            .map_err(explain)?
+        else {
+            continue;
+        };
+        let Origin::Api(path) = volume::origin(item)? else {
+            continue;
+        };
         let directory = sandbox.inside().join(path);
-        volume::atomic::write(&directory, &files, group).map_err(|error| explain(error.to_string()))?;
+        volume::atomic::write(&directory, &files, group)
+            .map_err(|error| explain(error.to_string()))?;
     }
     Ok(tokens.refresh_at())
 }

@@ -29,13 +29,27 @@ pub(crate) struct Target {
 }
 
 /// Runs one probe; the error is what failed.
-pub(crate) async fn probe(probe: &Probe, container: &Container, target: &Target) -> Result<(), String> {
-    let limit = Duration::from_secs(u64::try_from(probe.timeout_seconds.unwrap_or(1)).unwrap_or(1).max(1));
+pub(crate) async fn probe(
+    probe: &Probe,
+    container: &Container,
+    target: &Target,
+) -> Result<(), String> {
+    let limit = Duration::from_secs(
+        u64::try_from(probe.timeout_seconds.unwrap_or(1))
+            .unwrap_or(1)
+            .max(1),
+    );
     let attempt = async {
         if let Some(exec) = &probe.exec {
             let argv = exec.command.clone().unwrap_or_default();
-            let (code, output) = exec_in(&target.directory, &container.name, argv).await.map_err(say)?;
-            return if code == 0 { Ok(()) } else { Err(format!("command exited with {code}: {}", output.trim())) };
+            let (code, output) = exec_in(&target.directory, &container.name, argv)
+                .await
+                .map_err(say)?;
+            return if code == 0 {
+                Ok(())
+            } else {
+                Err(format!("command exited with {code}: {}", output.trim()))
+            };
         }
         if let Some(get) = &probe.http_get {
             return http_get(get, container, target, "kube-probe/1.32").await;
@@ -45,7 +59,9 @@ pub(crate) async fn probe(probe: &Probe, container: &Container, target: &Target)
         }
         if let Some(GRPCAction { port, service, .. }) = &probe.grpc {
             let port = u16::try_from(*port).map_err(|_| "port out of range".to_owned())?;
-            let stream = connect(SocketAddr::new(target.pod_ip, port), target).await.map_err(say)?;
+            let stream = connect(SocketAddr::new(target.pod_ip, port), target)
+                .await
+                .map_err(say)?;
             return grpc::check(stream, service.as_deref().unwrap_or_default()).await;
         }
         Err("the probe has no action".into())
@@ -57,17 +73,30 @@ pub(crate) async fn probe(probe: &Probe, container: &Container, target: &Target)
 }
 
 /// Runs a postStart or preStop hook.
-pub(crate) async fn hook(hook: &LifecycleHandler, container: &Container, target: &Target) -> Result<(), String> {
+pub(crate) async fn hook(
+    hook: &LifecycleHandler,
+    container: &Container,
+    target: &Target,
+) -> Result<(), String> {
     if let Some(exec) = &hook.exec {
         let argv = exec.command.clone().unwrap_or_default();
-        let (code, output) = exec_in(&target.directory, &container.name, argv).await.map_err(say)?;
-        return if code == 0 { Ok(()) } else { Err(format!("command exited with {code}: {}", output.trim())) };
+        let (code, output) = exec_in(&target.directory, &container.name, argv)
+            .await
+            .map_err(say)?;
+        return if code == 0 {
+            Ok(())
+        } else {
+            Err(format!("command exited with {code}: {}", output.trim()))
+        };
     }
     if let Some(get) = &hook.http_get {
         return http_get(get, container, target, "kube-lifecycle/1.32").await;
     }
     if let Some(sleep) = &hook.sleep {
-        tokio::time::sleep(Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0))).await;
+        tokio::time::sleep(Duration::from_secs(
+            u64::try_from(sleep.seconds).unwrap_or(0),
+        ))
+        .await;
         return Ok(());
     }
     match &hook.tcp_socket {
@@ -76,17 +105,31 @@ pub(crate) async fn hook(hook: &LifecycleHandler, container: &Container, target:
     }
 }
 
+// By value, for `map_err`.
+#[allow(clippy::needless_pass_by_value)]
 fn say(error: io::Error) -> String {
     error.to_string()
 }
 
 /// Runs a command to its end; returns its exit code and the first of its output.
-pub(crate) async fn exec_in(directory: &Path, container: &str, argv: Vec<String>) -> io::Result<(i32, String)> {
+pub(crate) async fn exec_in(
+    directory: &Path,
+    container: &str,
+    argv: Vec<String>,
+) -> io::Result<(i32, String)> {
     let (reader, writer) = io::pipe()?;
     let null = OwnedFd::from(std::fs::File::open("/dev/null")?);
-    let fds = vec![null, OwnedFd::from(writer.try_clone()?), OwnedFd::from(writer)];
+    let fds = vec![
+        null,
+        OwnedFd::from(writer.try_clone()?),
+        OwnedFd::from(writer),
+    ];
     let output = tokio::spawn(first_of(reader));
-    let request = Request::Exec(ExecSpec { container: container.into(), argv, tty: false });
+    let request = Request::Exec(ExecSpec {
+        container: container.into(),
+        argv,
+        tty: false,
+    });
     match client::call(directory, &request, fds).await? {
         Reply::Done(code) => {
             // A child that went to the background may hold the pipe open.
@@ -126,35 +169,75 @@ fn port_of(port: &IntOrString, container: &Container) -> Result<u16, String> {
     let number = match port {
         IntOrString::Int(number) => Some(*number),
         IntOrString::String(name) => {
-            let named = container.ports.iter().flatten().find(|port| port.name.as_ref() == Some(name));
-            named.map(|port| port.container_port).or_else(|| name.parse().ok())
+            let named = container
+                .ports
+                .iter()
+                .flatten()
+                .find(|port| port.name.as_ref() == Some(name));
+            named
+                .map(|port| port.container_port)
+                .or_else(|| name.parse().ok())
         }
     };
-    number.and_then(|n| u16::try_from(n).ok()).ok_or_else(|| format!("the container has no port {port:?}"))
+    number
+        .and_then(|n| u16::try_from(n).ok())
+        .ok_or_else(|| format!("the container has no port {port:?}"))
 }
 
 fn host_of(host: Option<&str>, target: &Target) -> Result<IpAddr, String> {
     match host.filter(|host| !host.is_empty()) {
         None => Ok(target.pod_ip),
         Some("localhost") => Ok(IpAddr::from([127, 0, 0, 1])),
-        Some(host) => host.parse().map_err(|_| format!("host {host:?} must be an address")),
+        Some(host) => host
+            .parse()
+            .map_err(|_| format!("host {host:?} must be an address")),
     }
 }
 
-async fn tcp_socket(tcp: &TCPSocketAction, container: &Container, target: &Target) -> Result<(), String> {
-    let address = SocketAddr::new(host_of(tcp.host.as_deref(), target)?, port_of(&tcp.port, container)?);
-    connect(address, target).await.map(|_| ()).map_err(|error| format!("dial tcp {address}: {error}"))
+async fn tcp_socket(
+    tcp: &TCPSocketAction,
+    container: &Container,
+    target: &Target,
+) -> Result<(), String> {
+    let address = SocketAddr::new(
+        host_of(tcp.host.as_deref(), target)?,
+        port_of(&tcp.port, container)?,
+    );
+    connect(address, target)
+        .await
+        .map(|_| ())
+        .map_err(|error| format!("dial tcp {address}: {error}"))
 }
 
-async fn http_get(get: &HTTPGetAction, container: &Container, target: &Target, agent: &str) -> Result<(), String> {
+async fn http_get(
+    get: &HTTPGetAction,
+    container: &Container,
+    target: &Target,
+    agent: &str,
+) -> Result<(), String> {
     let host = host_of(get.host.as_deref(), target)?;
     let address = SocketAddr::new(host, port_of(&get.port, container)?);
-    let path = get.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let url = format!("{}://{address}{path}", get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase());
+    let path = get
+        .path
+        .as_deref()
+        .filter(|path| !path.is_empty())
+        .unwrap_or("/");
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
+    let url = format!(
+        "{}://{address}{path}",
+        get.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase()
+    );
     let failed = |error: String| format!("Get \"{url}\": {error}");
-    let stream = connect(address, target).await.map_err(|error| failed(say(error)))?;
-    let mut request = http::Request::get(&path).header("user-agent", agent).header("accept", "*/*");
+    let stream = connect(address, target)
+        .await
+        .map_err(|error| failed(say(error)))?;
+    let mut request = http::Request::get(&path)
+        .header("user-agent", agent)
+        .header("accept", "*/*");
     let mut has_host = false;
     for header in get.http_headers.iter().flatten() {
         has_host |= header.name.eq_ignore_ascii_case("host");
@@ -163,17 +246,25 @@ async fn http_get(get: &HTTPGetAction, container: &Container, target: &Target, a
     if !has_host {
         request = request.header("host", address.to_string());
     }
-    let request = request.header("connection", "close").body(Empty::<Bytes>::new());
+    let request = request
+        .header("connection", "close")
+        .body(Empty::<Bytes>::new());
     let request = request.map_err(|error| failed(error.to_string()))?;
     let status = if get.scheme.as_deref() == Some("HTTPS") {
-        let stream = super::insecure::connect(stream, host).await.map_err(|error| failed(say(error)))?;
+        let stream = super::insecure::connect(stream, host)
+            .await
+            .map_err(|error| failed(say(error)))?;
         exchange(stream, request).await
     } else {
         exchange(stream, request).await
     };
     let status = status.map_err(failed)?;
     // As the kubelet: redirects count as success.
-    if (200..400).contains(&status) { Ok(()) } else { Err(format!("HTTP probe failed with statuscode: {status}")) }
+    if (200..400).contains(&status) {
+        Ok(())
+    } else {
+        Err(format!("HTTP probe failed with statuscode: {status}"))
+    }
 }
 
 async fn exchange<S>(stream: S, request: http::Request<Empty<Bytes>>) -> Result<u16, String>
@@ -183,7 +274,10 @@ where
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
     let driver = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(|error| error.to_string());
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| error.to_string());
     let status = match response {
         Ok(response) => {
             let status = response.status().as_u16();

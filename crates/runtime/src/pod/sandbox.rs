@@ -66,7 +66,10 @@ impl Sandbox {
     /// The pod's directory as the shim's mount namespace has it.
     pub(crate) fn inside(&self) -> PathBuf {
         let relative = self.directory.strip_prefix("/").unwrap_or(&self.directory);
-        Path::new("/proc").join(self.shim_pid.to_string()).join("root").join(relative)
+        Path::new("/proc")
+            .join(self.shim_pid.to_string())
+            .join("root")
+            .join(relative)
     }
 }
 
@@ -81,10 +84,19 @@ impl Sandboxes {
         let pods = fs::canonicalize(data_dir)?.join("pods");
         fs::create_dir_all(&pods)?;
         fs::set_permissions(&pods, fs::Permissions::from_mode(0o700))?;
-        let sandboxes =
-            Self { pods, node_ip, cidr, shim_command, lifeline, addresses: Mutex::default() };
+        let sandboxes = Self {
+            pods,
+            node_ip,
+            cidr,
+            shim_command,
+            lifeline,
+            addresses: Mutex::default(),
+        };
         let records: Vec<_> = sandboxes.records()?.into_values().collect();
-        let mut addresses = sandboxes.addresses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut addresses = sandboxes
+            .addresses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         for record in records.into_iter().filter(|record| !record.host_network) {
             addresses.taken.insert(record.ip, record.uid);
         }
@@ -101,7 +113,9 @@ impl Sandboxes {
         let mut records = BTreeMap::new();
         for entry in fs::read_dir(&self.pods)? {
             let path = entry?.path();
-            let Some(uid) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            let Some(uid) = path.file_name().and_then(|name| name.to_str()) else {
+                continue;
+            };
             if let Some(record) = read_record(&path) {
                 records.insert(uid.to_owned(), record);
             }
@@ -112,22 +126,33 @@ impl Sandboxes {
     /// Uids of all directories, readable or not.
     pub(crate) fn uids(&self) -> BTreeSet<String> {
         let entries = fs::read_dir(&self.pods).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
     }
 
     /// Picks an address. The one of a pod that was here before is kept.
     pub(crate) fn allocate(&self, uid: &str) -> io::Result<Ipv4Addr> {
-        let mut addresses = self.addresses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((ip, _)) = addresses.taken.iter().find(|(_, owner)| *owner == uid) {
             return Ok(*ip);
         }
         let base = self.cidr.0.to_bits();
-        let size = 1_u32.checked_shl(32 - u32::from(self.cidr.1)).unwrap_or(u32::MAX);
+        let size = 1_u32
+            .checked_shl(32 - u32::from(self.cidr.1))
+            .unwrap_or(u32::MAX);
         // Round robin, so that an address that was just freed is not seen as its old pod.
         for step in 1..size {
             let offset = (addresses.last + step) % size;
             let ip = Ipv4Addr::from_bits(base + offset);
-            if offset < 2 || offset == size - 1 || ip == self.node_ip || addresses.taken.contains_key(&ip) {
+            if offset < 2
+                || offset == size - 1
+                || ip == self.node_ip
+                || addresses.taken.contains_key(&ip)
+            {
                 continue;
             }
             addresses.last = offset;
@@ -138,7 +163,10 @@ impl Sandboxes {
     }
 
     fn release(&self, uid: &str) {
-        let mut addresses = self.addresses.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut addresses = self
+            .addresses
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         addresses.taken.retain(|_, owner| owner != uid);
     }
 
@@ -153,7 +181,12 @@ impl Sandboxes {
     fn assemble(directory: PathBuf, record: Record, stream: &UnixStream) -> io::Result<Sandbox> {
         let shim_pid = getsockopt(stream, PeerCredentials)?.pid();
         let network = Namespace::of_process(shim_pid)?;
-        Ok(Sandbox { directory, record, shim_pid, network })
+        Ok(Sandbox {
+            directory,
+            record,
+            shim_pid,
+            network,
+        })
     }
 
     /// Makes everything; blocks for some milliseconds.
@@ -163,16 +196,27 @@ impl Sandboxes {
         fs::set_permissions(&directory, fs::Permissions::from_mode(0o700))?;
         fs::write(directory.join(RECORD), serde_json::to_vec(&record)?)?;
         fs::write(directory.join(CONFIG), serde_json::to_vec(config)?)?;
-        let network = if record.host_network { Namespace::current()? } else { self.network(&record)? };
+        let network = if record.host_network {
+            Namespace::current()?
+        } else {
+            self.network(&record)?
+        };
         network.run(|| self.spawn(&directory))?;
         let stream = protocol::connect(&directory)?;
         Self::assemble(directory, record, &stream)
     }
 
     fn spawn(&self, directory: &Path) -> io::Result<()> {
-        let (program, args) = self.shim_command.split_first().ok_or_else(|| io::Error::other("no shim command"))?;
+        let (program, args) = self
+            .shim_command
+            .split_first()
+            .ok_or_else(|| io::Error::other("no shim command"))?;
         let mut command = Command::new(program);
-        command.args(args).arg(directory).stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(args)
+            .arg(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command.stderr(Stdio::piped());
         command.env_remove(shim::LIFELINE);
         if let Some(fd) = self.lifeline {
@@ -183,7 +227,10 @@ impl Sandboxes {
             return Ok(());
         }
         let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(io::Error::other(format!("the pod's shim failed ({}): {message}", output.status)))
+        Err(io::Error::other(format!(
+            "the pod's shim failed ({}): {message}",
+            output.status
+        )))
     }
 
     fn network(&self, record: &Record) -> io::Result<Namespace> {
@@ -212,7 +259,9 @@ impl Sandboxes {
     /// Ends the pod's shim, if there is one, and waits until it is gone.
     pub(crate) fn stop(&self, uid: &str) {
         if let Ok(stream) = protocol::connect(&self.directory(uid)) {
-            let Ok(peer) = getsockopt(&stream, PeerCredentials) else { return };
+            let Ok(peer) = getsockopt(&stream, PeerCredentials) else {
+                return;
+            };
             // The shim's end closes the stream.
             let _ = stream.set_read_timeout(Some(STOP_LIMIT));
             if protocol::send(&stream, &Request::Stop, &[]).is_ok() {
@@ -247,7 +296,10 @@ impl Sandboxes {
 
 fn is_gone(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
     state.is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 

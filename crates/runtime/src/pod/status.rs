@@ -10,14 +10,28 @@ use crate::plan::status::{ContainerView, State, View};
 use crate::time;
 
 /// The status to be written, from the state and the conditions that others have set.
-pub(crate) fn status(view: &View, facts: &Facts, spec: &PodSpec, started: i64, old: &Value, sandbox: bool) -> Value {
+pub(crate) fn status(
+    view: &View,
+    facts: &Facts,
+    spec: &PodSpec,
+    started: i64,
+    old: &Value,
+    sandbox: bool,
+) -> Value {
     let image = |name: &str| {
         let container = spec::containers(spec).find(|container| container.name == name);
-        container.and_then(|container| container.image.clone()).unwrap_or_default()
+        container
+            .and_then(|container| container.image.clone())
+            .unwrap_or_default()
     };
     let list = |init: bool| -> Vec<Value> {
-        let chosen = view.containers.iter().filter(|container| container.init == init);
-        chosen.map(|container| container_status(container, &image(&container.name), facts.uid())).collect()
+        let chosen = view
+            .containers
+            .iter()
+            .filter(|container| container.init == init);
+        chosen
+            .map(|container| container_status(container, &image(&container.name), facts.uid()))
+            .collect()
     };
     let mut status = json!({
         "phase": view.phase,
@@ -88,21 +102,59 @@ fn conditions(view: &View, spec: &PodSpec, old: &Value, sandbox: bool) -> Vec<Va
     let before: Vec<Value> = old["conditions"].as_array().cloned().unwrap_or_default();
     let find = |kind: &str| before.iter().find(|condition| condition["type"] == kind);
     let completed = view.phase == "Succeeded";
-    let unready: Vec<_> =
-        view.containers.iter().filter(|c| !c.init && !c.ready).map(|c| c.name.as_str()).collect();
-    let gates: Vec<_> = spec.readiness_gates.iter().flatten().map(|gate| gate.condition_type.as_str()).collect();
-    let closed: Vec<_> =
-        gates.iter().filter(|gate| find(gate).is_none_or(|condition| condition["status"] != "True")).collect();
-    let not_ready = || (!view.containers_ready).then(|| {
-        if completed { ("PodCompleted", String::new()) } else { ("ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))) }
-    });
-    let gate = || (!closed.is_empty()).then(|| ("ReadinessGatesNotReady", format!("conditions not True: {closed:?}")));
+    let unready: Vec<_> = view
+        .containers
+        .iter()
+        .filter(|c| !c.init && !c.ready)
+        .map(|c| c.name.as_str())
+        .collect();
+    let gates: Vec<_> = spec
+        .readiness_gates
+        .iter()
+        .flatten()
+        .map(|gate| gate.condition_type.as_str())
+        .collect();
+    let closed: Vec<_> = gates
+        .iter()
+        .filter(|gate| find(gate).is_none_or(|condition| condition["status"] != "True"))
+        .collect();
+    let not_ready = || {
+        (!view.containers_ready).then(|| {
+            if completed {
+                ("PodCompleted", String::new())
+            } else {
+                (
+                    "ContainersNotReady",
+                    format!("containers with unready status: [{}]", unready.join(" ")),
+                )
+            }
+        })
+    };
+    let gate = || {
+        (!closed.is_empty()).then(|| {
+            (
+                "ReadinessGatesNotReady",
+                format!("conditions not True: {closed:?}"),
+            )
+        })
+    };
     let uninitialized = (!view.initialized).then(|| {
-        let open: Vec<_> = view.containers.iter().filter(|c| c.init && !c.ready && !c.started).map(|c| c.name.as_str()).collect();
-        ("ContainersNotInitialized", format!("containers with incomplete status: [{}]", open.join(" ")))
+        let open: Vec<_> = view
+            .containers
+            .iter()
+            .filter(|c| c.init && !c.ready && !c.started)
+            .map(|c| c.name.as_str())
+            .collect();
+        (
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", open.join(" ")),
+        )
     });
     let wanted = [
-        ("PodReadyToStartContainers", (!sandbox).then(|| ("", String::new()))),
+        (
+            "PodReadyToStartContainers",
+            (!sandbox).then(|| ("", String::new())),
+        ),
         ("Initialized", uninitialized),
         ("Ready", not_ready().or_else(gate)),
         ("ContainersReady", not_ready()),
@@ -124,8 +176,19 @@ fn conditions(view: &View, spec: &PodSpec, old: &Value, sandbox: bool) -> Vec<Va
             condition
         })
         .collect();
-    let ours = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
-    out.extend(before.iter().filter(|c| c["type"].as_str().is_none_or(|kind| !ours.contains(&kind))).cloned());
+    let ours = [
+        "PodReadyToStartContainers",
+        "Initialized",
+        "Ready",
+        "ContainersReady",
+        "PodScheduled",
+    ];
+    out.extend(
+        before
+            .iter()
+            .filter(|c| c["type"].as_str().is_none_or(|kind| !ours.contains(&kind)))
+            .cloned(),
+    );
     out
 }
 
@@ -137,7 +200,10 @@ fn qos(spec: &PodSpec) -> &'static str {
         let requests = resources.and_then(|r| r.requests.as_ref());
         let limits = resources.and_then(|r| r.limits.as_ref());
         for name in ["cpu", "memory"] {
-            let (limit, request) = (limits.and_then(|l| l.get(name)), requests.and_then(|r| r.get(name)));
+            let (limit, request) = (
+                limits.and_then(|l| l.get(name)),
+                requests.and_then(|r| r.get(name)),
+            );
             any |= limit.is_some() || request.is_some();
             guaranteed &= limit.is_some() && (request.is_none() || request == limit);
         }

@@ -29,7 +29,10 @@ pub(super) async fn start(
     container: Container,
     attempt: u32,
 ) -> Result<Run, Refused> {
-    let sources = Sources { store: shared.store.clone(), namespace: facts.namespace().into() };
+    let sources = Sources {
+        store: shared.store.clone(),
+        namespace: facts.namespace().into(),
+    };
     let links = links(&shared, &facts).await;
     let context = Context {
         facts: &facts,
@@ -40,10 +43,19 @@ pub(super) async fn start(
         data_dir: &shared.data_dir,
     };
     let spec = resolve(&container, attempt, &context).await?;
-    let refused = |message: String| Refused { reason: "RunContainerError", message };
+    let refused = |message: String| Refused {
+        reason: "RunContainerError",
+        message,
+    };
     termination_file(&sandbox, &container, attempt).map_err(|error| refused(error.to_string()))?;
     forget_old_runs(&sandbox, &container, attempt);
-    match client::call(&sandbox.directory, &Request::Start(Box::new(spec)), Vec::new()).await {
+    match client::call(
+        &sandbox.directory,
+        &Request::Start(Box::new(spec)),
+        Vec::new(),
+    )
+    .await
+    {
         Ok(Reply::Changed(run)) => Ok(run),
         Ok(Reply::Failed(message)) => Err(refused(message)),
         Ok(_) => Err(refused("unexpected answer of the shim".into())),
@@ -71,7 +83,12 @@ fn forget_old_runs(sandbox: &Sandbox, container: &Container, attempt: u32) {
             if n < attempt {
                 let _ = fs::remove_dir_all(entry.path());
             }
-        } else if name.strip_prefix("termination-").or(Some(name)).and_then(number).is_some_and(|n| n + 1 < attempt) {
+        } else if name
+            .strip_prefix("termination-")
+            .or(Some(name))
+            .and_then(number)
+            .is_some_and(|n| n + 1 < attempt)
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
@@ -84,9 +101,23 @@ async fn links(shared: &Shared, facts: &Facts) -> Vec<(String, String)> {
     if let Ok(service) = shared.store.get(&kinds::SERVICE, &key).await {
         links.extend(links_of(&service));
     }
-    if facts.pod.spec.as_ref().and_then(|spec| spec.enable_service_links) != Some(false) {
-        let query = Query { namespace: Some(facts.namespace().into()), ..Query::default() };
-        for service in shared.store.list(&kinds::SERVICE, &query).await.unwrap_or_default() {
+    if facts
+        .pod
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.enable_service_links)
+        != Some(false)
+    {
+        let query = Query {
+            namespace: Some(facts.namespace().into()),
+            ..Query::default()
+        };
+        for service in shared
+            .store
+            .list(&kinds::SERVICE, &query)
+            .await
+            .unwrap_or_default()
+        {
             links.extend(links_of(&service));
         }
     }
@@ -94,12 +125,21 @@ async fn links(shared: &Shared, facts: &Facts) -> Vec<(String, String)> {
 }
 
 fn links_of(service: &serde_json::Value) -> Vec<(String, String)> {
-    let ip = service["spec"]["clusterIP"].as_str().filter(|ip| !ip.is_empty() && *ip != "None");
-    let (Some(ip), Some(name)) = (ip, service["metadata"]["name"].as_str()) else { return Vec::new() };
-    let ports: Vec<_> = service["spec"]["ports"].as_array().into_iter().flatten().filter_map(|port| {
-        let number = u16::try_from(port["port"].as_u64()?).ok()?;
-        Some((port["name"].as_str().map(str::to_owned), number))
-    }).collect();
+    let ip = service["spec"]["clusterIP"]
+        .as_str()
+        .filter(|ip| !ip.is_empty() && *ip != "None");
+    let (Some(ip), Some(name)) = (ip, service["metadata"]["name"].as_str()) else {
+        return Vec::new();
+    };
+    let ports: Vec<_> = service["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|port| {
+            let number = u16::try_from(port["port"].as_u64()?).ok()?;
+            Some((port["name"].as_str().map(str::to_owned), number))
+        })
+        .collect();
     service_links(name, ip, &ports)
 }
 
@@ -119,11 +159,15 @@ const MESSAGE: u64 = 4096;
 pub(super) fn ended(sandbox: &Sandbox, container: &Container, run: &Run, exit: &Exit) -> Ended {
     let path = termination_path(&sandbox.directory, &container.name, run.attempt);
     let mut message = crate::shim::tail_of(&path, MESSAGE).unwrap_or_default();
-    let from_logs = container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
+    let from_logs =
+        container.termination_message_policy.as_deref() == Some("FallbackToLogsOnError");
     if message.is_empty() && from_logs && exit.code != 0 {
         let log = super::container::log_path(&sandbox.directory, &container.name, run.attempt);
         let tail = crate::shim::tail_of(&log, 2 * MESSAGE).unwrap_or_default();
-        let lines: Vec<_> = tail.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
+        let lines: Vec<_> = tail
+            .lines()
+            .filter_map(|line| line.splitn(4, ' ').nth(3))
+            .collect();
         message = lines[lines.len().saturating_sub(80)..].join("\n");
         while message.len() > 2048 {
             message.pop();
@@ -132,7 +176,10 @@ pub(super) fn ended(sandbox: &Sandbox, container: &Container, run: &Run, exit: &
     Ended {
         code: exit.code,
         reason: match exit {
-            Exit { out_of_memory: true, .. } => "OOMKilled",
+            Exit {
+                out_of_memory: true,
+                ..
+            } => "OOMKilled",
             Exit { code: 0, .. } => "Completed",
             Exit { .. } => "Error",
         },

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 
-pub(crate) use table::{Network, install, update};
+pub(crate) use table::Network;
+use table::{install, update};
 
 /// Protocol, address and port of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,21 +30,36 @@ pub(crate) type Routes = BTreeMap<Frontend, Vec<(Ipv4Addr, u16)>>;
 pub(crate) fn routes(cluster: &Cluster, except: Ipv4Addr) -> Routes {
     let mut routes = Routes::new();
     for (key, service) in &cluster.services {
-        let Some(address) = service.cluster_ip.filter(|ip| *ip != except) else { continue };
+        let Some(address) = service.cluster_ip.filter(|ip| *ip != except) else {
+            continue;
+        };
         for port in &service.ports {
             let mut backends: Vec<_> = cluster
                 .slices_of(key)
                 .flat_map(|slice| {
                     // A service's port and a slice's belong together by name.
-                    let target = slice.ports.iter().find(|p| p.name == port.name && p.protocol == port.protocol);
-                    let ready = slice.endpoints.iter().filter(|e| e.ready || service.publish_not_ready);
+                    let target = slice
+                        .ports
+                        .iter()
+                        .find(|p| p.name == port.name && p.protocol == port.protocol);
+                    let ready = slice
+                        .endpoints
+                        .iter()
+                        .filter(|e| e.ready || service.publish_not_ready);
                     ready.filter_map(move |endpoint| Some((endpoint.address, target?.port)))
                 })
                 .collect();
             backends.sort_unstable();
             backends.dedup();
             if !backends.is_empty() {
-                routes.insert(Frontend { protocol: port.protocol, address, port: port.port }, backends);
+                routes.insert(
+                    Frontend {
+                        protocol: port.protocol,
+                        address,
+                        port: port.port,
+                    },
+                    backends,
+                );
             }
         }
     }
@@ -52,26 +68,34 @@ pub(crate) fn routes(cluster: &Cluster, except: Ipv4Addr) -> Routes {
 
 /// Keeps the kernel's map like the cluster's state.
 pub(crate) async fn run(network: Network, mut cluster: watch::Receiver<Option<Arc<Cluster>>>) {
-    let mut current = Routes::new();
+    let mut current: Option<Routes> = None;
     loop {
-        let wanted = cluster.borrow_and_update().as_ref().map(|cluster| routes(cluster, network.dns_ip));
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != current) {
-            match update(&current, &wanted) {
-                Ok(()) => current = wanted,
-                Err(error) => {
-                    tracing::error!(%error, "service map not updated; building it anew");
-                    // An empty table, so that the next step brings everything.
-                    current = Routes::new();
-                    if let Err(error) = install(&network).and_then(|()| update(&current, &wanted)) {
-                        tracing::error!(%error, "service map not built");
-                    } else {
-                        current = wanted;
-                    }
-                }
-            }
+        let wanted = cluster
+            .borrow_and_update()
+            .as_ref()
+            .map(|cluster| routes(cluster, network.dns_ip));
+        if let Some(wanted) = wanted.filter(|wanted| Some(wanted) != current.as_ref()) {
+            current = apply(&network, current, wanted);
         }
         if cluster.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Returns what the kernel has now, if that is known.
+fn apply(network: &Network, current: Option<Routes>, wanted: Routes) -> Option<Routes> {
+    if let Some(current) = current {
+        match update(&current, &wanted) {
+            Ok(()) => return Some(wanted),
+            Err(error) => tracing::error!(%error, "service map not updated; making it anew"),
+        }
+    }
+    match install(network, &wanted) {
+        Ok(()) => Some(wanted),
+        Err(error) => {
+            tracing::error!(%error, "service map not made");
+            None
         }
     }
 }
@@ -103,8 +127,15 @@ mod tests {
         .unwrap();
         cluster.slices.insert(key, Arc::new(endpoints));
         let routes = routes(&cluster, [10, 96, 0, 10].into());
-        let http = Frontend { protocol: net::nft::TCP, address: [10, 96, 1, 1].into(), port: 80 };
-        let expected = vec![([10, 244, 0, 2].into(), 8080), ([10, 244, 0, 3].into(), 8080)];
+        let http = Frontend {
+            protocol: net::nft::TCP,
+            address: [10, 96, 1, 1].into(),
+            port: 80,
+        };
+        let expected = vec![
+            ([10, 244, 0, 2].into(), 8080),
+            ([10, 244, 0, 3].into(), 8080),
+        ];
         assert_eq!(routes, Routes::from([(http, expected)]));
     }
 }

@@ -26,10 +26,16 @@ impl Limit {
             let path = path.trim_start_matches('/');
             let limit = if controllers.split(',').any(|c| c == "memory") {
                 let directory = PathBuf::from("/sys/fs/cgroup/memory").join(path).join(name);
-                Self { directory, version: Version::One }
+                Self {
+                    directory,
+                    version: Version::One,
+                }
             } else if controllers.is_empty() {
                 let directory = PathBuf::from("/sys/fs/cgroup").join(path).join(name);
-                Self { directory, version: Version::Two }
+                Self {
+                    directory,
+                    version: Version::Two,
+                }
             } else {
                 continue;
             };

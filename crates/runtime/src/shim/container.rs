@@ -39,7 +39,9 @@ pub(super) fn spawn(spec: &ContainerSpec) -> io::Result<Spawned> {
     let (streams, outputs, stdin) = streams(spec)?;
     let (errors, error_writer) = pipe2(OFlag::O_CLOEXEC)?;
     let (go, go_writer) = pipe2(OFlag::O_CLOEXEC)?;
-    let limit = spec.memory_limit.and_then(|bytes| Limit::create(&spec.cgroup, bytes));
+    let limit = spec
+        .memory_limit
+        .and_then(|bytes| Limit::create(&spec.cgroup, bytes));
     let pid = clone_into(libc::CLONE_NEWPID | libc::CLONE_NEWNS)?;
     if pid == 0 {
         drop((go_writer, errors, outputs, stdin));
@@ -50,7 +52,13 @@ pub(super) fn spawn(spec: &ContainerSpec) -> io::Result<Spawned> {
     }
     drop(go);
     std::fs::File::from(go_writer).write_all(b"g")?;
-    Ok(Spawned { pid, errors, outputs, stdin, limit })
+    Ok(Spawned {
+        pid,
+        errors,
+        outputs,
+        stdin,
+        limit,
+    })
 }
 
 type Outputs = Vec<(&'static str, OwnedFd)>;
@@ -59,11 +67,18 @@ fn streams(spec: &ContainerSpec) -> io::Result<(Streams, Outputs, Option<OwnedFd
     if spec.tty {
         let pty = openpty(None, None)?;
         for fd in [&pty.master, &pty.slave] {
-            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+            nix::fcntl::fcntl(
+                fd,
+                nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC),
+            )?;
         }
         let (stdout, stderr) = (pty.slave.try_clone()?, pty.slave.try_clone()?);
         let stdin = pty.master.try_clone()?;
-        let streams = Streams { stdin: pty.slave, stdout, stderr };
+        let streams = Streams {
+            stdin: pty.slave,
+            stdout,
+            stderr,
+        };
         return Ok((streams, vec![("stdout", pty.master)], Some(stdin)));
     }
     let (out, stdout) = pipe2(OFlag::O_CLOEXEC)?;
@@ -74,7 +89,15 @@ fn streams(spec: &ContainerSpec) -> io::Result<(Streams, Outputs, Option<OwnedFd
     } else {
         (OwnedFd::from(std::fs::File::open("/dev/null")?), None)
     };
-    Ok((Streams { stdin, stdout, stderr }, vec![("stdout", out), ("stderr", err)], writer))
+    Ok((
+        Streams {
+            stdin,
+            stdout,
+            stderr,
+        },
+        vec![("stdout", out), ("stderr", err)],
+        writer,
+    ))
 }
 
 /// A fork with new namespaces. The caller is the process's only thread.
@@ -83,7 +106,11 @@ fn clone_into(flags: libc::c_int) -> io::Result<i32> {
     // SAFETY: without CLONE_VM the child has its own copy of the memory, and no other thread exists
     // that could have held a lock in it (checked by `shim::main`).
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0_usize, 0_usize, 0_usize, 0_usize) };
-    if pid < 0 { Err(io::Error::last_os_error()) } else { Ok(pid as i32) }
+    if pid < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(pid as i32)
+    }
 }
 
 /// The container's first process. Never returns.
@@ -178,7 +205,9 @@ fn supervise(child: Pid) -> ! {
             Ok(Signal::SIGCHLD) => loop {
                 match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
                     Ok(WaitStatus::Exited(pid, code)) if pid == child => exit(code),
-                    Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => exit(128 + signal as i32),
+                    Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                        exit(128 + signal as i32)
+                    }
                     Ok(WaitStatus::StillAlive) => break,
                     Ok(_) => {}
                     Err(nix::errno::Errno::ECHILD) => exit(0),
@@ -211,7 +240,10 @@ fn program(spec: &ContainerSpec, limited: bool) -> io::Error {
 }
 
 fn limit_data(bytes: u64) -> io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
     // SAFETY: the limit is read from a local variable.
     if unsafe { libc::setrlimit(libc::RLIMIT_DATA, &raw const limit) } == 0 {
         Ok(())
@@ -231,7 +263,11 @@ fn own_outputs(user: &User) {
 
 pub(super) fn controlling_terminal() -> io::Result<()> {
     // SAFETY: descriptor 0 is the terminal of this new session.
-    if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 pub(super) fn directory(path: &Path) -> io::Result<()> {
@@ -242,7 +278,13 @@ pub(super) fn directory(path: &Path) -> io::Result<()> {
 pub(super) fn credentials(spec: &ContainerSpec) -> io::Result<()> {
     let User { uid, gid, groups } = &spec.user;
     capability::bound(&spec.capabilities)?;
-    setgroups(&groups.iter().copied().map(Gid::from_raw).collect::<Vec<_>>())?;
+    setgroups(
+        &groups
+            .iter()
+            .copied()
+            .map(Gid::from_raw)
+            .collect::<Vec<_>>(),
+    )?;
     setgid(Gid::from_raw(*gid))?;
     if *uid == 0 {
         capability::set(&spec.capabilities)?;
@@ -257,16 +299,34 @@ pub(super) fn credentials(spec: &ContainerSpec) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn execute(argv: &[String], env: &[(String, String)]) -> io::Result<std::convert::Infallible> {
-    let text = |value: &str| CString::new(value).map_err(|_| io::Error::other("NUL in an argument or variable"));
-    let Some(name) = argv.first() else { return Err(io::Error::other("no command")) };
-    let argv = argv.iter().map(|arg| text(arg)).collect::<io::Result<Vec<_>>>()?;
-    let envp = env.iter().map(|(key, value)| text(&format!("{key}={value}"))).collect::<io::Result<Vec<_>>>()?;
-    let path = env.iter().find(|(key, _)| key == "PATH").map_or("/usr/bin:/bin", |(_, value)| value);
+pub(super) fn execute(
+    argv: &[String],
+    env: &[(String, String)],
+) -> io::Result<std::convert::Infallible> {
+    let text = |value: &str| {
+        CString::new(value).map_err(|_| io::Error::other("NUL in an argument or variable"))
+    };
+    let Some(name) = argv.first() else {
+        return Err(io::Error::other("no command"));
+    };
+    let argv = argv
+        .iter()
+        .map(|arg| text(arg))
+        .collect::<io::Result<Vec<_>>>()?;
+    let envp = env
+        .iter()
+        .map(|(key, value)| text(&format!("{key}={value}")))
+        .collect::<io::Result<Vec<_>>>()?;
+    let path = env
+        .iter()
+        .find(|(key, _)| key == "PATH")
+        .map_or("/usr/bin:/bin", |(_, value)| value);
     let candidates: Vec<_> = if name.contains('/') {
         vec![Path::new(name).to_path_buf()]
     } else {
-        std::env::split_paths(path).map(|directory| directory.join(name)).collect()
+        std::env::split_paths(path)
+            .map(|directory| directory.join(name))
+            .collect()
     };
     let mut worst = nix::errno::Errno::ENOENT;
     for candidate in candidates {
@@ -277,7 +337,10 @@ pub(super) fn execute(argv: &[String], env: &[(String, String)]) -> io::Result<s
         }
     }
     let error = io::Error::from(worst);
-    Err(io::Error::new(error.kind(), format!("exec: {name:?}: {error}")))
+    Err(io::Error::new(
+        error.kind(),
+        format!("exec: {name:?}: {error}"),
+    ))
 }
 
 /// Joins the namespaces of a running container with a new process whose streams are `streams`.
@@ -299,10 +362,18 @@ pub(super) fn enter(
     let mut reason = std::fs::File::from(errors);
     let waiter = (|| {
         die_with_parent()?;
-        let [stdin, stdout, stderr] = <[OwnedFd; 3]>::try_from(streams).map_err(|_| io::Error::other("streams"))?;
+        let [stdin, stdout, stderr] =
+            <[OwnedFd; 3]>::try_from(streams).map_err(|_| io::Error::other("streams"))?;
         setns(&pid_ns, CloneFlags::CLONE_NEWPID)?;
         setns(&mount_ns, CloneFlags::CLONE_NEWNS)?;
-        take_streams(Streams { stdin, stdout, stderr }, reason.as_raw_fd())?;
+        take_streams(
+            Streams {
+                stdin,
+                stdout,
+                stderr,
+            },
+            reason.as_raw_fd(),
+        )?;
         ignore_nothing()?;
         // SAFETY: there is one thread.
         match unsafe { fork() }? {

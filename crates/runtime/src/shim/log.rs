@@ -28,11 +28,17 @@ impl Log {
         }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let size = file.metadata()?.len();
-        Ok(Self { path: path.into(), file, size })
+        Ok(Self {
+            path: path.into(),
+            file,
+            size,
+        })
     }
 
     fn write(&mut self, stream: &str, tag: char, line: &[u8]) {
-        let time = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+        let time = OffsetDateTime::now_utc()
+            .format(&Rfc3339)
+            .unwrap_or_default();
         let mut record = format!("{time} {stream} {tag} ").into_bytes();
         record.extend_from_slice(line);
         record.push(b'\n');
@@ -55,7 +61,10 @@ impl Log {
             let _ = std::fs::rename(name(n), name(n + 1));
         }
         std::fs::rename(&self.path, name(1))?;
-        self.file = OpenOptions::new().create(true).append(true).open(&self.path)?;
+        self.file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)?;
         self.size = 0;
         Ok(())
     }
@@ -70,7 +79,10 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(stream: &'static str) -> Self {
-        Self { stream, partial: Vec::new() }
+        Self {
+            stream,
+            partial: Vec::new(),
+        }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8], log: &mut Log) {
@@ -119,7 +131,10 @@ mod tests {
         lines.feed(b"o\nthree", &mut log);
         lines.end(&mut log);
         let text = std::fs::read_to_string(path).unwrap();
-        let bodies: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();
+        let bodies: Vec<_> = text
+            .lines()
+            .map(|line| line.split_once(' ').unwrap().1)
+            .collect();
         assert_eq!(bodies, ["stdout F one", "stdout F two", "stdout F three"]);
     }
 

@@ -53,10 +53,15 @@ impl Owner for UnixStream {}
 /// Runs the shim of the pod whose directory is the last argument. Returns in the process that was
 /// started once the shim listens, and in the shim itself at its end.
 pub fn main() -> io::Result<()> {
-    let directory = std::env::args_os().next_back().map(PathBuf::from).unwrap_or_default();
+    let directory = std::env::args_os()
+        .next_back()
+        .map(PathBuf::from)
+        .unwrap_or_default();
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
-        return Err(io::Error::other("the pod shim must start before any other thread"));
+        return Err(io::Error::other(
+            "the pod shim must start before any other thread",
+        ));
     }
     let (mut ready, failure) = io::pipe()?;
     // SAFETY: there is one thread, so the child may go on as the parent would.
@@ -64,7 +69,11 @@ pub fn main() -> io::Result<()> {
         drop(failure);
         let mut text = String::new();
         ready.read_to_string(&mut text)?;
-        return if text.is_empty() { Ok(()) } else { Err(io::Error::other(text)) };
+        return if text.is_empty() {
+            Ok(())
+        } else {
+            Err(io::Error::other(text))
+        };
     }
     drop(ready);
     match prepare(&directory) {
@@ -77,13 +86,20 @@ pub fn main() -> io::Result<()> {
 }
 
 fn prepare(directory: &Path) -> io::Result<(UnixListener, Option<OwnedFd>)> {
-    let config: PodConfig = serde_json::from_slice(&std::fs::read(directory.join(protocol::CONFIG))?)?;
-    let lifeline = std::env::var(LIFELINE).ok().and_then(|fd| fd.parse::<RawFd>().ok()).map(own);
+    let config: PodConfig =
+        serde_json::from_slice(&std::fs::read(directory.join(protocol::CONFIG))?)?;
+    let lifeline = std::env::var(LIFELINE)
+        .ok()
+        .and_then(|fd| fd.parse::<RawFd>().ok())
+        .map(own);
     setsid()?;
     isolate(directory, &config)?;
     // The node learns this process's id from the socket.
     let listener = protocol::listen(directory)?;
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)?;
@@ -98,9 +114,17 @@ fn isolate(directory: &Path, config: &PodConfig) -> io::Result<()> {
     for (path, size) in &config.memory {
         let path = directory.join(path);
         std::fs::create_dir_all(&path)?;
-        let options = size.map_or("mode=0755".to_owned(), |size| format!("mode=0755,size={size}"));
+        let options = size.map_or("mode=0755".to_owned(), |size| {
+            format!("mode=0755,size={size}")
+        });
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(Some("ferromesh"), &path, Some("tmpfs"), flags, Some(options.as_str()))?;
+        mount(
+            Some("ferromesh"),
+            &path,
+            Some("tmpfs"),
+            flags,
+            Some(options.as_str()),
+        )?;
     }
     if !config.host_ipc {
         unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
@@ -110,6 +134,8 @@ fn isolate(directory: &Path, config: &PodConfig) -> io::Result<()> {
 }
 
 pub(crate) fn now_millis() -> i64 {
-    let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let elapsed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

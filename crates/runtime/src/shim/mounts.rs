@@ -21,8 +21,9 @@ const NONE: Option<&str> = None;
 const OLD_ROOT: &str = ".ferromesh-host";
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// File systems that hold programs and data; others are the kernel's own.
-const REAL: [&str; 10] =
-    ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay", "zfs", "virtiofs"];
+const REAL: [&str; 10] = [
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs", "overlay", "zfs", "virtiofs",
+];
 /// Made afresh in each container.
 const OWN: [&str; 4] = ["/proc", "/sys", "/dev", "/run"];
 
@@ -36,12 +37,17 @@ struct Prepared<'a> {
 pub(super) fn build(spec: &ContainerSpec) -> io::Result<()> {
     let mut prepared = Vec::new();
     for mount in &spec.mounts {
-        let explain = |error: io::Error| context(error, &format!("volume for {}", mount.target.display()));
+        let explain =
+            |error: io::Error| context(error, &format!("volume for {}", mount.target.display()));
         prepared.push(prepare(mount).map_err(explain)?);
     }
     prepared.sort_by_key(|p| p.mount.target.components().count());
     let devices = open_devices(spec.privileged);
-    let host_sys = if spec.privileged { Some(path_fd(Path::new("/sys"))?) } else { None };
+    let host_sys = if spec.privileged {
+        Some(path_fd(Path::new("/sys"))?)
+    } else {
+        None
+    };
     let root = root_file_system(spec)?;
     let old = root.join(OLD_ROOT);
     fs::create_dir_all(&old)?;
@@ -54,10 +60,17 @@ pub(super) fn build(spec: &ContainerSpec) -> io::Result<()> {
     }
     for hidden in spec.masked.iter().filter(|path| path.is_dir()) {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY;
-        mount(Some("ferromesh"), hidden, Some("tmpfs"), flags, Some("mode=0755,size=4k"))?;
+        mount(
+            Some("ferromesh"),
+            hidden,
+            Some("tmpfs"),
+            flags,
+            Some("mode=0755,size=4k"),
+        )?;
     }
     for volume in &prepared {
-        let explain = |error: io::Error| context(error, &format!("mount {}", volume.mount.target.display()));
+        let explain =
+            |error: io::Error| context(error, &format!("mount {}", volume.mount.target.display()));
         attach(volume).map_err(explain)?;
     }
     let old = Path::new("/").join(OLD_ROOT);
@@ -70,6 +83,8 @@ pub(super) fn build(spec: &ContainerSpec) -> io::Result<()> {
     Ok(())
 }
 
+// By value, for `map_err`.
+#[allow(clippy::needless_pass_by_value)]
 fn context(error: io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
@@ -89,7 +104,11 @@ fn prepare(mount: &Mount) -> io::Result<Prepared<'_>> {
         Some(sub) => beneath(base, sub)?,
     };
     let directory = fs::metadata(proc_path(&source))?.is_dir();
-    Ok(Prepared { mount, source, directory })
+    Ok(Prepared {
+        mount,
+        source,
+        directory,
+    })
 }
 
 /// Resolves `sub` below `base` without leaving it, whatever links a container has planted there.
@@ -116,16 +135,33 @@ fn root_file_system(spec: &ContainerSpec) -> io::Result<PathBuf> {
     if overlay(Path::new("/"), &spec.layer.join("0"), &root).is_err() {
         let memory = spec.layer.join("memory");
         fs::create_dir_all(&memory)?;
-        mount(Some("ferromesh"), &memory, Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))?;
+        mount(
+            Some("ferromesh"),
+            &memory,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            Some("mode=0755"),
+        )?;
         if overlay(Path::new("/"), &memory.join("0"), &root).is_err() {
-            mount(Some("/"), &root, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+            mount(
+                Some("/"),
+                &root,
+                NONE,
+                MsFlags::MS_BIND | MsFlags::MS_REC,
+                NONE,
+            )?;
             return Ok(root);
         }
     }
-    for (index, point) in other_mounts(&spec.masked, &spec.layer)?.into_iter().enumerate() {
+    for (index, point) in other_mounts(&spec.masked, &spec.layer)?
+        .into_iter()
+        .enumerate()
+    {
         let target = root.join(point.strip_prefix("/").unwrap_or(&point));
         let layer = spec.layer.join((index + 1).to_string());
-        if fs::symlink_metadata(&target).is_ok_and(|m| m.is_dir()) && overlay(&point, &layer, &target).is_err() {
+        if fs::symlink_metadata(&target).is_ok_and(|m| m.is_dir())
+            && overlay(&point, &layer, &target).is_err()
+        {
             let bound = mount(Some(&point), &target, NONE, MsFlags::MS_BIND, NONE);
             let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
             if bound.is_ok() {
@@ -143,10 +179,25 @@ fn overlay(lower: &Path, layer: &Path, target: &Path) -> io::Result<()> {
     // The top of the new tree has the mode and owner of the writable layer.
     let mode = fs::metadata(lower)?.permissions();
     fs::set_permissions(&upper, mode)?;
-    let escape = |path: &Path| path.to_string_lossy().replace('\\', "\\\\").replace(',', "\\,").replace(':', "\\:");
-    let options =
-        format!("lowerdir={},upperdir={},workdir={}", escape(lower), escape(&upper), escape(&work));
-    Ok(mount(Some("ferromesh"), target, Some("overlay"), MsFlags::empty(), Some(options.as_str()))?)
+    let escape = |path: &Path| {
+        path.to_string_lossy()
+            .replace('\\', "\\\\")
+            .replace(',', "\\,")
+            .replace(':', "\\:")
+    };
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        escape(lower),
+        escape(&upper),
+        escape(&work)
+    );
+    Ok(mount(
+        Some("ferromesh"),
+        target,
+        Some("overlay"),
+        MsFlags::empty(),
+        Some(options.as_str()),
+    )?)
 }
 
 /// The host's further file systems, outermost first.
@@ -154,12 +205,20 @@ fn other_mounts(masked: &[PathBuf], layer: &Path) -> io::Result<Vec<PathBuf>> {
     let text = fs::read_to_string("/proc/self/mountinfo")?;
     let mut points = Vec::new();
     for line in text.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
-        let (Some(point), Some(kind)) = (left.split(' ').nth(4), right.split(' ').next()) else { continue };
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let (Some(point), Some(kind)) = (left.split(' ').nth(4), right.split(' ').next()) else {
+            continue;
+        };
         let point = PathBuf::from(unescape(point));
         let own = OWN.iter().any(|prefix| point.starts_with(prefix));
-        let hidden = masked.iter().any(|path| point.starts_with(path)) || layer.starts_with(&point) && kind == "tmpfs";
-        let inside = layer.parent().and_then(Path::parent).is_some_and(|pod| point.starts_with(pod));
+        let hidden = masked.iter().any(|path| point.starts_with(path))
+            || layer.starts_with(&point) && kind == "tmpfs";
+        let inside = layer
+            .parent()
+            .and_then(Path::parent)
+            .is_some_and(|pod| point.starts_with(pod));
         if point != Path::new("/") && REAL.contains(&kind) && !own && !hidden && !inside {
             points.push(point);
         }
@@ -171,35 +230,62 @@ fn other_mounts(masked: &[PathBuf], layer: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    text.replace("\\040", " ")
+        .replace("\\011", "\t")
+        .replace("\\012", "\n")
+        .replace("\\134", "\\")
 }
 
 fn kernel_file_systems(privileged: bool) -> io::Result<()> {
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), safe, NONE).map_err(|error| context(error.into(), "mount /proc"))?;
+    mount(Some("proc"), "/proc", Some("proc"), safe, NONE)
+        .map_err(|error| context(error.into(), "mount /proc"))?;
     fs::create_dir_all("/run")?;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("ferromesh"), "/run", Some("tmpfs"), plain, Some("mode=0755"))?;
+    mount(
+        Some("ferromesh"),
+        "/run",
+        Some("tmpfs"),
+        plain,
+        Some("mode=0755"),
+    )?;
     if privileged {
         return Ok(());
     }
     // What is not the pod's own must not be written: the kernel's parameters are the host's.
     for path in ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"] {
         if Path::new(path).exists() {
-            mount(Some(path), path, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+            mount(
+                Some(path),
+                path,
+                NONE,
+                MsFlags::MS_BIND | MsFlags::MS_REC,
+                NONE,
+            )?;
             let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | safe;
             mount(NONE, path, NONE, flags, NONE)?;
         }
     }
-    mount(Some("sysfs"), "/sys", Some("sysfs"), safe | MsFlags::MS_RDONLY, NONE)
-        .map_err(|error| context(error.into(), "mount /sys"))
+    mount(
+        Some("sysfs"),
+        "/sys",
+        Some("sysfs"),
+        safe | MsFlags::MS_RDONLY,
+        NONE,
+    )
+    .map_err(|error| context(error.into(), "mount /sys"))
 }
 
 fn open_devices(privileged: bool) -> Vec<(&'static str, OwnedFd)> {
     if privileged {
-        return path_fd(Path::new("/dev")).map(|fd| vec![("", fd)]).unwrap_or_default();
+        return path_fd(Path::new("/dev"))
+            .map(|fd| vec![("", fd)])
+            .unwrap_or_default();
     }
-    DEVICES.iter().filter_map(|name| Some((*name, path_fd(&Path::new("/dev").join(name)).ok()?))).collect()
+    DEVICES
+        .iter()
+        .filter_map(|name| Some((*name, path_fd(&Path::new("/dev").join(name)).ok()?)))
+        .collect()
 }
 
 fn devices_directory(devices: &[(&'static str, OwnedFd)], privileged: bool) -> io::Result<()> {
@@ -207,7 +293,13 @@ fn devices_directory(devices: &[(&'static str, OwnedFd)], privileged: bool) -> i
     if let (true, [(_, host)]) = (privileged, devices) {
         return bind(host, dev, false);
     }
-    mount(Some("ferromesh"), dev, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=0755,size=64k"))?;
+    mount(
+        Some("ferromesh"),
+        dev,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID,
+        Some("mode=0755,size=64k"),
+    )?;
     for (name, source) in devices {
         let target = dev.join(name);
         fs::File::create(&target)?;
@@ -217,7 +309,13 @@ fn devices_directory(devices: &[(&'static str, OwnedFd)], privileged: bool) -> i
     fs::create_dir(dev.join("shm"))?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let options = Some("newinstance,ptmxmode=0666,mode=0620");
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), flags, options)?;
+    mount(
+        Some("devpts"),
+        &dev.join("pts"),
+        Some("devpts"),
+        flags,
+        options,
+    )?;
     symlink("pts/ptmx", dev.join("ptmx"))?;
     symlink("/proc/self/fd", dev.join("fd"))?;
     for (number, name) in ["stdin", "stdout", "stderr"].iter().enumerate() {
@@ -246,7 +344,13 @@ fn attach(volume: &Prepared<'_>) -> io::Result<()> {
 }
 
 fn bind(source: &OwnedFd, target: &Path, read_only: bool) -> io::Result<()> {
-    mount(Some(&proc_path(source)), target, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)?;
+    mount(
+        Some(&proc_path(source)),
+        target,
+        NONE,
+        MsFlags::MS_BIND | MsFlags::MS_REC,
+        NONE,
+    )?;
     if read_only {
         let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
         mount(NONE, target, NONE, flags, NONE)?;

@@ -139,16 +139,30 @@ pub(crate) fn connect(directory: &Path) -> io::Result<UnixStream> {
 }
 
 /// Sends one message, with descriptors beside it.
-pub(crate) fn send(stream: &UnixStream, message: &impl Serialize, fds: &[&OwnedFd]) -> io::Result<()> {
+pub(crate) fn send(
+    stream: &UnixStream,
+    message: &impl Serialize,
+    fds: &[&OwnedFd],
+) -> io::Result<()> {
     use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     let raw: Vec<i32> = fds.iter().map(|fd| fd.as_fd().as_raw_fd()).collect();
     let control = [ControlMessage::ScmRights(&raw)];
-    let control = if raw.is_empty() { &control[..0] } else { &control[..] };
+    let control = if raw.is_empty() {
+        &control[..0]
+    } else {
+        &control[..]
+    };
     let mut sent = loop {
         let slices = [io::IoSlice::new(&line)];
-        match sendmsg::<()>(stream.as_raw_fd(), &slices, control, MsgFlags::MSG_NOSIGNAL, None) {
+        match sendmsg::<()>(
+            stream.as_raw_fd(),
+            &slices,
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        ) {
             Ok(sent) => break sent,
             Err(nix::errno::Errno::EAGAIN) => wait_writable(stream)?,
             Err(error) => return Err(error.into()),
@@ -166,8 +180,15 @@ pub(crate) fn send(stream: &UnixStream, message: &impl Serialize, fds: &[&OwnedF
 
 fn wait_writable(stream: &UnixStream) -> io::Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let ready = poll(&mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(5_000_u16))?;
-    if ready == 0 { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    let ready = poll(
+        &mut [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)],
+        PollTimeout::from(5_000_u16),
+    )?;
+    if ready == 0 {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Received bytes and descriptors, cut into lines.
@@ -188,8 +209,12 @@ impl Inbox {
         let mut space = nix::cmsg_space!([std::os::fd::RawFd; 3]);
         let (read, fds) = {
             let mut slices = [io::IoSliceMut::new(&mut chunk)];
-            let message =
-                recvmsg::<()>(stream.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+            let message = recvmsg::<()>(
+                stream.as_raw_fd(),
+                &mut slices,
+                Some(&mut space),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            )?;
             let mut fds = Vec::new();
             for control in message.cmsgs()? {
                 if let ControlMessageOwned::ScmRights(received) = control {
@@ -201,7 +226,10 @@ impl Inbox {
         self.fds.extend(fds.into_iter().map(super::own));
         self.bytes.extend_from_slice(&chunk[..read]);
         if self.bytes.len() > LIMIT {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "message too long"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "message too long",
+            ));
         }
         Ok(read > 0)
     }

@@ -43,7 +43,9 @@ struct Shim {
 
 /// Runs until the pod is stopped or the supervisor is gone.
 pub(super) fn serve(listener: UnixListener, lifeline: Option<OwnedFd>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (changes, _) = broadcast::channel(1024);
     let shim = Rc::new(Shim {
         containers: RefCell::default(),
@@ -75,16 +77,21 @@ pub(super) fn serve(listener: UnixListener, lifeline: Option<OwnedFd>) -> io::Re
 
 /// Resolves when the supervisor's end of the lifeline is closed.
 async fn gone(lifeline: Option<OwnedFd>) {
-    let Some(lifeline) = lifeline else { return std::future::pending().await };
+    let Some(lifeline) = lifeline else {
+        return std::future::pending().await;
+    };
     if nonblocking(&lifeline).is_err() {
         return std::future::pending().await;
     }
-    let Ok(lifeline) = super::poll(std::fs::File::from(lifeline)) else { return std::future::pending().await };
+    let Ok(lifeline) = super::poll(std::fs::File::from(lifeline)) else {
+        return std::future::pending().await;
+    };
     loop {
-        let Ok(mut ready) = lifeline.readable().await else { return };
-        match ready.try_io(|fd| (&mut fd.get_ref()).read(&mut [0; 16])) {
-            Ok(Ok(0) | Err(_)) => return,
-            Ok(Ok(_)) | Err(_) => {}
+        let Ok(mut ready) = lifeline.readable().await else {
+            return;
+        };
+        if let Ok(Ok(0) | Err(_)) = ready.try_io(|fd| (&mut fd.get_ref()).read(&mut [0; 16])) {
+            return;
         }
     }
 }
@@ -131,12 +138,21 @@ impl Shim {
                 Ok(Reply::Done(0))
             }
         };
-        send(stream.get_ref(), &reply.unwrap_or_else(|error| Reply::Failed(error.to_string())), &[])
+        send(
+            stream.get_ref(),
+            &reply.unwrap_or_else(|error| Reply::Failed(error.to_string())),
+            &[],
+        )
     }
 
     async fn watch(&self, stream: &AsyncFd<UnixStream>) -> io::Result<()> {
         let mut changes = self.changes.subscribe();
-        let runs = self.containers.borrow().values().map(|c| c.run.clone()).collect();
+        let runs = self
+            .containers
+            .borrow()
+            .values()
+            .map(|c| c.run.clone())
+            .collect();
         send(stream.get_ref(), &Reply::Runs(runs), &[])?;
         loop {
             tokio::select! {
@@ -153,11 +169,15 @@ impl Shim {
         if self.stopping.get() {
             return Err(io::Error::other("the pod is stopping"));
         }
-        if let Some(current) = self.containers.borrow().get(&spec.name) {
-            if current.run.exit.is_none() || current.run.attempt >= spec.attempt {
-                // A node that was restarted in between asks again: the answer is the same.
-                return Ok(Reply::Changed(current.run.clone()));
-            }
+        // A node that was restarted in between asks again: the answer is the same.
+        let is_known = |run: &Run| run.exit.is_none() || run.attempt >= spec.attempt;
+        if let Some(current) = self
+            .containers
+            .borrow()
+            .get(&spec.name)
+            .filter(|c| is_known(&c.run))
+        {
+            return Ok(Reply::Changed(current.run.clone()));
         }
         let log = Rc::new(RefCell::new(Log::open(&spec.log)?));
         let spawned = container::spawn(&spec)?;
@@ -174,7 +194,13 @@ impl Shim {
         }
         let name = spec.name.clone();
         let (stdin, limit) = (spawned.stdin, spawned.limit);
-        let entry = Container { spec, run: run.clone(), stdin, limit, logs };
+        let entry = Container {
+            spec,
+            run: run.clone(),
+            stdin,
+            limit,
+            logs,
+        };
         self.containers.borrow_mut().insert(name.clone(), entry);
         let reason = read_all(spawned.errors).await?;
         if !reason.is_empty() {
@@ -188,18 +214,39 @@ impl Shim {
 
     fn signal(&self, container: &str, number: i32) -> io::Result<Reply> {
         let containers = self.containers.borrow();
-        if let Some(Container { run: Run { pid, exit: None, .. }, .. }) = containers.get(container) {
+        if let Some(Container {
+            run: Run {
+                pid, exit: None, ..
+            },
+            ..
+        }) = containers.get(container)
+        {
             kill(Pid::from_raw(*pid), Signal::try_from(number)?)?;
         }
         Ok(Reply::Done(0))
     }
 
-    async fn exec(&self, exec: ExecSpec, streams: Vec<OwnedFd>, stream: &AsyncFd<UnixStream>) -> io::Result<Reply> {
+    async fn exec(
+        &self,
+        exec: ExecSpec,
+        streams: Vec<OwnedFd>,
+        stream: &AsyncFd<UnixStream>,
+    ) -> io::Result<Reply> {
         let (errors, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         let (pid, ended) = {
             let containers = self.containers.borrow();
-            let Some(Container { run: Run { pid, exit: None, .. }, spec, .. }) = containers.get(&exec.container) else {
-                return Ok(Reply::Failed(format!("container {} is not running", exec.container)));
+            let Some(Container {
+                run: Run {
+                    pid, exit: None, ..
+                },
+                spec,
+                ..
+            }) = containers.get(&exec.container)
+            else {
+                return Ok(Reply::Failed(format!(
+                    "container {} is not running",
+                    exec.container
+                )));
             };
             let pid = container::enter(*pid, spec, &exec.argv, exec.tty, streams, writer)?;
             let (sender, ended) = oneshot::channel();
@@ -222,9 +269,18 @@ impl Shim {
     }
 
     fn stdin(&self, container: &str, stream: &UnixStream) -> io::Result<()> {
-        match self.containers.borrow().get(container).and_then(|c| c.stdin.as_ref()) {
+        match self
+            .containers
+            .borrow()
+            .get(container)
+            .and_then(|c| c.stdin.as_ref())
+        {
             Some(stdin) => send(stream, &Reply::Done(0), &[stdin]),
-            None => send(stream, &Reply::Failed("the container has no standard input".into()), &[]),
+            None => send(
+                stream,
+                &Reply::Failed("the container has no standard input".into()),
+                &[],
+            ),
         }
     }
 
@@ -242,7 +298,10 @@ impl Shim {
                 continue;
             }
             let mut containers = self.containers.borrow_mut();
-            let Some(ended) = containers.values_mut().find(|c| c.run.pid == pid && c.run.exit.is_none()) else {
+            let Some(ended) = containers
+                .values_mut()
+                .find(|c| c.run.pid == pid && c.run.exit.is_none())
+            else {
                 continue;
             };
             let out_of_memory = ended.limit.as_ref().is_some_and(Limit::killed);
@@ -250,8 +309,16 @@ impl Shim {
                 limit.remove();
             }
             ended.stdin = None;
-            ended.run.exit = Some(Exit { code, at: now_millis(), out_of_memory });
-            spawn_local(announce(ended.run.clone(), std::mem::take(&mut ended.logs), self.changes.clone()));
+            ended.run.exit = Some(Exit {
+                code,
+                at: now_millis(),
+                out_of_memory,
+            });
+            spawn_local(announce(
+                ended.run.clone(),
+                std::mem::take(&mut ended.logs),
+                self.changes.clone(),
+            ));
         }
     }
 
@@ -268,14 +335,24 @@ impl Shim {
     }
 
     fn all(&self, signal: Signal) {
-        for container in self.containers.borrow().values().filter(|c| c.run.exit.is_none()) {
+        for container in self
+            .containers
+            .borrow()
+            .values()
+            .filter(|c| c.run.exit.is_none())
+        {
             let _ = kill(Pid::from_raw(container.run.pid), signal);
         }
     }
 
     async fn drained(&self) {
         let mut changes = self.changes.subscribe();
-        while self.containers.borrow().values().any(|c| c.run.exit.is_none()) {
+        while self
+            .containers
+            .borrow()
+            .values()
+            .any(|c| c.run.exit.is_none())
+        {
             let _ = changes.recv().await;
         }
     }

@@ -30,7 +30,11 @@ pub(crate) fn write(volume: &Path, files: &Payload, group: Option<u32>) -> io::R
         }
         fs::write(&file, content)?;
         // With fsGroup the group may read what the owner may.
-        let mode = if group.is_some() { mode | ((mode & 0o600) >> 3) } else { *mode };
+        let mode = if group.is_some() {
+            mode | ((mode & 0o600) >> 3)
+        } else {
+            *mode
+        };
         chown(&file, None, group)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(mode))?;
     }
@@ -46,7 +50,10 @@ pub(crate) fn write(volume: &Path, files: &Payload, group: Option<u32>) -> io::R
 }
 
 fn top_names(files: &Payload) -> BTreeSet<&str> {
-    files.keys().filter_map(|path| path.split('/').next()).collect()
+    files
+        .keys()
+        .filter_map(|path| path.split('/').next())
+        .collect()
 }
 
 fn link_names(volume: &Path, files: &Payload) -> io::Result<()> {
@@ -78,7 +85,15 @@ fn is_current(volume: &Path, files: &Payload) -> bool {
 
 fn count(directory: &Path) -> usize {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+    entries
+        .map(|entry| {
+            if entry.path().is_dir() {
+                count(&entry.path())
+            } else {
+                1
+            }
+        })
+        .sum()
 }
 
 #[cfg(test)]
@@ -86,7 +101,10 @@ mod tests {
     use super::*;
 
     fn payload(files: &[(&str, &str)]) -> Payload {
-        files.iter().map(|(path, text)| ((*path).to_owned(), (text.as_bytes().to_vec(), 0o600))).collect()
+        files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (text.as_bytes().to_vec(), 0o600)))
+            .collect()
     }
 
     #[test]
@@ -96,11 +114,18 @@ mod tests {
         write(root, &payload(&[("a", "1"), ("d/b", "2")]), None).unwrap();
         let first = fs::read_link(root.join(DATA)).unwrap();
         write(root, &payload(&[("a", "1"), ("d/b", "2")]), None).unwrap();
-        assert_eq!(fs::read_link(root.join(DATA)).unwrap(), first, "nothing changed");
+        assert_eq!(
+            fs::read_link(root.join(DATA)).unwrap(),
+            first,
+            "nothing changed"
+        );
         write(root, &payload(&[("a", "3")]), None).unwrap();
         assert_eq!(fs::read_to_string(root.join("a")).unwrap(), "3");
         assert!(fs::symlink_metadata(root.join("d")).is_err());
         assert!(!root.join(first).exists());
-        assert_eq!(fs::metadata(root.join("a")).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(root.join("a")).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

@@ -45,11 +45,17 @@ impl Origin {
 pub(crate) fn origin(volume: &Volume) -> Result<Origin, String> {
     let name = &volume.name;
     if let Some(empty) = &volume.empty_dir {
-        let limit = empty.size_limit.as_ref().and_then(|size| quantity::parse_units(&size.0)).filter(|s| *s > 0);
+        let limit = empty
+            .size_limit
+            .as_ref()
+            .and_then(|size| quantity::parse_units(&size.0))
+            .filter(|s| *s > 0);
         return match empty.medium.as_deref().unwrap_or_default() {
             "" => Ok(Origin::Disk(Path::new("volumes").join(name))),
             "Memory" => Ok(Origin::Memory(Path::new(MEMORY).join(name), limit)),
-            other => Err(format!("volume {name:?}: emptyDir.medium {other:?} is not supported; use \"\" or \"Memory\"")),
+            other => Err(format!(
+                "volume {name:?}: emptyDir.medium {other:?} is not supported; use \"\" or \"Memory\""
+            )),
         };
     }
     if let Some(host) = &volume.host_path {
@@ -74,7 +80,10 @@ pub(crate) fn origin(volume: &Volume) -> Result<Origin, String> {
 
 /// The memory file systems that the shim makes at its start.
 pub(crate) fn memory_file_systems(spec: &PodSpec) -> Vec<(PathBuf, Option<u64>)> {
-    let mut list = vec![(PathBuf::from(API), None), (PathBuf::from("shm"), Some(64 << 20))];
+    let mut list = vec![
+        (PathBuf::from(API), None),
+        (PathBuf::from("shm"), Some(64 << 20)),
+    ];
     for volume in spec.volumes.iter().flatten() {
         if let Ok(Origin::Memory(path, size)) = origin(volume) {
             list.push((path, size));
@@ -85,7 +94,12 @@ pub(crate) fn memory_file_systems(spec: &PodSpec) -> Vec<(PathBuf, Option<u64>)>
 
 /// Makes the directory of an `emptyDir` or checks a `hostPath`. `root` is the pod's directory as this
 /// process reaches it in the shim's mount namespace.
-pub(crate) fn provide(volume: &Volume, origin: &Origin, root: &Path, group: Option<u32>) -> io::Result<()> {
+pub(crate) fn provide(
+    volume: &Volume,
+    origin: &Origin,
+    root: &Path,
+    group: Option<u32>,
+) -> io::Result<()> {
     match origin {
         Origin::Disk(path) | Origin::Memory(path, _) => {
             let path = root.join(path);
@@ -101,7 +115,9 @@ pub(crate) fn provide(volume: &Volume, origin: &Origin, root: &Path, group: Opti
 }
 
 fn host_path(source: Option<&HostPathVolumeSource>, path: &Path) -> io::Result<()> {
-    let kind = source.and_then(|source| source.type_.as_deref()).unwrap_or_default();
+    let kind = source
+        .and_then(|source| source.type_.as_deref())
+        .unwrap_or_default();
     let wrong = |what: &str| io::Error::other(format!("hostPath {} is not {what}", path.display()));
     let found = fs::metadata(path);
     let is = |check: fn(&fs::FileType) -> bool| found.as_ref().is_ok_and(|m| check(&m.file_type()));
@@ -109,11 +125,21 @@ fn host_path(source: Option<&HostPathVolumeSource>, path: &Path) -> io::Result<(
         "" => found.map(|_| ()),
         "DirectoryOrCreate" if found.is_err() => fs::create_dir_all(path),
         "FileOrCreate" if found.is_err() => fs::File::create(path).map(|_| ()),
-        "Directory" | "DirectoryOrCreate" => is(fs::FileType::is_dir).then_some(()).ok_or_else(|| wrong("a directory")),
-        "File" | "FileOrCreate" => is(fs::FileType::is_file).then_some(()).ok_or_else(|| wrong("a file")),
-        "Socket" => is(FileTypeExt::is_socket).then_some(()).ok_or_else(|| wrong("a socket")),
-        "CharDevice" => is(FileTypeExt::is_char_device).then_some(()).ok_or_else(|| wrong("a character device")),
-        "BlockDevice" => is(FileTypeExt::is_block_device).then_some(()).ok_or_else(|| wrong("a block device")),
+        "Directory" | "DirectoryOrCreate" => is(fs::FileType::is_dir)
+            .then_some(())
+            .ok_or_else(|| wrong("a directory")),
+        "File" | "FileOrCreate" => is(fs::FileType::is_file)
+            .then_some(())
+            .ok_or_else(|| wrong("a file")),
+        "Socket" => is(FileTypeExt::is_socket)
+            .then_some(())
+            .ok_or_else(|| wrong("a socket")),
+        "CharDevice" => is(FileTypeExt::is_char_device)
+            .then_some(())
+            .ok_or_else(|| wrong("a character device")),
+        "BlockDevice" => is(FileTypeExt::is_block_device)
+            .then_some(())
+            .ok_or_else(|| wrong("a block device")),
         other => Err(io::Error::other(format!("unknown hostPath type {other:?}"))),
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume};
+use k8s_openapi::api::core::v1::{
+    DownwardAPIVolumeFile, KeyToPath, ServiceAccountTokenProjection, Volume,
+};
 
 use crate::facts::Facts;
 use crate::source::{Data, Sources, Token};
@@ -36,7 +38,15 @@ impl Tokens {
         }
         let seconds = projection.expiration_seconds.unwrap_or(3600);
         let pod = (facts.name(), facts.uid());
-        match sources.token(facts.service_account(), projection.audience.as_deref(), seconds, pod).await {
+        match sources
+            .token(
+                facts.service_account(),
+                projection.audience.as_deref(),
+                seconds,
+                pod,
+            )
+            .await
+        {
             Ok(token) => {
                 let refresh = now + (token.expires - now) * 4 / 5;
                 let text = token.token.clone();
@@ -69,13 +79,27 @@ pub(crate) async fn payload_of(
         let optional = source.optional.unwrap_or(false);
         let data = sources.config_map(&source.name, optional).await?;
         let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
-        project(&mut files, data, source.items.as_deref(), mode, optional, &source.name)?;
+        project(
+            &mut files,
+            data,
+            source.items.as_deref(),
+            mode,
+            optional,
+            &source.name,
+        )?;
     } else if let Some(source) = &volume.secret {
         let optional = source.optional.unwrap_or(false);
         let name = source.secret_name.as_deref().unwrap_or_default();
         let data = sources.secret(name, optional).await?;
         let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
-        project(&mut files, data, source.items.as_deref(), mode, optional, name)?;
+        project(
+            &mut files,
+            data,
+            source.items.as_deref(),
+            mode,
+            optional,
+            name,
+        )?;
     } else if let Some(source) = &volume.downward_api {
         let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
         downward(&mut files, source.items.as_deref(), facts, mode)?;
@@ -85,12 +109,26 @@ pub(crate) async fn payload_of(
             if let Some(source) = &projection.config_map {
                 let optional = source.optional.unwrap_or(false);
                 let data = sources.config_map(&source.name, optional).await?;
-                project(&mut files, data, source.items.as_deref(), mode, optional, &source.name)?;
+                project(
+                    &mut files,
+                    data,
+                    source.items.as_deref(),
+                    mode,
+                    optional,
+                    &source.name,
+                )?;
             }
             if let Some(source) = &projection.secret {
                 let optional = source.optional.unwrap_or(false);
                 let data = sources.secret(&source.name, optional).await?;
-                project(&mut files, data, source.items.as_deref(), mode, optional, &source.name)?;
+                project(
+                    &mut files,
+                    data,
+                    source.items.as_deref(),
+                    mode,
+                    optional,
+                    &source.name,
+                )?;
             }
             if let Some(source) = &projection.downward_api {
                 downward(&mut files, source.items.as_deref(), facts, mode)?;
@@ -125,7 +163,12 @@ fn project(
         match data.remove(&item.key) {
             Some(value) => insert(files, &item.path, value, item.mode.unwrap_or(mode))?,
             None if optional => {}
-            None => return Err(format!("{object:?} references non-existent key {:?}", item.key)),
+            None => {
+                return Err(format!(
+                    "{object:?} references non-existent key {:?}",
+                    item.key
+                ));
+            }
         }
     }
     Ok(())
@@ -143,7 +186,12 @@ fn downward(
             (None, Some(resource)) => facts.resource(resource, None)?,
             (None, None) => return Err(format!("downwardAPI file {:?} has no source", item.path)),
         };
-        insert(files, &item.path, value.into_bytes(), item.mode.unwrap_or(mode))?;
+        insert(
+            files,
+            &item.path,
+            value.into_bytes(),
+            item.mode.unwrap_or(mode),
+        )?;
     }
     Ok(())
 }

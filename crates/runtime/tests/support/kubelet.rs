@@ -25,14 +25,19 @@ impl Pki {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { ca: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
+        Self {
+            ca: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
+        }
     }
 
     fn issue(&self) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names = vec![SanType::IpAddress("10.244.0.1".parse().unwrap())];
-        (params.signed_by(&key, &self.ca).unwrap().pem(), key.serialize_pem())
+        (
+            params.signed_by(&key, &self.ca).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 
     pub fn server(&self) -> KubeletTls {
@@ -48,11 +53,19 @@ impl Pki {
         let (certificate, key) = self.issue();
         let identity = Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap();
         let roots = Roots::from_pem(self.ca.pem().as_bytes()).unwrap();
-        let config =
-            net::tls::client_config(roots, SanRule::Any, Some(IdentitySlot::new(identity)), &[b"http/1.1"]).unwrap();
+        let config = net::tls::client_config(
+            roots,
+            SanRule::Any,
+            Some(IdentitySlot::new(identity)),
+            &[b"http/1.1"],
+        )
+        .unwrap();
         let stream = TcpStream::connect("10.244.0.1:10250").await.unwrap();
         let name = ServerName::try_from("10.244.0.1").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap()
     }
 
     /// Status and body of a GET.
@@ -68,9 +81,15 @@ impl Pki {
     }
 
     pub async fn web_socket(&self, path: &str, protocol: &str) -> Socket {
-        let mut request = format!("wss://10.244.0.1{path}").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
-        let (socket, response) = tokio_tungstenite::client_async(request, self.connect().await).await.unwrap();
+        let mut request = format!("wss://10.244.0.1{path}")
+            .into_client_request()
+            .unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol.parse().unwrap());
+        let (socket, response) = tokio_tungstenite::client_async(request, self.connect().await)
+            .await
+            .unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
         socket
     }
@@ -93,7 +112,10 @@ impl Pki {
 }
 
 /// Sends `input` and collects the output channels until the end: (stdout, stderr, status).
-pub async fn talk(mut socket: Socket, input: &[(u8, &[u8])]) -> (String, String, serde_json::Value) {
+pub async fn talk(
+    mut socket: Socket,
+    input: &[(u8, &[u8])],
+) -> (String, String, serde_json::Value) {
     for (channel, bytes) in input {
         let frame = [&[*channel], *bytes].concat();
         socket.send(Message::Binary(frame.into())).await.unwrap();
@@ -105,7 +127,11 @@ pub async fn talk(mut socket: Socket, input: &[(u8, &[u8])]) -> (String, String,
         }
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&out[1]), text(&out[2]), serde_json::from_slice(&out[3]).unwrap_or_default())
+    (
+        text(&out[1]),
+        text(&out[2]),
+        serde_json::from_slice(&out[3]).unwrap_or_default(),
+    )
 }
 
 /// SPDY frames of a client that compresses nothing.
@@ -141,7 +167,10 @@ pub fn spdy_data(id: u32, fin: bool, data: &[u8]) -> Vec<u8> {
 }
 
 /// Reads data frames until stream `id` ends; returns what each stream carried.
-pub async fn spdy_read(mut stream: impl tokio::io::AsyncRead + Unpin, id: u32) -> std::collections::BTreeMap<u32, String> {
+pub async fn spdy_read(
+    mut stream: impl tokio::io::AsyncRead + Unpin,
+    id: u32,
+) -> std::collections::BTreeMap<u32, String> {
     let mut carried = std::collections::BTreeMap::<u32, String>::new();
     loop {
         let first = stream.read_u32().await.unwrap();
@@ -149,7 +178,10 @@ pub async fn spdy_read(mut stream: impl tokio::io::AsyncRead + Unpin, id: u32) -
         let mut body = vec![0; (second & 0xff_ffff) as usize];
         stream.read_exact(&mut body).await.unwrap();
         if first >> 31 == 0 {
-            carried.entry(first).or_default().push_str(&String::from_utf8_lossy(&body));
+            carried
+                .entry(first)
+                .or_default()
+                .push_str(&String::from_utf8_lossy(&body));
             if first == id && second >> 24 == 1 {
                 return carried;
             }

@@ -1,6 +1,6 @@
 //! A node in a network namespace of its own, with an API server in memory.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod kubelet;
 pub mod store;
@@ -38,7 +38,11 @@ pub fn cluster<F: Future<Output = ()>>(test: impl FnOnce(Cluster) -> F + Send) {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             namespace.enter().unwrap();
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let (reader, writer) = std::io::pipe().unwrap();
                 let mut cluster = Cluster {
@@ -64,7 +68,10 @@ impl Cluster {
     pub async fn start(&mut self) {
         let mut images = ImageMap::new();
         images.insert("test/sh", Program::new(["/bin/sh", "-c"]));
-        images.insert("test/http", Program::new(["python3", "-m", "http.server", "--directory", "/srv/www"]));
+        images.insert(
+            "test/http",
+            Program::new(["python3", "-m", "http.server", "--directory", "/srv/www"]),
+        );
         let shim = vec![env!("CARGO_BIN_EXE_runtime-pod-shim").to_owned()];
         let store: Arc<dyn Store> = self.store.clone();
         let mut options = Options::new(store, "test-node", self.data.path().into(), shim);
@@ -100,17 +107,30 @@ impl Cluster {
     }
 
     pub async fn ready(&self, name: &str) -> Value {
-        self.store.until(&kinds::POD, name, "became ready", |pod| condition(pod, "Ready")).await
+        self.store
+            .until(&kinds::POD, name, "became ready", |pod| {
+                condition(pod, "Ready")
+            })
+            .await
     }
 
     pub async fn phase(&self, name: &str, phase: &str) -> Value {
-        self.store.until(&kinds::POD, name, phase, |pod| pod["status"]["phase"] == phase).await
+        self.store
+            .until(&kinds::POD, name, phase, |pod| {
+                pod["status"]["phase"] == phase
+            })
+            .await
     }
 
     pub async fn delete(&self, name: &str) {
         let key = ObjectKey::new("default", name);
-        self.store.delete(&kinds::POD, &key, Delete::default()).await.unwrap();
-        self.store.until(&kinds::POD, name, "went", Value::is_null).await;
+        self.store
+            .delete(&kinds::POD, &key, Delete::default())
+            .await
+            .unwrap();
+        self.store
+            .until(&kinds::POD, name, "went", Value::is_null)
+            .await;
     }
 
     /// A service with one port and its slice.
@@ -124,8 +144,10 @@ impl Cluster {
     }
 
     pub async fn slice(&self, name: &str, target: u16, addresses: &[&str]) {
-        let endpoints: Vec<_> =
-            addresses.iter().map(|address| json!({ "addresses": [address], "conditions": { "ready": true } })).collect();
+        let endpoints: Vec<_> = addresses
+            .iter()
+            .map(|address| json!({ "addresses": [address], "conditions": { "ready": true } }))
+            .collect();
         self.create(json!({
             "kind": "EndpointSlice",
             "metadata": { "name": format!("{name}-1"), "labels": { "kubernetes.io/service-name": name } },
@@ -136,13 +158,23 @@ impl Cluster {
     }
 
     pub fn pod_directory(&self, pod: &Value) -> PathBuf {
-        self.data.path().join("pods").join(pod["metadata"]["uid"].as_str().unwrap())
+        self.data
+            .path()
+            .join("pods")
+            .join(pod["metadata"]["uid"].as_str().unwrap())
     }
 
     pub fn log(&self, pod: &Value, container: &str, attempt: u32) -> String {
-        let path = self.pod_directory(pod).join("containers").join(container).join(format!("{attempt}.log"));
+        let path = self
+            .pod_directory(pod)
+            .join("containers")
+            .join(container)
+            .join(format!("{attempt}.log"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).map(|line| format!("{line}\n")).collect()
+        text.lines()
+            .filter_map(|line| line.splitn(4, ' ').nth(3))
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 
     /// Waits until a container's log holds `text`.
@@ -154,13 +186,19 @@ impl Cluster {
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
-        panic!("{text:?} is not in the log: {:?}\n{:#?}", self.log(pod, container, 0), self.store.events());
+        panic!(
+            "{text:?} is not in the log: {:?}\n{:#?}",
+            self.log(pod, container, 0),
+            self.store.events()
+        );
     }
 
     /// Nothing of the cluster's pods is left on the machine.
     pub fn assert_clean(&self) {
         let mark = self.data.path().to_str().unwrap();
-        let pods: Vec<_> = std::fs::read_dir(self.data.path().join("pods")).unwrap().collect();
+        let pods: Vec<_> = std::fs::read_dir(self.data.path().join("pods"))
+            .unwrap()
+            .collect();
         assert!(pods.is_empty(), "{pods:?}");
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         assert!(!mounts.contains(mark), "{mounts}");
@@ -179,7 +217,11 @@ pub fn processes(mark: &Path) -> Vec<String> {
         let command = std::fs::read(path.join("cmdline")).unwrap_or_default();
         let mounts = std::fs::read_to_string(path.join("mountinfo")).unwrap_or_default();
         if String::from_utf8_lossy(&command).contains(mark) || mounts.contains(mark) {
-            found.push(format!("{} {}", path.display(), String::from_utf8_lossy(&command)));
+            found.push(format!(
+                "{} {}",
+                path.display(),
+                String::from_utf8_lossy(&command)
+            ));
         }
     }
     found
@@ -187,13 +229,18 @@ pub fn processes(mark: &Path) -> Vec<String> {
 
 pub fn condition(pod: &Value, kind: &str) -> bool {
     let all = pod["status"]["conditions"].as_array().into_iter().flatten();
-    all.into_iter().any(|condition| condition["type"] == kind && condition["status"] == "True")
+    all.into_iter()
+        .any(|condition| condition["type"] == kind && condition["status"] == "True")
 }
 
 /// Runs a program in the node's namespace.
 pub fn output(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().unwrap();
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 pub fn pod(name: &str, container: Value) -> Value {
@@ -212,9 +259,12 @@ pub fn shell(script: &str) -> Value {
 
 /// A web server that answers with `body`.
 pub fn web(body: &str) -> Value {
-    let script = format!("mkdir -p /srv/www && cd /srv/www && echo {body} > index.html && exec python3 -m http.server 8000");
+    let script = format!(
+        "mkdir -p /srv/www && cd /srv/www && echo {body} > index.html && exec python3 -m http.server 8000"
+    );
     let mut container = shell(&script);
-    container["readinessProbe"] = json!({ "httpGet": { "path": "/", "port": 8000 }, "periodSeconds": 1 });
+    container["readinessProbe"] =
+        json!({ "httpGet": { "path": "/", "port": 8000 }, "periodSeconds": 1 });
     container
 }
 
@@ -224,7 +274,9 @@ pub fn shim_of(directory: &Path) -> i32 {
     let handle = std::fs::File::open(directory).unwrap();
     let path = format!("/proc/self/fd/{}/shim.sock", handle.as_raw_fd());
     let stream = std::os::unix::net::UnixStream::connect(path).unwrap();
-    nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials).unwrap().pid()
+    nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)
+        .unwrap()
+        .pid()
 }
 
 /// Runs a shell command on a container's own file system, through its init's root.
@@ -232,6 +284,9 @@ pub fn exec(cluster: &Cluster, pod: &Value, script: &str) {
     let shim = shim_of(&cluster.pod_directory(pod));
     let children = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
     let init = children.split_whitespace().next().unwrap();
-    let output = Command::new("nsenter").args(["-t", init, "-m", "/bin/sh", "-c", script]).output().unwrap();
+    let output = Command::new("nsenter")
+        .args(["-t", init, "-m", "/bin/sh", "-c", script])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }

@@ -26,7 +26,10 @@ pub struct FakeStore {
 
 impl FakeStore {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), changes: broadcast::channel(4096).0 })
+        Arc::new(Self {
+            state: Mutex::default(),
+            changes: broadcast::channel(4096).0,
+        })
     }
 
     fn write(&self, ty: &ResourceType, mut object: Value) -> Value {
@@ -52,12 +55,20 @@ impl FakeStore {
 
     pub fn peek(&self, ty: &ResourceType, namespace: &str, name: &str) -> Option<Value> {
         let state = self.state.lock().unwrap();
-        state.objects.get(&(ty.plural, ObjectKey::new(namespace, name))).cloned()
+        state
+            .objects
+            .get(&(ty.plural, ObjectKey::new(namespace, name)))
+            .cloned()
     }
 
     pub fn all(&self, ty: &ResourceType) -> Vec<Value> {
         let state = self.state.lock().unwrap();
-        state.objects.iter().filter(|((plural, _), _)| *plural == ty.plural).map(|(_, object)| object.clone()).collect()
+        state
+            .objects
+            .iter()
+            .filter(|((plural, _), _)| *plural == ty.plural)
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// Waits until an object is as `wanted`; `Null` stands for one that is not there.
@@ -75,8 +86,15 @@ impl FakeStore {
             if wanted(&object) {
                 return object;
             }
-            if tokio::time::timeout_at(deadline, changes.recv()).await.is_err() {
-                panic!("{} {name} never {what}: {object:#}\n{:#?}", ty.kind, self.events());
+            if tokio::time::timeout_at(deadline, changes.recv())
+                .await
+                .is_err()
+            {
+                panic!(
+                    "{} {name} never {what}: {object:#}\n{:#?}",
+                    ty.kind,
+                    self.events()
+                );
             }
         }
     }
@@ -84,14 +102,24 @@ impl FakeStore {
     pub fn events(&self) -> Vec<String> {
         let line = |e: &Value| {
             let text = |name: &str| e[name].as_str().unwrap_or_default().to_owned();
-            format!("{} {} {}", e["involvedObject"]["name"].as_str().unwrap_or_default(), text("reason"), text("message"))
+            format!(
+                "{} {} {}",
+                e["involvedObject"]["name"].as_str().unwrap_or_default(),
+                text("reason"),
+                text("message")
+            )
         };
         self.all(&api::kinds::CORE_EVENT).iter().map(line).collect()
     }
 }
 
 fn key_of(object: &Value) -> ObjectKey {
-    let text = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        object["metadata"][name]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     ObjectKey::new(text("namespace"), text("name"))
 }
 
@@ -116,7 +144,8 @@ fn merge(target: &mut Value, patch: &Value) {
 #[async_trait]
 impl Store for FakeStore {
     async fn get(&self, ty: &ResourceType, key: &ObjectKey) -> Result<Value, StoreError> {
-        self.peek(ty, &key.namespace, &key.name).ok_or_else(|| StoreError::NotFound(key.to_string()))
+        self.peek(ty, &key.namespace, &key.name)
+            .ok_or_else(|| StoreError::NotFound(key.to_string()))
     }
 
     async fn list(&self, ty: &ResourceType, query: &Query) -> Result<Vec<Value>, StoreError> {
@@ -155,9 +184,16 @@ impl Store for FakeStore {
         Ok(self.write(ty, object))
     }
 
-    async fn patch(&self, ty: &ResourceType, key: &ObjectKey, patch: Patch) -> Result<Value, StoreError> {
+    async fn patch(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        patch: Patch,
+    ) -> Result<Value, StoreError> {
         let mut object = self.get(ty, key).await?;
-        let (Patch::Merge(patch) | Patch::Strategic(patch)) = patch else { panic!("json patch") };
+        let (Patch::Merge(patch) | Patch::Strategic(patch)) = patch else {
+            panic!("json patch")
+        };
         if let Some(uid) = patch["metadata"]["uid"].as_str() {
             assert_eq!(object["metadata"]["uid"], uid);
         }
@@ -165,13 +201,26 @@ impl Store for FakeStore {
         Ok(self.write(ty, object))
     }
 
-    async fn patch_status(&self, ty: &ResourceType, key: &ObjectKey, patch: Patch) -> Result<Value, StoreError> {
+    async fn patch_status(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        patch: Patch,
+    ) -> Result<Value, StoreError> {
         self.patch(ty, key, patch).await
     }
 
-    async fn delete(&self, ty: &ResourceType, key: &ObjectKey, options: Delete) -> Result<(), StoreError> {
+    async fn delete(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        options: Delete,
+    ) -> Result<(), StoreError> {
         let mut object = self.get(ty, key).await?;
-        let grace = options.grace.or(object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30);
+        let grace = options
+            .grace
+            .or(object["spec"]["terminationGracePeriodSeconds"].as_i64())
+            .unwrap_or(30);
         let grace = if ty.plural == "pods" { grace } else { 0 };
         object["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
         object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
@@ -179,7 +228,13 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn post(&self, ty: &ResourceType, key: &ObjectKey, sub: &str, body: Value) -> Result<Value, StoreError> {
+    async fn post(
+        &self,
+        ty: &ResourceType,
+        key: &ObjectKey,
+        sub: &str,
+        body: Value,
+    ) -> Result<Value, StoreError> {
         match sub {
             "binding" => {
                 let mut object = self.get(ty, key).await?;
@@ -188,7 +243,9 @@ impl Store for FakeStore {
             }
             "token" => {
                 let audience = body["spec"]["audiences"][0].as_str().unwrap_or("api");
-                Ok(json!({ "status": { "token": format!("token-for-{}-{audience}", key.name), "expirationTimestamp": "2099-01-01T00:00:00Z" } }))
+                Ok(
+                    json!({ "status": { "token": format!("token-for-{}-{audience}", key.name), "expirationTimestamp": "2099-01-01T00:00:00Z" } }),
+                )
             }
             other => panic!("{other}"),
         }

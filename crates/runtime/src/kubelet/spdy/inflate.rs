@@ -20,22 +20,36 @@ pub(super) struct Inflater {
 
 impl Inflater {
     pub(super) fn new() -> Self {
-        Self { window: dictionary(), begun: false }
+        Self {
+            window: dictionary(),
+            begun: false,
+        }
     }
 
     /// Decompresses the next block.
     pub(super) fn block(&mut self, mut input: &[u8]) -> Result<Vec<u8>, Corrupt> {
         if !self.begun {
-            let [method, flags, rest @ ..] = input else { return Err(Corrupt) };
+            let [method, flags, rest @ ..] = input else {
+                return Err(Corrupt);
+            };
             if method & 0x0f != 8 {
                 return Err(Corrupt);
             }
             // FDICT: four bytes name the dictionary.
-            input = if flags & 0x20 == 0 { rest } else { rest.get(4..).ok_or(Corrupt)? };
+            input = if flags & 0x20 == 0 {
+                rest
+            } else {
+                rest.get(4..).ok_or(Corrupt)?
+            };
             self.begun = true;
         }
         let start = self.window.len();
-        let mut bits = Bits { input, at: 0, hold: 0, count: 0 };
+        let mut bits = Bits {
+            input,
+            at: 0,
+            hold: 0,
+            count: 0,
+        };
         while bits.more() {
             let last = bits.take(1)? == 1;
             match bits.take(2)? {
@@ -95,10 +109,12 @@ impl Inflater {
                 256 => return Ok(()),
                 257..=285 => {
                     let index = usize::from(symbol - 257);
-                    let length = usize::from(LENGTHS[index]) + bits.take(u32::from(LENGTH_BITS[index]))? as usize;
+                    let length = usize::from(LENGTHS[index])
+                        + bits.take(u32::from(LENGTH_BITS[index]))? as usize;
                     let code = usize::from(distances.decode(bits)?);
                     let base = *DISTANCES.get(code).ok_or(Corrupt)?;
-                    let distance = usize::from(base) + bits.take(u32::from(DISTANCE_BITS[code]))? as usize;
+                    let distance =
+                        usize::from(base) + bits.take(u32::from(DISTANCE_BITS[code]))? as usize;
                     for _ in 0..length {
                         let from = self.window.len().checked_sub(distance).ok_or(Corrupt)?;
                         self.push(self.window[from], start)?;
@@ -112,16 +128,23 @@ impl Inflater {
 
 // RFC 1951 §3.2.5
 const LENGTHS: [u16; 29] = [
-    3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131,
+    163, 195, 227, 258,
 ];
-const LENGTH_BITS: [u8; 29] = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
+const LENGTH_BITS: [u8; 29] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0,
+];
 const DISTANCES: [u16; 30] = [
-    1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145,
-    8193, 12289, 16385, 24577,
+    1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537,
+    2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577,
 ];
-const DISTANCE_BITS: [u8; 30] =
-    [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13];
-const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+const DISTANCE_BITS: [u8; 30] = [
+    0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13,
+    13,
+];
+const ORDER: [usize; 19] = [
+    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
+];
 
 struct Bits<'a> {
     input: &'a [u8],
@@ -169,10 +192,16 @@ impl Huffman {
             counts[usize::from(*length)] += 1;
         }
         counts[0] = 0;
-        let mut pairs: Vec<(u8, u16)> =
-            (0_u16..).zip(lengths).filter(|(_, length)| **length > 0).map(|(symbol, length)| (*length, symbol)).collect();
+        let mut pairs: Vec<(u8, u16)> = (0_u16..)
+            .zip(lengths)
+            .filter(|(_, length)| **length > 0)
+            .map(|(symbol, length)| (*length, symbol))
+            .collect();
         pairs.sort_unstable();
-        Self { counts, symbols: pairs.into_iter().map(|(_, symbol)| symbol).collect() }
+        Self {
+            counts,
+            symbols: pairs.into_iter().map(|(_, symbol)| symbol).collect(),
+        }
     }
 
     fn decode(&self, bits: &mut Bits<'_>) -> Result<u16, Corrupt> {
@@ -221,7 +250,10 @@ fn dynamic(bits: &mut Bits<'_>) -> Result<(Huffman, Huffman), Corrupt> {
     if lengths.len() != literals + distances {
         return Err(Corrupt);
     }
-    Ok((Huffman::new(&lengths[..literals]), Huffman::new(&lengths[literals..])))
+    Ok((
+        Huffman::new(&lengths[..literals]),
+        Huffman::new(&lengths[literals..]),
+    ))
 }
 
 #[cfg(test)]
@@ -229,7 +261,10 @@ mod tests {
     use super::*;
 
     fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     #[test]
@@ -248,7 +283,10 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 (state >> 24) as u8
             };
-            let noise: Vec<u8> = [0x78, 0x01].into_iter().chain((0..60).map(|_| next())).collect();
+            let noise: Vec<u8> = [0x78, 0x01]
+                .into_iter()
+                .chain((0..60).map(|_| next()))
+                .collect();
             let _ = Inflater::new().block(&noise);
         }
     }

@@ -59,7 +59,10 @@ impl Output {
     /// Ends both.
     pub(super) async fn reset(&self) {
         const CANCEL: u32 = 5;
-        let _ = self.frames.send(control(RST_STREAM, 0, &[self.id, CANCEL])).await;
+        let _ = self
+            .frames
+            .send(control(RST_STREAM, 0, &[self.id, CANCEL]))
+            .await;
     }
 
     async fn frame(&self, data: &[u8], flags: u8) -> io::Result<()> {
@@ -67,7 +70,10 @@ impl Output {
         frame.put_u32(self.id);
         frame.put_u32((u32::from(flags) << 24) | data.len() as u32);
         frame.put_slice(data);
-        self.frames.send(frame.freeze()).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        self.frames
+            .send(frame.freeze())
+            .await
+            .map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
@@ -101,7 +107,12 @@ where
         let _ = writer.shutdown().await;
     });
     tokio::spawn(async move {
-        let mut session = Session { inflater: Inflater::new(), inputs: HashMap::new(), frames, replied: false };
+        let mut session = Session {
+            inflater: Inflater::new(),
+            inputs: HashMap::new(),
+            frames,
+            replied: false,
+        };
         let _ = session.read(reader, streams).await;
     });
     receiver
@@ -115,7 +126,11 @@ struct Session {
 }
 
 impl Session {
-    async fn read(&mut self, mut reader: impl AsyncRead + Unpin, streams: mpsc::Sender<Stream>) -> io::Result<()> {
+    async fn read(
+        &mut self,
+        mut reader: impl AsyncRead + Unpin,
+        streams: mpsc::Sender<Stream>,
+    ) -> io::Result<()> {
         loop {
             let first = reader.read_u32().await?;
             let second = reader.read_u32().await?;
@@ -127,14 +142,19 @@ impl Session {
             reader.read_exact(&mut body).await?;
             if first >> 31 == 0 {
                 self.data(first, flags, body).await;
-            } else if !self.control((first & 0xffff) as u16, flags, &body, &streams).await? {
+            } else if !self
+                .control((first & 0xffff) as u16, flags, &body, &streams)
+                .await?
+            {
                 return Ok(());
             }
         }
     }
 
     async fn data(&mut self, id: u32, flags: u8, body: Vec<u8>) {
-        let Some(input) = self.inputs.get(&id).cloned() else { return };
+        let Some(input) = self.inputs.get(&id).cloned() else {
+            return;
+        };
         let gone = !body.is_empty() && input.send(body.into()).await.is_err();
         if gone || flags & FIN != 0 {
             self.inputs.remove(&id);
@@ -151,13 +171,18 @@ impl Session {
     ) -> io::Result<bool> {
         let word = |at: usize| {
             let bytes = body.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map(u32::from_be_bytes).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+            bytes
+                .map(u32::from_be_bytes)
+                .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
         };
         match kind {
             SYN_STREAM => {
                 let id = word(0)? & 0x7fff_ffff;
                 let block = body.get(10..).ok_or(io::ErrorKind::InvalidData)?;
-                let block = self.inflater.block(block).map_err(|_| io::ErrorKind::InvalidData)?;
+                let block = self
+                    .inflater
+                    .block(block)
+                    .map_err(|_| io::ErrorKind::InvalidData)?;
                 let headers = names_and_values(&block).ok_or(io::ErrorKind::InvalidData)?;
                 return self.open(id, flags, headers, streams).await;
             }
@@ -172,7 +197,9 @@ impl Session {
             8 => {
                 // HEADERS: nothing here needs them, but the compression's state goes through them.
                 let block = body.get(4..).ok_or(io::ErrorKind::InvalidData)?;
-                self.inflater.block(block).map_err(|_| io::ErrorKind::InvalidData)?;
+                self.inflater
+                    .block(block)
+                    .map_err(|_| io::ErrorKind::InvalidData)?;
             }
             _ => {}
         }
@@ -197,8 +224,18 @@ impl Session {
         }
         let reply = self.reply(id);
         let _ = self.frames.send(reply).await;
-        let output = Output { id, frames: self.frames.clone() };
-        Ok(streams.send(Stream { headers, input, output }).await.is_ok())
+        let output = Output {
+            id,
+            frames: self.frames.clone(),
+        };
+        Ok(streams
+            .send(Stream {
+                headers,
+                input,
+                output,
+            })
+            .await
+            .is_ok())
     }
 
     /// SYN_REPLY without headers. The compressed block is one stored block of the zlib stream.
