@@ -145,10 +145,10 @@ impl Security<'_> {
                 cluster.transport_socket = Some(self.mesh(options, Some(settings)));
             }
             Some((ClientTlsMode::Simple, settings)) => {
-                self.external(cluster, options, settings, false)
+                self.external(cluster, options, settings, false);
             }
             Some((ClientTlsMode::Mutual, settings)) => {
-                self.external(cluster, options, settings, true)
+                self.external(cluster, options, settings, true);
             }
             None if !self.scope.settings().auto_mtls || self.target.service.external => {}
             // Nothing says which endpoint a connection goes to, so all have to agree (`BestEffortInferServiceMTLSMode`).

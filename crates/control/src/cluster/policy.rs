@@ -91,7 +91,7 @@ impl HttpOptions {
             max_concurrent_streams: (max_concurrent_streams > 0)
                 .then(|| uint32(max_concurrent_streams))
                 .flatten(),
-            connection_keepalive: keepalive.clone(),
+            connection_keepalive: keepalive,
             ..Default::default()
         };
         let http1 = core_v3::Http1ProtocolOptions::default;

@@ -1,7 +1,7 @@
 //! Which DestinationRule is in force for a host, and what it says of a port and subset
 //! (`pilot/pkg/model/push_context.go`, `destinationRule`; `destination_rule.go`, `mergeDestinationRule`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use api::istio::{self, PortTrafficPolicy, Subset, TrafficPolicy};
@@ -60,9 +60,41 @@ impl DestinationRule {
     }
 }
 
-/// All DestinationRules by namespace, oldest first.
+/// All DestinationRules by namespace.
 #[derive(Debug, Default)]
-pub struct DestinationRules(BTreeMap<Arc<str>, Vec<Arc<DestinationRule>>>);
+pub struct DestinationRules(BTreeMap<Arc<str>, OfNamespace>);
+
+/// The rules of one namespace, oldest first.
+#[derive(Debug, Default)]
+struct OfNamespace {
+    exact: HashMap<Hostname, Vec<Arc<DestinationRule>>>,
+    wildcard: Vec<Arc<DestinationRule>>,
+}
+
+impl OfNamespace {
+    /// The rules with the most specific host that covers `host`, of those that pass a test.
+    fn best<'a>(
+        &'a self,
+        host: &Hostname,
+        test: impl Fn(&DestinationRule) -> bool,
+    ) -> Vec<&'a Arc<DestinationRule>> {
+        let exact = self.exact.get(host).into_iter().flatten();
+        let exact: Vec<_> = exact.filter(|rule| test(rule)).collect();
+        if !exact.is_empty() {
+            return exact;
+        }
+        let covering = self.wildcard.iter();
+        let mut covering: Vec<_> = covering
+            .filter(|rule| rule.host.covers(host) && test(rule))
+            .collect();
+        let best = covering
+            .iter()
+            .map(|rule| rule.host.clone())
+            .min_by(Hostname::by_specificity);
+        covering.retain(|rule| Some(&rule.host) == best.as_ref());
+        covering
+    }
+}
 
 /// What is in force for a host: one rule, or several of one namespace for the same host.
 #[derive(Debug, Clone)]
@@ -87,18 +119,33 @@ impl DestinationRules {
     #[must_use]
     pub fn new(mut rules: Vec<Arc<DestinationRule>>) -> Self {
         rules.sort_by(|a, b| (a.created, &a.origin.key.name).cmp(&(b.created, &b.origin.key.name)));
-        let mut map: BTreeMap<Arc<str>, Vec<Arc<DestinationRule>>> = BTreeMap::new();
+        let mut map: BTreeMap<Arc<str>, OfNamespace> = BTreeMap::new();
         for rule in rules {
-            map.entry(Arc::clone(&rule.origin.key.namespace))
-                .or_default()
-                .push(rule);
+            let namespace = map
+                .entry(Arc::clone(&rule.origin.key.namespace))
+                .or_default();
+            if rule.host.is_wildcard() {
+                namespace.wildcard.push(rule);
+            } else {
+                namespace
+                    .exact
+                    .entry(rule.host.clone())
+                    .or_default()
+                    .push(rule);
+            }
         }
         Self(map)
     }
 
-    /// Every rule.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<DestinationRule>> {
-        self.0.values().flatten()
+    /// Every rule, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<DestinationRule>> {
+        self.0.values().flat_map(|namespace| {
+            namespace
+                .exact
+                .values()
+                .flatten()
+                .chain(&namespace.wildcard)
+        })
     }
 
     /// The rule for `host` as a client sees it: its own namespace, then the service's, then the root; there the most
@@ -119,29 +166,18 @@ impl DestinationRules {
             }
             searched.push(namespace);
             let own = namespace == client_namespace;
-            let visible: Vec<&Arc<DestinationRule>> = self
-                .0
-                .get(namespace)
-                .into_iter()
-                .flatten()
-                .filter(|rule| rule.host.covers(host))
-                .filter(|rule| own || rule.export_to.allows(client_namespace))
-                .filter(|rule| {
-                    rule.selector.is_empty() || (own && subset_of(&rule.selector, labels))
-                })
-                .collect();
-            let Some(best) = visible
-                .iter()
-                .map(|rule| &rule.host)
-                .min_by(|a, b| Hostname::by_specificity(a, b))
-            else {
+            let Some(rules) = self.0.get(namespace) else {
                 continue;
             };
-            let same: Vec<&Arc<DestinationRule>> = visible
-                .iter()
-                .copied()
-                .filter(|rule| rule.host == *best)
-                .collect();
+            let same = rules.best(host, |rule| {
+                let visible = own || rule.export_to.allows(client_namespace);
+                let selects =
+                    rule.selector.is_empty() || (own && subset_of(&rule.selector, labels));
+                visible && selects
+            });
+            if same.is_empty() {
+                continue;
+            }
             let selected = same.iter().any(|rule| !rule.selector.is_empty());
             return Some(merge(
                 same.into_iter()

@@ -354,7 +354,7 @@ fn selected_pods(
 fn finish(mut set: EndpointSet) -> EndpointSet {
     let mut hasher = ContentHasher::default();
     for (port, endpoints) in &mut set.by_port {
-        endpoints.sort_by(|a, b| (a.address, a.port).cmp(&(b.address, b.port)));
+        endpoints.sort_by_key(|endpoint| (endpoint.address, endpoint.port));
         endpoints.dedup_by(|a, b| (a.address, a.port) == (b.address, b.port));
         hasher.write(&port.to_le_bytes());
         for endpoint in endpoints.iter() {

@@ -35,7 +35,7 @@ impl VirtualService {
         let mut spec = resource.spec.clone();
         let resolve = |host: &str| resolve_host(host, namespace, &settings.domain_suffix);
         for_each_destination(&mut spec, &mut |destination| {
-            destination.host = resolve(&destination.host)
+            destination.host = resolve(&destination.host);
         });
         for_each_gateway_list(&mut spec, &mut |gateways| {
             for gateway in gateways {

@@ -22,7 +22,7 @@ use xds::server::{ConnId, ConnInfo, Event};
 
 use self::connection::Connection;
 pub use self::connection::{ProxyStatus, SyncState};
-use self::resolve::{LastResolved, Resolved};
+use self::resolve::{LastResolved, Resolved, Resolver};
 use self::status::{Condition, Live, Pacer, StatusUpdate};
 use crate::generate::{Generated, Generator, Warning};
 use crate::mesh_view::MeshView;
@@ -62,6 +62,7 @@ pub struct Planner {
 #[derive(Default)]
 struct Core {
     generator: Generator,
+    resolver: Resolver,
     view: Option<Arc<MeshView>>,
     missing: BTreeMap<ObjectRef, String>,
 }
@@ -94,8 +95,9 @@ impl Planner {
     /// Takes in a snapshot and gives every proxy its view; returns how many were woken. Runs for as long as generation takes.
     pub fn plan(&self, snapshot: &Arc<Snapshot>) -> usize {
         let mut core = lock(&self.core);
-        let Resolved { snapshot, missing } =
-            resolve::resolve(snapshot, &*self.options.last_resolved);
+        let Resolved { snapshot, missing } = core
+            .resolver
+            .resolve(snapshot, &*self.options.last_resolved);
         let view = Arc::new(MeshView::new(&snapshot, core.view.as_deref()));
         core.view = Some(Arc::clone(&view));
         core.missing = missing;

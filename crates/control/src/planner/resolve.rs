@@ -10,7 +10,7 @@ use std::sync::Arc;
 use api::istio;
 use api::kinds::{DESTINATION_RULE, VIRTUAL_SERVICE};
 use api::snapshot::{Meta, Resource, Snapshot};
-use base::{Hostname, ObjectRef};
+use base::{ContentHash, ContentHasher, Hostname, ObjectRef};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -78,8 +78,107 @@ pub(crate) struct Resolved {
     pub missing: BTreeMap<ObjectRef, String>,
 }
 
-/// Decides which revisions are used.
-pub(crate) fn resolve(snapshot: &Arc<Snapshot>, memory: &dyn LastResolved) -> Resolved {
+/// Decides which revisions are used, and decides again only when something changed that can be referred to.
+#[derive(Debug, Default)]
+pub(crate) struct Resolver {
+    key: Option<ContentHash>,
+    missing: BTreeMap<ObjectRef, String>,
+    virtual_services: Vec<Arc<Resource<istio::VirtualService>>>,
+    destination_rules: Vec<Arc<Resource<istio::DestinationRule>>>,
+}
+
+impl Resolver {
+    pub(crate) fn resolve(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        memory: &dyn LastResolved,
+    ) -> Resolved {
+        let key = references(snapshot);
+        if self.key == Some(key) {
+            return self.again(snapshot);
+        }
+        let resolved = resolve(snapshot, memory);
+        self.key = Some(key);
+        self.missing.clone_from(&resolved.missing);
+        let rules = resolved.snapshot.virtual_services.iter();
+        self.virtual_services = rules
+            .filter(|(key, used)| {
+                snapshot
+                    .virtual_services
+                    .get(*key)
+                    .is_none_or(|own| !Arc::ptr_eq(own, used))
+            })
+            .map(|(_, used)| Arc::clone(used))
+            .collect();
+        let rules = resolved.snapshot.destination_rules.iter();
+        self.destination_rules = rules
+            .filter(|(key, used)| {
+                snapshot
+                    .destination_rules
+                    .get(*key)
+                    .is_none_or(|own| !Arc::ptr_eq(own, used))
+            })
+            .map(|(_, used)| Arc::clone(used))
+            .collect();
+        resolved
+    }
+
+    /// The same decisions for a snapshot that differs elsewhere.
+    fn again(&self, snapshot: &Arc<Snapshot>) -> Resolved {
+        let mut used = Arc::clone(snapshot);
+        if !self.virtual_services.is_empty() || !self.destination_rules.is_empty() {
+            let changed = Arc::make_mut(&mut used);
+            for resource in &self.virtual_services {
+                changed
+                    .virtual_services
+                    .insert(resource.meta.key.clone(), Arc::clone(resource));
+            }
+            for resource in &self.destination_rules {
+                changed
+                    .destination_rules
+                    .insert(resource.meta.key.clone(), Arc::clone(resource));
+            }
+        }
+        Resolved {
+            snapshot: used,
+            missing: self.missing.clone(),
+        }
+    }
+}
+
+/// Hash of everything that refers or can be referred to.
+fn references(snapshot: &Snapshot) -> ContentHash {
+    let mut hasher = ContentHasher::default();
+    let mut add = |meta: &Meta, hash: ContentHash| {
+        hasher.write(meta.uid.as_bytes());
+        hasher.write(&meta.generation.to_le_bytes());
+        hasher.write(&hash.0.to_le_bytes());
+    };
+    snapshot
+        .virtual_services
+        .values()
+        .for_each(|r| add(&r.meta, r.hash));
+    snapshot
+        .destination_rules
+        .values()
+        .for_each(|r| add(&r.meta, r.hash));
+    snapshot
+        .gateways
+        .values()
+        .for_each(|r| add(&r.meta, ContentHash::default()));
+    snapshot
+        .service_entries
+        .values()
+        .for_each(|r| add(&r.meta, r.hash));
+    snapshot
+        .services
+        .values()
+        .for_each(|r| add(&r.meta, ContentHash::default()));
+    hasher.write(&MeshSettings::new(&snapshot.mesh).hash.0.to_le_bytes());
+    hasher.finish()
+}
+
+fn resolve(snapshot: &Arc<Snapshot>, memory: &dyn LastResolved) -> Resolved {
     let kept: HashMap<ObjectRef, Arc<Revision>> = memory.all().into_iter().collect();
     let settings = MeshSettings::new(&snapshot.mesh);
     let mut pass = Pass {
@@ -363,7 +462,7 @@ impl Pass<'_> {
             }
         }
         // The content is no longer what the object's hash says.
-        rule.hash = base::ContentHash::of(&serde_json::to_vec(&rule.spec).unwrap_or_default());
+        rule.hash = ContentHash::of(&serde_json::to_vec(&rule.spec).unwrap_or_default());
         self.known.add_rule(&rule, &self.settings);
         snapshot
             .destination_rules
