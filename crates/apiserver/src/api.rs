@@ -28,6 +28,7 @@ pub(crate) struct Api {
     pub(crate) kubelets: crate::node::KubeletClient,
     pub(crate) schemas: crate::openapi::Schemas,
     pub(crate) documents: crate::openapi::Documents,
+    pub(crate) in_flight: tokio::sync::Semaphore,
     pub(crate) stop: tokio::sync::watch::Sender<bool>,
 }
 

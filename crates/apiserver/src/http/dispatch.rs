@@ -19,6 +19,10 @@ use crate::objects::call::Call;
 use crate::objects::delete::{self, DeleteOptions, Deleted};
 use crate::objects::patch_request::Patch;
 
+/// Requests worked on at a time.
+pub(crate) const IN_FLIGHT: usize = 600;
+const RETRY_SECONDS: u32 = 1;
+
 /// Answers one request; refusals become `Status` objects.
 pub(crate) async fn dispatch(api: &Arc<Api>, certificate: Option<&User>, request: Request<Incoming>) -> Answer {
     match route(api, certificate, request).await {
@@ -104,6 +108,10 @@ async fn resource(api: &Arc<Api>, user: User, path: ResourcePath, request: Reque
     if crate::node::streams(&call) {
         return crate::node::relay(api, &call, &path.rest, request).await;
     }
+    // Watches and streams only hold their place while they start; health is answered without one.
+    let _place = api.in_flight.try_acquire().map_err(|_| {
+        ApiError::too_many_requests("too many requests, please try again later.", RETRY_SECONDS)
+    })?;
     let (parts, incoming) = request.into_parts();
     let bytes = if matches!(parts.method, Method::GET | Method::HEAD) { Bytes::new() } else { body::read(incoming).await? };
     let performed = perform(api, &mut call, &parts.headers, &bytes).await;

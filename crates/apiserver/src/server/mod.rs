@@ -80,6 +80,7 @@ impl Server {
             documents: crate::openapi::Documents::default(),
             registry: Registry::new(),
             open_lists: crate::objects::read::OpenLists::default(),
+            in_flight: tokio::sync::Semaphore::new(crate::http::dispatch::IN_FLIGHT),
             stop: tokio::sync::watch::Sender::new(false),
             storage,
             options,

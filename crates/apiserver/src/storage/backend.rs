@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::backends::FileBackend;
-use redb::{Database, StorageBackend};
+use redb::{Database, DatabaseError, StorageBackend};
 
 use super::StorageError;
 
@@ -27,8 +27,11 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, StorageError> {
         .map_err(|error| StorageError::Open(format!("{}: {error}", path.display())))?;
     let created = file.metadata().map(|m| m.len() == 0).unwrap_or(false);
     let failed = |error: &dyn std::fmt::Display| StorageError::Open(format!("{}: {error}", path.display()));
-    let backend = FileBackend::new(file).map_err(|error| failed(&error))?;
-    let database = open_backend(backend)?;
+    let refused = |error: DatabaseError| match error {
+        DatabaseError::DatabaseAlreadyOpen => failed(&"another process serves it"),
+        other => failed(&other),
+    };
+    let database = FileBackend::new(file).and_then(create).map_err(refused)?;
     if created {
         sync_directory(path)
             .map_err(|error| StorageError::Open(format!("{}: {error}", path.display())))?;
@@ -38,10 +41,11 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, StorageError> {
 
 /// Opens a database over any backend.
 pub(crate) fn open_backend(backend: impl StorageBackend) -> Result<Database, StorageError> {
-    Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .create_with_backend(backend)
-        .map_err(|error| StorageError::Open(error.to_string()))
+    create(backend).map_err(|error| StorageError::Open(error.to_string()))
+}
+
+fn create(backend: impl StorageBackend) -> Result<Database, DatabaseError> {
+    Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)
 }
 
 /// A new file survives power loss only when its directory entry does.

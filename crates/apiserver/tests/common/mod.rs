@@ -11,22 +11,22 @@ use apiserver::{Kubeconfig, Options, Server};
 use tempfile::TempDir;
 
 /// How long anything in these tests may take before it counts as never.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; stops when dropped.
-pub struct Cluster {
-    pub server: Server,
-    pub directory: TempDir,
-    pub url: String,
+pub(crate) struct Cluster {
+    pub(crate) server: Server,
+    pub(crate) directory: TempDir,
+    pub(crate) url: String,
     serving: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(|_| {})
     }
 
-    pub fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let directory = TempDir::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -48,19 +48,19 @@ impl Cluster {
         Self { server, directory, url, serving: Some(serving) }
     }
 
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.directory.path().join("kubeconfig")
     }
 
     /// A `kube` client with the administrator's certificate.
-    pub async fn client(&self) -> kube::Client {
+    pub(crate) async fn client(&self) -> kube::Client {
         let config = kube::config::Kubeconfig::read_from(self.kubeconfig()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await.unwrap();
         kube::Client::try_from(config).unwrap()
     }
 
     /// kubectl, or `None` with the reason printed; in CI it has to be there.
-    pub fn kubectl(&self) -> Option<Kubectl<'_>> {
+    pub(crate) fn kubectl(&self) -> Option<Kubectl<'_>> {
         let program = std::env::var_os("KUBECTL").map(PathBuf::from).or_else(|| testkit::peer("kubectl"));
         match program {
             Some(program) => Some(Kubectl { program, cluster: self }),
@@ -82,7 +82,7 @@ impl Drop for Cluster {
     }
 }
 
-pub struct Kubectl<'a> {
+pub(crate) struct Kubectl<'a> {
     program: PathBuf,
     cluster: &'a Cluster,
 }
@@ -92,7 +92,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 impl Kubectl<'_> {
-    pub fn command(&self, arguments: &str) -> Command {
+    pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(arguments.split_whitespace());
         command.env("HOME", self.cluster.directory.path()).env_remove("KUBECONFIG");
@@ -100,19 +100,19 @@ impl Kubectl<'_> {
         command
     }
 
-    pub fn run(&self, arguments: &str) -> Output {
+    pub(crate) fn run(&self, arguments: &str) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// Runs a command that has to succeed; returns what it printed.
-    pub fn ok(&self, arguments: &str) -> String {
+    pub(crate) fn ok(&self, arguments: &str) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "kubectl {arguments}: {}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }
 
     /// Runs a command that has to fail; returns its complaint.
-    pub fn fails(&self, arguments: &str) -> String {
+    pub(crate) fn fails(&self, arguments: &str) -> String {
         let output = self.run(arguments);
         assert!(!output.status.success(), "kubectl {arguments} succeeded: {}", text(&output.stdout));
         text(&output.stderr)
@@ -125,25 +125,25 @@ impl Kubectl<'_> {
     }
 
     /// `kubectl … -f -` with this manifest.
-    pub fn with(&self, arguments: &str, manifest: &str) -> String {
+    pub(crate) fn with(&self, arguments: &str, manifest: &str) -> String {
         let output = self.feed(&format!("{arguments} -f -"), manifest);
         assert!(output.status.success(), "kubectl {arguments}: {}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }
 
-    pub fn with_fails(&self, arguments: &str, manifest: &str) -> String {
+    pub(crate) fn with_fails(&self, arguments: &str, manifest: &str) -> String {
         let output = self.feed(&format!("{arguments} -f -"), manifest);
         assert!(!output.status.success(), "kubectl {arguments} succeeded: {}", text(&output.stdout));
         text(&output.stderr)
     }
 
-    pub fn json(&self, arguments: &str) -> serde_json::Value {
+    pub(crate) fn json(&self, arguments: &str) -> serde_json::Value {
         serde_json::from_str(&self.ok(&format!("{arguments} -o json"))).unwrap()
     }
 }
 
 /// Asks again until the answer is yes.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "never: {what}");
