@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use api::istio::{
-    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRewrite, HttpRoute,
-    Percent, RedirectPortSelection,
+    Destination, HttpDirectResponse, HttpMatchRequest, HttpRedirect, HttpRetry, HttpRewrite,
+    HttpRoute, Percent, RedirectPortSelection,
 };
 
-use super::{matching, policy};
+use super::{grpc_timeout, matching, policy};
 use crate::generate::{Scope, Warning};
 use crate::mesh_view::model::subset_of;
 use crate::mesh_view::virtual_service::VirtualService;
@@ -208,14 +208,10 @@ impl Translation<'_> {
         // Istio has no time-out unless one is set (`setTimeout`); the gRPC header may only shorten it.
         let timeout = rule.timeout.map_or(Duration::ZERO, |timeout| timeout.0);
         let mesh_default = self.place.scope.settings().default_retries.as_ref();
-        #[expect(
-            deprecated,
-            reason = "Istio keeps max_grpc_timeout; its replacement regressed (route.go, setTimeout)"
-        )]
         let mut action = route_v3::RouteAction {
             timeout: duration(timeout),
-            max_grpc_timeout: duration(timeout),
-            retry_policy: policy::retries(rule.retries.as_ref().or(mesh_default)),
+            max_stream_duration: grpc_timeout(timeout),
+            retry_policy: self.retries(mesh_default),
             request_mirror_policies: self.mirrors(),
             ..Default::default()
         };
@@ -229,6 +225,22 @@ impl Translation<'_> {
                 Some(HostRewriteSpecifier::HostRewriteLiteral(authority));
         }
         action
+    }
+
+    /// Our own proxy has no priorities to walk through on retries; that is said, not passed over.
+    fn retries(&self, mesh_default: Option<&HttpRetry>) -> Option<route_v3::RetryPolicy> {
+        let mut policy = policy::retries(self.rule.retries.as_ref().or(mesh_default))?;
+        let scope = self.place.scope;
+        if scope.node.engine == Engine::Ferromesh && policy.retry_priority.take().is_some() {
+            scope.warn(Warning {
+                object: self.service.origin.clone(),
+                reason: "RetryRemoteLocalities",
+                message: "retryRemoteLocalities has no effect on ferromesh proxies; they retry by locality priority as \
+                          requests are balanced"
+                    .to_owned(),
+            });
+        }
+        Some(policy)
     }
 
     fn destinations(&self, route: &mut route_v3::Route, action: &mut route_v3::RouteAction) {

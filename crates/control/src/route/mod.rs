@@ -41,6 +41,15 @@ pub(crate) fn configuration(
     }
 }
 
+/// How far a gRPC client's own `grpc-timeout` reaches: no farther than the route's time-out, and without one as far as it
+/// says. Istio still writes this in a field that Envoy has deprecated (`route.go`, `setTimeout`).
+pub(crate) fn grpc_timeout(timeout: Duration) -> Option<route_v3::route_action::MaxStreamDuration> {
+    Some(route_v3::route_action::MaxStreamDuration {
+        grpc_timeout_header_max: duration(timeout),
+        ..Default::default()
+    })
+}
+
 /// A route of everything to one action, named as Istio names generated routes.
 pub(crate) fn default_route(action: route_v3::RouteAction, operation: &str) -> route_v3::Route {
     route_v3::Route {
@@ -57,13 +66,9 @@ pub(crate) fn default_route(action: route_v3::RouteAction, operation: &str) -> r
 
 /// The route to a service that has no VirtualService (`BuildDefaultHTTPOutboundRoute`).
 pub(crate) fn service_route(scope: &Scope<'_>, host: &str, port: u32) -> route_v3::Route {
-    #[expect(
-        deprecated,
-        reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)"
-    )]
     let action = route_v3::RouteAction {
         timeout: duration(Duration::ZERO),
-        max_grpc_timeout: duration(Duration::ZERO),
+        max_stream_duration: grpc_timeout(Duration::ZERO),
         retry_policy: policy::retries(scope.settings().default_retries.as_ref()),
         cluster_specifier: Some(ClusterSpecifier::Cluster(names::outbound_cluster(
             port, "", host,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::ObjectRef;
 
 use super::http::{self, Place};
-use super::{DomainRegister, Made, configuration, domains, matching, service_route};
+use super::{DomainRegister, Made, configuration, domains, grpc_timeout, matching, service_route};
 use crate::generate::Scope;
 use crate::listener::chains::ListenerProtocol;
 use crate::mesh_view::model::{Port, Service};
@@ -202,13 +202,9 @@ impl<'a> Shared<'a> {
 /// Requests to hosts that the mesh does not know, by `outboundTrafficPolicy`.
 fn catch_all(scope: &Scope<'_>) -> route_v3::VirtualHost {
     let (name, action) = if scope.settings().allow_any {
-        #[expect(
-            deprecated,
-            reason = "Istio keeps max_grpc_timeout (route.go, setTimeout)"
-        )]
         let action = route_v3::RouteAction {
             timeout: duration(Duration::ZERO),
-            max_grpc_timeout: duration(Duration::ZERO),
+            max_stream_duration: grpc_timeout(Duration::ZERO),
             cluster_specifier: Some(ClusterSpecifier::Cluster(
                 names::PASSTHROUGH_CLUSTER.to_owned(),
             )),

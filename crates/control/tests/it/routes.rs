@@ -158,6 +158,27 @@ fn faults_belong_inside_retries_for_our_own_proxy_and_are_warned_of_for_envoy() 
 }
 
 #[test]
+fn what_our_own_proxy_cannot_do_on_retries_is_said() {
+    let yaml = rules(
+        "remote",
+        "  hosts: [reviews]
+  http: [{retries: {attempts: 1, retryRemoteLocalities: true}, route: [{destination: {host: reviews}}]}]",
+    );
+    let generated =
+        bookinfo()
+            .yaml(&yaml)
+            .generate(&own_sidecar("productpage-1", "default", "10.244.0.11"));
+    let routes = json(&generated, ROUTE, "9080");
+    let route = &host(&routes, "reviews.default.svc.cluster.local:9080")["routes"][0];
+    assert!(
+        route["route"]["retry_policy"]
+            .get("retry_priority")
+            .is_none()
+    );
+    assert_eq!(generated.warnings[0].reason, "RetryRemoteLocalities");
+}
+
+#[test]
 fn the_oldest_virtual_service_of_a_host_wins_and_the_more_specific_host() {
     let to = |host: &str| {
         format!("  hosts: [{host}]\n  http: [{{directResponse: {{status: 200}}, name: '{host}'}}]")
