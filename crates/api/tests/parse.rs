@@ -105,6 +105,18 @@ fn the_mesh_configuration_is_read_strictly() {
         api::mesh_config("").unwrap(),
         api::istio::MeshConfig::default()
     );
+    let found = api::mesh_config(
+        "enableTracing: true\ndefaultConfig: {statNameLength: 9}\ningressClass: istio\n",
+    )
+    .unwrap_err();
+    let paths: Vec<_> = found
+        .iter()
+        .map(|found| (found.line, found.path.as_str()))
+        .collect();
+    assert_eq!(
+        paths,
+        [(1, "enableTracing"), (2, "defaultConfig.statNameLength")]
+    );
     let found = api::mesh_config("accesLogFile: x\nconnectTimeout: 5\n").unwrap_err();
     let text: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(

@@ -3,6 +3,7 @@
 use super::destination_rule::{connection_pool, outlier};
 use super::fields::{self, Exporter};
 use super::report::Report;
+use super::support::unsupported_mesh;
 use crate::Diagnostic;
 use crate::istio::MeshConfig;
 use crate::istio::mesh_proxy_config::ProxyConfig;
@@ -12,7 +13,7 @@ use crate::path::Path;
 use crate::schema::Tree;
 
 /// Reads the text of a mesh configuration (key `mesh` of the ConfigMap `istio`), with Istio's defaults for
-/// what it does not say. The error names every mistake; an unknown field is one.
+/// what it does not say. The error names every mistake: an unknown field, and one that is not served, too.
 pub fn mesh_config(text: &str) -> Result<MeshConfig, Vec<Diagnostic>> {
     let documents = parse::documents(text, "mesh")?;
     let empty = Node::bare(parse::Kind::Map(Vec::new()));
@@ -23,6 +24,7 @@ pub fn mesh_config(text: &str) -> Result<MeshConfig, Vec<Diagnostic>> {
     check(&mut report, &config);
     let mut found = report.finish();
     found.retain(Diagnostic::is_error);
+    found.extend(unsupported_mesh(&node.to_value()));
     if found.is_empty() {
         return Ok(config);
     }

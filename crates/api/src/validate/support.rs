@@ -265,55 +265,61 @@ const PROXY_CONFIG: &[Refusal] = &[Refusal(
     "remove it",
 )];
 
+/// Fields of MeshConfig that the control plane reads.
+const MESH_SERVED: &[&str] = &[
+    "accessLogEncoding",
+    "accessLogFile",
+    "accessLogFormat",
+    "connectTimeout",
+    "defaultConfig",
+    "defaultDestinationRuleExportTo",
+    "defaultHttpRetryPolicy",
+    "defaultProviders",
+    "defaultServiceExportTo",
+    "defaultVirtualServiceExportTo",
+    "enableAutoMtls",
+    "extensionProviders",
+    "h2UpgradePolicy",
+    "inboundTrafficPolicy",
+    "localityLbSetting",
+    "outboundTrafficPolicy",
+    "pathNormalization",
+    "protocolDetectionTimeout",
+    "rootNamespace",
+    "tcpKeepalive",
+    "trustDomain",
+    "trustDomainAliases",
+];
+
+/// Fields of MeshConfig that can change nothing here, and why.
+const MESH_HARMLESS: &[(&str, &str)] = &[
+    ("dnsRefreshRate", "proxies resolve no names"),
+    ("hboneIdleTimeout", "nothing speaks HBONE"),
+    (
+        "ingressClass",
+        "Ingress resources are not served, and the API server refuses them",
+    ),
+    ("ingressService", "as ingressClass"),
+    ("ingressSelector", "as ingressClass"),
+    ("ingressControllerMode", "as ingressClass"),
+    (
+        "enablePrometheusMerge",
+        "the agent serves the proxy's statistics in any case",
+    ),
+];
+
+/// Fields of `defaultConfig` that injection and the control plane read.
+const PROXY_SERVED: &[&str] = &[
+    "concurrency",
+    "discoveryAddress",
+    "gatewayTopology",
+    "holdApplicationUntilProxyStarts",
+    "proxyMetadata",
+    "terminationDrainDuration",
+];
+
+/// What is refused within the served fields.
 const MESH_CONFIG: &[Refusal] = &[
-    Refusal(
-        "configSources",
-        Set,
-        "configuration comes from the API server only",
-        "remove it",
-    ),
-    Refusal(
-        "certificates",
-        Set,
-        "certificates for other components are not issued",
-        "remove it",
-    ),
-    Refusal(
-        "ca",
-        Set,
-        "another certificate authority is not used yet",
-        "use the cacerts secret",
-    ),
-    Refusal(
-        "caCertificates",
-        Set,
-        "further trusted roots are not served yet",
-        "use the cacerts secret",
-    ),
-    Refusal(
-        "serviceScopeConfigs",
-        Set,
-        "scopes are not served yet",
-        "remove it",
-    ),
-    Refusal(
-        "serviceEntryVisibility",
-        Set,
-        "visibility of ServiceEntries is not served yet",
-        "use exportTo",
-    ),
-    Refusal(
-        "discoverySelectors",
-        Set,
-        "every namespace is discovered",
-        "remove it",
-    ),
-    Refusal(
-        "enableEnvoyAccessLogService",
-        Set,
-        "access logs go to files only",
-        "use accessLogFile",
-    ),
     Refusal(
         "outboundTrafficPolicy.mode",
         Is(&["ALLOW_ANY_DYNAMIC_DNS"]),
@@ -331,12 +337,6 @@ const MESH_CONFIG: &[Refusal] = &[
         Is(&["LOCALHOST"]),
         "this mode is not served yet",
         "use PASSTHROUGH",
-    ),
-    Refusal(
-        "defaultTrafficPolicy",
-        Set,
-        "a traffic policy of the whole mesh is not served yet",
-        "use a DestinationRule in the root namespace",
     ),
     Refusal(
         "localityLbSetting.distribute",
@@ -357,21 +357,15 @@ const MESH_CONFIG: &[Refusal] = &[
         "remove it",
     ),
     Refusal(
-        "zoneAwareLbSetting",
+        "defaultConfig.gatewayTopology.forwardClientCertDetails",
         Set,
-        "zone awareness is not served yet",
+        "client certificates are forwarded as Istio does by default",
         "remove it",
     ),
     Refusal(
-        "meshMTLS",
+        "defaultConfig.gatewayTopology.proxyProtocol",
         Set,
-        "TLS settings of the mesh are fixed",
-        "remove it",
-    ),
-    Refusal(
-        "tlsDefaults",
-        Set,
-        "TLS settings of the mesh are fixed",
+        "the PROXY protocol is not read yet",
         "remove it",
     ),
     Refusal(
@@ -428,12 +422,37 @@ pub fn unsupported(ty: &ResourceType, object: &Value) -> Vec<Diagnostic> {
     found
 }
 
-/// The same for the mesh's configuration.
+/// The same for the mesh's configuration: what is neither read nor harmless. [`crate::mesh_config`] refuses
+/// the whole configuration for it.
 #[must_use]
 pub fn unsupported_mesh(config: &Value) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    let harmless = |field: &str| MESH_HARMLESS.iter().any(|(name, _)| *name == field);
+    unread(
+        config,
+        "",
+        &|field| MESH_SERVED.contains(&field) || harmless(field),
+        &mut found,
+    );
+    if let Some(proxy) = config.get("defaultConfig") {
+        unread(
+            proxy,
+            "defaultConfig.",
+            &|field| PROXY_SERVED.contains(&field),
+            &mut found,
+        );
+    }
     search(config, "", MESH_CONFIG, &mut found);
     found
+}
+
+fn unread(config: &Value, prefix: &str, known: &dyn Fn(&str) -> bool, found: &mut Vec<Diagnostic>) {
+    for (field, value) in config.as_object().into_iter().flatten() {
+        if !known(field) && applies(&Set, value) {
+            let message = format!("{field} is not served yet");
+            found.push(Diagnostic::error(format!("{prefix}{field}"), message).suggest("remove it"));
+        }
+    }
 }
 
 /// PASSTHROUGH is the default mode; beside it only `httpsRedirect` of a plain HTTP server means something.
