@@ -1,12 +1,15 @@
 //! The L7 data plane: one program that is sidecar, gateway or anything else that its xDS configuration says.
 
+pub mod admin;
 pub mod balance;
+pub mod bootstrap;
 pub mod codec;
 pub mod config;
 mod downstream;
 mod ejector;
 pub mod filters;
 pub mod http;
+pub mod instance;
 pub mod observe;
 pub mod proxy;
 pub mod resilience;
@@ -16,5 +19,6 @@ mod tcp;
 mod tls;
 pub mod upstream;
 pub mod worker;
+pub mod xds;
 
 pub use proxy::{Handle, ListenError, Options, Proxy};

@@ -12,6 +12,7 @@ use xds::envoy::config::core::v3::Node;
 
 use super::applier::Applier;
 use super::last_good::LastGood;
+use crate::observe::Observe;
 use crate::config::cluster::{ClusterInfo, EndpointAddress};
 use crate::config::tls::{SecretKind, SecretRef, UpstreamTls, ValidationSource};
 
@@ -28,12 +29,14 @@ pub struct Session {
     /// Sent as bearer token, read anew for each connection.
     pub token: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
     pub last_good: Option<LastGood>,
+    /// Counts updates under Envoy's names.
+    pub observe: Option<Arc<Observe>>,
 }
 
 impl Session {
     /// Loads the last good configuration, then follows the control plane until dropped.
     pub async fn run(self) {
-        let Self { applier, node, connect, token, mut last_good } = self;
+        let Self { applier, node, connect, token, mut last_good, observe } = self;
         let mut options = ClientOptions::new(connect, node);
         options.token = token;
         if let Some(disk) = &mut last_good {
@@ -45,13 +48,41 @@ impl Session {
         }
         let subscriptions = lock(&applier).subscriptions();
         let (subscriber, changes) = client::subscriber();
-        let handler = Apply { applier: Arc::clone(&applier) };
+        let handler = Apply { applier: Arc::clone(&applier), observe };
         tokio::join!(client::run(options, handler, subscriptions, changes), keep_time(applier, subscriber, last_good));
     }
 }
 
 struct Apply {
     applier: Arc<Mutex<Applier>>,
+    observe: Option<Arc<Observe>>,
+}
+
+impl Apply {
+    /// Envoy's `update_attempt`, `update_success` and `update_rejected`.
+    fn count(&self, type_url: &str, outcome: &Result<(), Nack>) {
+        let (Some(observe), Some(scope)) = (&self.observe, scope(type_url)) else { return };
+        observe.stats.add(&format!("{scope}.update_attempt"), 1);
+        let result = if outcome.is_ok() { "update_success" } else { "update_rejected" };
+        observe.stats.add(&format!("{scope}.{result}"), 1);
+    }
+
+    fn report(&self, state: u64) {
+        if let Some(observe) = &self.observe {
+            observe.stats.set("control_plane.connected_state", state);
+        }
+    }
+}
+
+fn scope(type_url: &str) -> Option<&'static str> {
+    match type_url {
+        xds::type_url::CLUSTER => Some("cluster_manager.cds"),
+        xds::type_url::LISTENER => Some("listener_manager.lds"),
+        xds::type_url::ROUTE => Some("ferromesh.rds"),
+        xds::type_url::ENDPOINT => Some("ferromesh.eds"),
+        xds::type_url::SECRET => Some("ferromesh.sds"),
+        _ => None,
+    }
 }
 
 impl Handler for Apply {
@@ -60,14 +91,17 @@ impl Handler for Apply {
         if let Err(nack) = &outcome {
             tracing::warn!(type_url = %update.type_url, %nack, "resources refused");
         }
+        self.count(&update.type_url, &outcome);
         outcome
     }
 
     fn connected(&mut self) {
+        self.report(1);
         tracing::info!("connected to the control plane");
     }
 
     fn disconnected(&mut self, error: &SessionError, retry_in: Duration) {
+        self.report(0);
         tracing::warn!(%error, ?retry_in, "no control plane; the last good configuration stays in force");
     }
 }
