@@ -74,7 +74,7 @@ fn bind_to_port(listener: &pb::Listener) -> bool {
     bool_or(listener.bind_to_port, true) && bool_or(old, true)
 }
 
-fn address(at: &At<'_>, address: Option<&core::Address>) -> Result<ListenAddress> {
+pub(super) fn address(at: &At<'_>, address: Option<&core::Address>) -> Result<ListenAddress> {
     use core::address::Address;
     match address.and_then(|address| address.address.as_ref()) {
         Some(Address::SocketAddress(socket)) => {

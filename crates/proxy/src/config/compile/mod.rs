@@ -33,7 +33,7 @@ use xds::envoy::extensions::transport_sockets::tls::v3 as tls_pb;
 
 use super::cluster::{Assignment, ClusterInfo};
 use super::ids::Ids;
-use super::listener::Listener;
+use super::listener::{ListenAddress, Listener};
 use super::route::RouteTable;
 use super::tls::Secret;
 
@@ -133,6 +133,11 @@ pub fn assignment(name: &str, body: &[u8]) -> Result<Assignment> {
     let mut assignment = endpoint::compile(&at, &message, endpoint::Names::Refused)?;
     assignment.version = ContentHash::of(body);
     Ok(assignment)
+}
+
+/// Compiles an address to listen on.
+pub(crate) fn listen_address(label: &str, address: &xds::envoy::config::core::v3::Address) -> Result<ListenAddress> {
+    listener::address(&At::root(label), Some(address))
 }
 
 /// Compiles a Secret.
