@@ -6,101 +6,95 @@ use super::{openapi, tree};
 use crate::kinds::{self, served_versions};
 use crate::store::ResourceType;
 
+/// Name, JSON path and description of a column of `kubectl get`.
+type Column = (&'static str, &'static str, &'static str);
+
 /// What a kind has beside its schema.
 struct Facts {
     short: Option<&'static str>,
-    /// Name, JSON path and description of each column of `kubectl get`.
-    columns: &'static [(&'static str, &'static str, &'static str)],
+    columns: &'static [Column],
 }
 
-const AGE: (&str, &str, &str) = (
+const AGE: Column = (
     "Age",
     ".metadata.creationTimestamp",
     "When the object was created",
 );
 
+const VIRTUAL_SERVICE: &[Column] = &[
+    (
+        "Gateways",
+        ".spec.gateways",
+        "The names of gateways and sidecars that should apply these routes",
+    ),
+    (
+        "Hosts",
+        ".spec.hosts",
+        "The destination hosts to which traffic is being sent",
+    ),
+    AGE,
+];
+
+const SERVICE_ENTRY: &[Column] = &[
+    (
+        "Hosts",
+        ".spec.hosts",
+        "The hosts associated with the ServiceEntry",
+    ),
+    (
+        "Location",
+        ".spec.location",
+        "Whether the service is external to the mesh or part of the mesh",
+    ),
+    (
+        "Resolution",
+        ".spec.resolution",
+        "How the hosts are resolved (NONE, STATIC or DNS)",
+    ),
+    AGE,
+];
+
+const DESTINATION_RULE: &[Column] = &[
+    (
+        "Host",
+        ".spec.host",
+        "The name of a service from the service registry",
+    ),
+    AGE,
+];
+const WORKLOAD_ENTRY: &[Column] = &[
+    AGE,
+    (
+        "Address",
+        ".spec.address",
+        "Address associated with the network endpoint.",
+    ),
+];
+const AUTHORIZATION_POLICY: &[Column] =
+    &[("Action", ".spec.action", "The operation to take."), AGE];
+const PEER_AUTHENTICATION: &[Column] = &[
+    (
+        "Mode",
+        ".spec.mtls.mode",
+        "Defines the mTLS mode used for peer authentication.",
+    ),
+    AGE,
+];
+
 fn facts(kind: &str) -> Facts {
-    let (short, columns): (_, &'static [_]) = match kind {
-        "VirtualService" => (
-            Some("vs"),
-            &[
-                (
-                    "Gateways",
-                    ".spec.gateways",
-                    "The names of gateways and sidecars that should apply these routes",
-                ),
-                (
-                    "Hosts",
-                    ".spec.hosts",
-                    "The destination hosts to which traffic is being sent",
-                ),
-                AGE,
-            ],
-        ),
-        "DestinationRule" => (
-            Some("dr"),
-            &[
-                (
-                    "Host",
-                    ".spec.host",
-                    "The name of a service from the service registry",
-                ),
-                AGE,
-            ],
-        ),
-        "Gateway" => (Some("gw"), &[]),
-        "ServiceEntry" => (
-            Some("se"),
-            &[
-                (
-                    "Hosts",
-                    ".spec.hosts",
-                    "The hosts associated with the ServiceEntry",
-                ),
-                (
-                    "Location",
-                    ".spec.location",
-                    "Whether the service is external to the mesh or part of the mesh",
-                ),
-                (
-                    "Resolution",
-                    ".spec.resolution",
-                    "How the hosts are resolved (NONE, STATIC or DNS)",
-                ),
-                AGE,
-            ],
-        ),
-        "WorkloadEntry" => (
-            Some("we"),
-            &[
-                AGE,
-                (
-                    "Address",
-                    ".spec.address",
-                    "Address associated with the network endpoint.",
-                ),
-            ],
-        ),
-        "WorkloadGroup" => (Some("wg"), &[AGE]),
-        "AuthorizationPolicy" => (
-            Some("ap"),
-            &[("Action", ".spec.action", "The operation to take."), AGE],
-        ),
-        "PeerAuthentication" => (
-            Some("pa"),
-            &[
-                (
-                    "Mode",
-                    ".spec.mtls.mode",
-                    "Defines the mTLS mode used for peer authentication.",
-                ),
-                AGE,
-            ],
-        ),
-        "RequestAuthentication" => (Some("ra"), &[]),
-        "Telemetry" => (Some("telemetry"), &[AGE]),
-        "WasmPlugin" | "TrafficExtension" => (None, &[AGE]),
-        _ => (None, &[]),
+    let (short, columns) = match kind {
+        "VirtualService" => (Some("vs"), VIRTUAL_SERVICE),
+        "DestinationRule" => (Some("dr"), DESTINATION_RULE),
+        "Gateway" => (Some("gw"), &[][..]),
+        "ServiceEntry" => (Some("se"), SERVICE_ENTRY),
+        "WorkloadEntry" => (Some("we"), WORKLOAD_ENTRY),
+        "WorkloadGroup" => (Some("wg"), &[AGE][..]),
+        "AuthorizationPolicy" => (Some("ap"), AUTHORIZATION_POLICY),
+        "PeerAuthentication" => (Some("pa"), PEER_AUTHENTICATION),
+        "RequestAuthentication" => (Some("ra"), &[][..]),
+        "Telemetry" => (Some("telemetry"), &[AGE][..]),
+        "WasmPlugin" | "TrafficExtension" => (None, &[AGE][..]),
+        _ => (None, &[][..]),
     };
     Facts { short, columns }
 }
@@ -163,7 +157,7 @@ fn definition(ty: &ResourceType) -> Value {
     })
 }
 
-fn column((name, path, description): &(&str, &str, &str)) -> Value {
+fn column((name, path, description): &Column) -> Value {
     let kind = if *name == "Age" { "date" } else { "string" };
     json!({"name": name, "jsonPath": path, "type": kind, "description": description})
 }

@@ -310,60 +310,66 @@ fn fault(report: &mut Report, at: &Path<'_>, fault: Option<&HttpFaultInjection>)
     if delay.is_none() && abort.is_none() {
         report.fix(at, "the fault does nothing", "write delay or abort");
     }
-    if let Some(FaultAbort {
+    if let Some(abort) = abort {
+        self::abort(report, &at.key("abort"), abort);
+    }
+    if let Some(delay) = delay {
+        self::delay(report, &at.key("delay"), delay);
+    }
+}
+
+fn abort(report: &mut Report, at: &Path<'_>, abort: &FaultAbort) {
+    let FaultAbort {
         http_status,
         grpc_status,
         http2_error,
         percentage,
-    }) = abort
-    {
-        let at = at.key("abort");
-        fault_share(report, &at, percentage.as_ref());
-        let kinds = [
-            ("httpStatus", http_status.is_some()),
-            ("grpcStatus", grpc_status.is_some()),
-            ("http2Error", http2_error.is_some()),
-        ];
-        if report.one_of(&at, &kinds) == 0 {
-            report.warning(&at, "the abort has no status: nothing is aborted");
-        }
-        if let Some(status) = http_status {
-            http_status_code(report, &at.key("httpStatus"), i64::from(*status));
-        }
-        if let Some(status) = grpc_status
-            .as_ref()
-            .filter(|status| !GRPC_STATUS.contains(&status.as_str()))
-        {
-            report.error(
-                &at.key("grpcStatus"),
-                format!("{status:?} is no gRPC status; write for example NOT_FOUND"),
-            );
-        }
-        if http2_error.is_some() {
-            report.error(
-                &at.key("http2Error"),
-                "HTTP/2 errors cannot be injected, in Istio neither",
-            );
-        }
+    } = abort;
+    fault_share(report, at, percentage.as_ref());
+    let kinds = [
+        ("httpStatus", http_status.is_some()),
+        ("grpcStatus", grpc_status.is_some()),
+        ("http2Error", http2_error.is_some()),
+    ];
+    if report.one_of(at, &kinds) == 0 {
+        report.warning(at, "the abort has no status: nothing is aborted");
     }
-    if let Some(FaultDelay {
+    if let Some(status) = http_status {
+        http_status_code(report, &at.key("httpStatus"), i64::from(*status));
+    }
+    if let Some(status) = grpc_status
+        .as_ref()
+        .filter(|status| !GRPC_STATUS.contains(&status.as_str()))
+    {
+        report.error(
+            &at.key("grpcStatus"),
+            format!("{status:?} is no gRPC status; write for example NOT_FOUND"),
+        );
+    }
+    if http2_error.is_some() {
+        report.error(
+            &at.key("http2Error"),
+            "HTTP/2 errors cannot be injected, in Istio neither",
+        );
+    }
+}
+
+fn delay(report: &mut Report, at: &Path<'_>, delay: &FaultDelay) {
+    let FaultDelay {
         percent,
         fixed_delay,
         exponential_delay,
         percentage,
-    }) = delay
-    {
-        let at = at.key("delay");
-        fault_share(report, &at, percentage.as_ref());
-        report.percent(&at.key("percent"), *percent);
-        report.duration(&at.key("fixedDelay"), *fixed_delay);
-        if exponential_delay.is_some() {
-            report.fix(
-                &at.key("exponentialDelay"),
-                "exponential delays are not supported, in Istio neither",
-                "use fixedDelay",
-            );
-        }
+    } = delay;
+    fault_share(report, at, percentage.as_ref());
+    report.percent(&at.key("percent"), *percent);
+    report.duration(&at.key("fixedDelay"), *fixed_delay);
+    if exponential_delay.is_some() {
+        report.fix(
+            &at.key("exponentialDelay"),
+            "exponential delays are not supported, in Istio neither",
+            "use fixedDelay",
+        );
     }
 }
 

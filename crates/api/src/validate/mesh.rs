@@ -79,6 +79,16 @@ fn check(report: &mut Report, config: &MeshConfig) {
             &config.root_namespace,
         );
     }
+    visibility(report, config);
+    default_traffic(report, config);
+    providers(report, config);
+    if let Some(config) = &config.default_config {
+        proxy(report, &root.key("defaultConfig"), config);
+    }
+}
+
+fn visibility(report: &mut Report, config: &MeshConfig) {
+    let root = Path::Root;
     for (field, list) in [
         ("defaultServiceExportTo", &config.default_service_export_to),
         (
@@ -92,6 +102,10 @@ fn check(report: &mut Report, config: &MeshConfig) {
     ] {
         fields::export_to(report, &root.key(field), "", list, Exporter::ServiceEntry);
     }
+}
+
+fn default_traffic(report: &mut Report, config: &MeshConfig) {
+    let root = Path::Root;
     if let Some(policy) = &config.default_traffic_policy {
         let at = root.key("defaultTrafficPolicy");
         if let Some(settings) = &policy.connection_pool {
@@ -100,10 +114,6 @@ fn check(report: &mut Report, config: &MeshConfig) {
         if let Some(settings) = &policy.outlier_detection {
             outlier(report, &at.key("outlierDetection"), settings);
         }
-    }
-    providers(report, config);
-    if let Some(config) = &config.default_config {
-        proxy(report, &root.key("defaultConfig"), config);
     }
 }
 
