@@ -295,3 +295,108 @@ fn specificity(range: Option<Prefix>, address: IpAddr) -> Option<usize> {
             .then_some(usize::from(range.length) + 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts<'a>(port: u16, alpn: &'a [&'a [u8]]) -> ConnectionFacts<'a> {
+        ConnectionFacts {
+            destination: ([10, 1, 2, 3].into(), port),
+            source: ([10, 9, 9, 9].into(), 4000),
+            direct_source: [10, 9, 9, 9].into(),
+            server_name: None,
+            transport_protocol: "raw_buffer",
+            application_protocols: alpn,
+        }
+    }
+
+    fn select(chains: &[ChainMatch], facts: &ConnectionFacts<'_>) -> Option<usize> {
+        ChainIndex::build(chains).unwrap().select(facts)
+    }
+
+    fn prefix(address: [u8; 4], length: u8) -> Prefix {
+        Prefix::new(address.into(), length).unwrap()
+    }
+
+    #[test]
+    fn the_port_decides_first_and_there_is_no_way_back() {
+        let chains = [
+            ChainMatch { destination_port: Some(80), transport_protocol: "tls".into(), ..ChainMatch::default() },
+            ChainMatch::default(),
+        ];
+        assert_eq!(select(&chains, &facts(81, &[])), Some(1));
+        // Port 80 has a chain of its own; that it wants TLS does not lead back to the other.
+        assert_eq!(select(&chains, &facts(80, &[])), None);
+        assert_eq!(select(&chains, &ConnectionFacts { transport_protocol: "tls", ..facts(80, &[]) }), Some(0));
+    }
+
+    #[test]
+    fn the_longest_range_wins() {
+        let range = |length| ChainMatch { prefix_ranges: vec![prefix([10, 1, 2, 3], length)], ..ChainMatch::default() };
+        assert_eq!(select(&[range(8), range(32), range(16)], &facts(1, &[])), Some(1));
+        let elsewhere = ChainMatch { prefix_ranges: vec![prefix([11, 0, 0, 0], 8)], ..ChainMatch::default() };
+        assert_eq!(select(&[elsewhere, range(8)], &facts(1, &[])), Some(1));
+    }
+
+    #[test]
+    fn server_names_match_exactly_then_by_the_longest_suffix() {
+        let named = |name: &str| ChainMatch { server_names: vec![name.into()], ..ChainMatch::default() };
+        let chains = [named("*.com"), named("*.example.com"), named("a.example.com"), ChainMatch::default()];
+        for (name, want) in [("a.example.com", 2), ("b.example.com", 1), ("x.y.example.com", 1), ("z.com", 0), ("z.org", 3)] {
+            let facts = ConnectionFacts { server_name: Some(name), ..facts(1, &[]) };
+            assert_eq!(select(&chains, &facts), Some(want), "{name}");
+        }
+        assert_eq!(select(&chains, &facts(1, &[])), Some(3));
+    }
+
+    #[test]
+    fn the_clients_first_protocol_that_is_named_wins() {
+        let alpn = |name: &str| ChainMatch { application_protocols: vec![name.into()], ..ChainMatch::default() };
+        let chains = [alpn("h2"), alpn("http/1.1"), ChainMatch::default()];
+        assert_eq!(select(&chains, &facts(1, &[b"http/1.1", b"h2"])), Some(1));
+        assert_eq!(select(&chains, &facts(1, &[b"x", b"h2"])), Some(0));
+        assert_eq!(select(&chains, &facts(1, &[b"x"])), Some(2));
+    }
+
+    #[test]
+    fn sources_are_told_apart() {
+        let chains = [
+            ChainMatch { source_type: SourceType::SameIpOrLoopback, ..ChainMatch::default() },
+            ChainMatch { source_type: SourceType::External, source_ports: vec![4000], ..ChainMatch::default() },
+            ChainMatch { source_type: SourceType::External, ..ChainMatch::default() },
+        ];
+        assert_eq!(select(&chains, &facts(1, &[])), Some(1));
+        let same = ConnectionFacts { source: ([10, 1, 2, 3].into(), 4000), ..facts(1, &[]) };
+        assert_eq!(select(&chains, &same), Some(0));
+        let other = ConnectionFacts { source: ([10, 9, 9, 9].into(), 4001), ..facts(1, &[]) };
+        assert_eq!(select(&chains, &other), Some(2));
+    }
+
+    #[test]
+    fn two_chains_with_one_condition_are_found() {
+        let named = |names: &[&str]| ChainMatch {
+            server_names: names.iter().map(|name| (*name).into()).collect(),
+            ..ChainMatch::default()
+        };
+        let index = ChainIndex::build(&[named(&["a", "b"]), named(&["c", "b"])]).unwrap();
+        assert_eq!(index.duplicate(), Some((0, 1)));
+        assert_eq!(ChainIndex::build(&[named(&["a"]), named(&["b"])]).unwrap().duplicate(), None);
+    }
+
+    #[test]
+    fn mapped_addresses_count_as_ipv4() {
+        let mapped: IpAddr = "::ffff:10.1.2.3".parse().unwrap();
+        assert!(prefix([10, 0, 0, 0], 8).contains(mapped));
+        assert!(Prefix::new("10.0.0.0".parse().unwrap(), 33).is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn ranges_hold_exactly_the_addresses_that_share_their_bits(a: u32, b: u32, length in 0u8..=32) {
+            let range = Prefix::new(IpAddr::V4(a.into()), length).unwrap();
+            let same = length == 0 || (a ^ b) >> (32 - length) == 0;
+            proptest::prop_assert_eq!(range.contains(IpAddr::V4(b.into())), same);
+        }
+    }
+}

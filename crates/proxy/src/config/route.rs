@@ -47,12 +47,15 @@ pub struct TableOptions {
 pub struct Domains {
     /// Lower-case names.
     pub(crate) exact: HashMap<Box<[u8]>, u32>,
-    /// `*.example.com`: (`.example.com`, vhost), longest first.
-    pub(crate) suffix: Vec<(Box<[u8]>, u32)>,
-    /// `example.*`: (`example.`, vhost), longest first.
-    pub(crate) prefix: Vec<(Box<[u8]>, u32)>,
+    /// `*.example.com` as `.example.com`.
+    pub(crate) suffix: ByLength,
+    /// `example.*` as `example.`.
+    pub(crate) prefix: ByLength,
     pub(crate) any: Option<u32>,
 }
+
+/// Texts with their virtual hosts, by length, longest first: one hash look-up a length.
+pub(crate) type ByLength = Vec<(usize, HashMap<Box<[u8]>, u32>)>;
 
 /// When a virtual host answers plain HTTP with a redirect to HTTPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -14,7 +14,8 @@ use super::{At, Result, matcher};
 use crate::config::ids::Ids;
 use crate::config::matcher::Text;
 use crate::config::request::LowerName;
-use crate::config::route::{Domains, PathMatch, RequireTls, Route, RouteMatch, RouteTable, TableOptions, TlsMatch, VirtualHost};
+use crate::config::route::{
+    ByLength,Domains, PathMatch, RequireTls, Route, RouteMatch, RouteTable, TableOptions, TlsMatch, VirtualHost};
 
 /// Envoy's default for `max_direct_response_body_size_bytes`.
 const DIRECT_RESPONSE_BODY: u32 = 4096;
@@ -69,8 +70,8 @@ fn domains(at: &At<'_>, hosts: &[pb::VirtualHost], ignore_port: bool) -> Result<
             add_domain(&at, &mut domains, domain, i as u32, ignore_port)?;
         }
     }
-    domains.suffix.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-    domains.prefix.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+    domains.suffix.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    domains.prefix.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
     Ok(domains)
 }
 
@@ -97,12 +98,16 @@ fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32, ignor
     }
 }
 
-fn insert(list: &mut Vec<(Box<[u8]>, u32)>, text: &str, host: u32) -> Option<()> {
-    if list.iter().any(|(have, _)| **have == *text.as_bytes()) {
-        return None;
+fn insert(list: &mut ByLength, text: &str, host: u32) -> Option<()> {
+    let length = text.len();
+    let at = list.iter().position(|(have, _)| *have == length).unwrap_or_else(|| {
+        list.push((length, HashMap::new()));
+        list.len() - 1
+    });
+    match list[at].1.insert(text.as_bytes().into(), host) {
+        None => Some(()),
+        Some(_) => None,
     }
-    list.push((text.as_bytes().into(), host));
-    Some(())
 }
 
 fn virtual_host(
