@@ -20,7 +20,9 @@ struct Watched {
 
 /// Runs until the proxy is gone.
 pub(crate) fn run(shared: &Weak<Shared>, triggers: mpsc::UnboundedReceiver<Trigger>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(watch(shared, triggers)),
         Err(error) => tracing::error!(%error, "cannot start outlier detection"),
@@ -46,8 +48,14 @@ async fn watch(shared: &Weak<Shared>, mut triggers: mpsc::UnboundedReceiver<Trig
 }
 
 fn on_trigger(watched: &mut HashMap<ClusterId, Watched>, trigger: Trigger) {
-    let Trigger { cluster, address, rule } = trigger;
-    let Some(policy) = cluster.info.outlier.clone() else { return };
+    let Trigger {
+        cluster,
+        address,
+        rule,
+    } = trigger;
+    let Some(policy) = cluster.info.outlier.clone() else {
+        return;
+    };
     let now = Instant::now();
     let entry = watched.entry(cluster.id).or_insert_with(|| Watched {
         cluster: Arc::clone(&cluster),
@@ -56,15 +64,21 @@ fn on_trigger(watched: &mut HashMap<ClusterId, Watched>, trigger: Trigger) {
     });
     entry.cluster = cluster;
     let hosts = entry.cluster.hosts.load_full();
-    let event = entry.detector.on_trigger(&policy, &hosts, &address, rule, now, &mut || fastrand::u64(..));
-    apply(&entry.cluster, event.into_iter().collect());
+    let event = entry
+        .detector
+        .on_trigger(&policy, &hosts, &address, rule, now, &mut || {
+            fastrand::u64(..)
+        });
+    apply(&entry.cluster, event.as_slice());
 }
 
 fn on_tick(watched: &mut HashMap<ClusterId, Watched>, shared: &Shared) {
     let now = Instant::now();
     let config = shared.config();
     for cluster in config.clusters() {
-        let Some(policy) = &cluster.info.outlier else { continue };
+        let Some(policy) = &cluster.info.outlier else {
+            continue;
+        };
         let entry = watched.entry(cluster.id).or_insert_with(|| Watched {
             cluster: Arc::clone(cluster),
             detector: Detector::default(),
@@ -74,20 +88,28 @@ fn on_tick(watched: &mut HashMap<ClusterId, Watched>, shared: &Shared) {
         if now >= entry.next {
             entry.next = now + policy.interval;
             let hosts = cluster.hosts.load_full();
-            let events = entry.detector.on_interval(policy, &hosts, now, &mut || fastrand::u64(..));
-            apply(cluster, events);
+            let events = entry
+                .detector
+                .on_interval(policy, &hosts, now, &mut || fastrand::u64(..));
+            apply(cluster, &events);
         }
     }
-    watched.retain(|id, _| config.cluster(*id).is_some_and(|cluster| cluster.info.outlier.is_some()));
+    watched.retain(|id, _| {
+        config
+            .cluster(*id)
+            .is_some_and(|cluster| cluster.info.outlier.is_some())
+    });
 }
 
 /// Publishes the changed health of hosts.
-fn apply(cluster: &Cluster, events: Vec<Event>) {
+fn apply(cluster: &Cluster, events: &[Event]) {
     if events.is_empty() {
         return;
     }
-    for event in &events {
+    for event in events {
         tracing::info!(cluster = %cluster.info.name, ?event, "outlier detection");
     }
-    cluster.hosts.rcu(|hosts| Arc::new(hosts.refreshed(&cluster.info)));
+    cluster
+        .hosts
+        .rcu(|hosts| Arc::new(hosts.refreshed(&cluster.info)));
 }

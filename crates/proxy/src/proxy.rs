@@ -34,7 +34,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { workers, ids: Arc::default(), drain_time: Duration::from_secs(45) }
+        Self {
+            workers,
+            ids: Arc::default(),
+            drain_time: Duration::from_secs(45),
+        }
     }
 }
 
@@ -49,7 +53,10 @@ pub struct ListenError {
 }
 
 enum Command {
-    Set { listener: Arc<Listener>, sockets: Vec<std::net::TcpListener> },
+    Set {
+        listener: Arc<Listener>,
+        sockets: Vec<std::net::TcpListener>,
+    },
     Remove(Arc<str>),
     Advance(Phase),
     StopAccepting,
@@ -84,7 +91,10 @@ pub struct Handle {
 impl Proxy {
     /// Starts the worker threads. Nothing listens until a configuration is published.
     pub fn start(options: &Options) -> io::Result<Handle> {
-        let (shared, triggers) = Shared::new(Arc::clone(&options.ids), Observe::new(options.workers.max(1)));
+        let (shared, triggers) = Shared::new(
+            Arc::clone(&options.ids),
+            Observe::new(options.workers.max(1)),
+        );
         let mut workers = Vec::new();
         let mut connections = Vec::new();
         for index in 0..options.workers.max(1) {
@@ -97,13 +107,26 @@ impl Proxy {
                 drain_time: options.drain_time,
                 connections: Arc::clone(&count),
             };
-            let thread = std::thread::Builder::new().name(format!("wrk:worker_{index}")).spawn(move || run.run())?;
-            workers.push(WorkerThread { commands: sender, thread: Some(thread) });
+            let thread = std::thread::Builder::new()
+                .name(format!("wrk:worker_{index}"))
+                .spawn(move || run.run())?;
+            workers.push(WorkerThread {
+                commands: sender,
+                thread: Some(thread),
+            });
             connections.push(count);
         }
         let weak = Arc::downgrade(&shared);
-        let ejector = std::thread::Builder::new().name("ejector".into()).spawn(move || ejector::run(&weak, triggers))?;
-        Ok(Handle { shared, workers, ejector: Some(ejector), bound: Mutex::default(), connections })
+        let ejector = std::thread::Builder::new()
+            .name("ejector".into())
+            .spawn(move || ejector::run(&weak, triggers))?;
+        Ok(Handle {
+            shared,
+            workers,
+            ejector: Some(ejector),
+            bound: Mutex::default(),
+            connections,
+        })
     }
 }
 
@@ -113,8 +136,12 @@ impl Handle {
     pub fn publish(&self, config: &Arc<Config>) -> Vec<ListenError> {
         self.shared.publish(Arc::clone(config));
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<Arc<str>> =
-            bound.listeners.keys().filter(|name| !config.listeners.contains_key(*name)).cloned().collect();
+        let gone: Vec<Arc<str>> = bound
+            .listeners
+            .keys()
+            .filter(|name| !config.listeners.contains_key(*name))
+            .cloned()
+            .collect();
         for name in gone {
             bound.listeners.remove(&name);
             bound.addresses.remove(&name);
@@ -122,12 +149,18 @@ impl Handle {
         }
         let mut errors = Vec::new();
         for (name, listener) in &config.listeners {
-            if bound.listeners.get(name).is_some_and(|old| old.version == listener.version) {
+            if bound
+                .listeners
+                .get(name)
+                .is_some_and(|old| old.version == listener.version)
+            {
                 continue;
             }
             match self.open(&mut bound, listener) {
                 Ok(()) => {
-                    bound.listeners.insert(Arc::clone(name), Arc::clone(listener));
+                    bound
+                        .listeners
+                        .insert(Arc::clone(name), Arc::clone(listener));
                 }
                 Err(error) => errors.push(error),
             }
@@ -137,13 +170,22 @@ impl Handle {
 
     fn open(&self, bound: &mut Bound, listener: &Arc<Listener>) -> Result<(), ListenError> {
         let old = bound.listeners.get(&listener.name);
-        let same = old.is_some_and(|old| old.addresses == listener.addresses && old.bind_to_port == listener.bind_to_port);
-        let mut sockets: Vec<Vec<std::net::TcpListener>> = self.workers.iter().map(|_| Vec::new()).collect();
+        let same = old.is_some_and(|old| {
+            old.addresses == listener.addresses && old.bind_to_port == listener.bind_to_port
+        });
+        let mut sockets: Vec<Vec<std::net::TcpListener>> =
+            self.workers.iter().map(|_| Vec::new()).collect();
         if !same && listener.bind_to_port {
             let mut addresses = Vec::new();
             for address in &listener.addresses {
-                let ListenAddress::Tcp(wanted) = address else { continue };
-                let error = |source| ListenError { listener: Arc::clone(&listener.name), address: *wanted, source };
+                let ListenAddress::Tcp(wanted) = address else {
+                    continue;
+                };
+                let error = |source| ListenError {
+                    listener: Arc::clone(&listener.name),
+                    address: *wanted,
+                    source,
+                };
                 let mut actual = *wanted;
                 for own in &mut sockets {
                     let backlog = i32::try_from(listener.backlog).unwrap_or(i32::MAX).max(1);
@@ -156,11 +198,16 @@ impl Handle {
             if old.is_some() {
                 self.command(|| Command::Remove(Arc::clone(&listener.name)));
             }
-            bound.addresses.insert(Arc::clone(&listener.name), addresses);
+            bound
+                .addresses
+                .insert(Arc::clone(&listener.name), addresses);
         }
         for (worker, sockets) in self.workers.iter().zip(sockets) {
             // A worker that is gone has no connections to serve.
-            let _ = worker.commands.send(Command::Set { listener: Arc::clone(listener), sockets });
+            let _ = worker.commands.send(Command::Set {
+                listener: Arc::clone(listener),
+                sockets,
+            });
         }
         Ok(())
     }
@@ -202,7 +249,10 @@ impl Handle {
     /// Open downstream connections, at most a few hundred milliseconds old.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.connections.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.connections
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 
     /// Ends the proxy: everything open is closed.
@@ -211,7 +261,11 @@ impl Handle {
     }
 
     fn end(&mut self) {
-        let threads: Vec<_> = self.workers.drain(..).filter_map(|mut worker| worker.thread.take()).collect();
+        let threads: Vec<_> = self
+            .workers
+            .drain(..)
+            .filter_map(|mut worker| worker.thread.take())
+            .collect();
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a worker thread panicked");
@@ -238,7 +292,10 @@ struct WorkerRun {
 impl WorkerRun {
     fn run(self) {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().event_interval(61).build_local(tokio::runtime::LocalOptions::default());
+        let runtime = builder
+            .enable_all()
+            .event_interval(61)
+            .build_local(tokio::runtime::LocalOptions::default());
         match runtime {
             Ok(runtime) => {
                 runtime.block_on(self.serve());
@@ -264,12 +321,15 @@ impl WorkerRun {
             };
             match command {
                 None => break,
-                Some(Command::Set { listener, sockets }) => listeners.set(&worker, listener, sockets, self.drain_time),
+                Some(Command::Set { listener, sockets }) => {
+                    listeners.set(&worker, &listener, sockets, self.drain_time)
+                }
                 Some(Command::Remove(name)) => listeners.remove(&name, self.drain_time),
                 Some(Command::Advance(phase)) => listeners.advance_all(phase),
                 Some(Command::StopAccepting) => listeners.stop_accepting(),
             }
-            self.connections.store(listeners.connections(), Ordering::Relaxed);
+            self.connections
+                .store(listeners.connections(), Ordering::Relaxed);
         }
         worker.close_pools();
         observe::flush();

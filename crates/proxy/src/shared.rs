@@ -36,7 +36,10 @@ pub(crate) struct Trigger {
 
 impl Shared {
     #[must_use]
-    pub(crate) fn new(ids: Arc<Ids>, observe: Arc<Observe>) -> (Arc<Self>, mpsc::UnboundedReceiver<Trigger>) {
+    pub(crate) fn new(
+        ids: Arc<Ids>,
+        observe: Arc<Observe>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Trigger>) {
         let (triggers, receiver) = mpsc::unbounded_channel();
         let shared = Self {
             ids,
@@ -52,9 +55,15 @@ impl Shared {
 
     /// Tells outlier detection what became of a request to `host`.
     pub(crate) fn outcome(&self, cluster: &Arc<Cluster>, host: &Host, outcome: Outcome) {
-        let Some(policy) = &cluster.info.outlier else { return };
+        let Some(policy) = &cluster.info.outlier else {
+            return;
+        };
         for rule in host.shared.monitor.record(policy, outcome) {
-            let trigger = Trigger { cluster: Arc::clone(cluster), address: host.address.clone(), rule };
+            let trigger = Trigger {
+                cluster: Arc::clone(cluster),
+                address: host.address.clone(),
+                rule,
+            };
             // Without an ejector the process is ending.
             let _ = self.triggers.send(trigger);
         }

@@ -52,7 +52,7 @@ impl Sniffed {
     /// The bytes are certainly no TLS.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.transport == "raw_buffer" && !self.bytes.is_empty()
+        self.transport != "tls" && self.bytes.first().is_some_and(|byte| *byte != 0x16)
     }
 
     /// The bytes begin an HTTP request.
@@ -75,9 +75,15 @@ impl Sniffed {
 }
 
 /// Reads as much as the inspectors need. The error is the cause of a closed connection.
-pub async fn inspect(inspection: &Inspection, port: u16, tcp: &mut TcpStream) -> Result<Sniffed, &'static str> {
+pub async fn inspect(
+    inspection: &Inspection,
+    port: u16,
+    tcp: &mut TcpStream,
+) -> Result<Sniffed, &'static str> {
     let runs = |inspector: &Option<crate::config::listener::Inspector>| {
-        inspector.as_ref().is_some_and(|inspector| inspector.runs_for(port))
+        inspector
+            .as_ref()
+            .is_some_and(|inspector| inspector.runs_for(port))
     };
     let (tls, http) = (runs(&inspection.tls), runs(&inspection.http));
     let mut sniffed = Sniffed::default();
@@ -99,6 +105,33 @@ pub async fn inspect(inspection: &Inspection, port: u16, tcp: &mut TcpStream) ->
             Ok(sniffed)
         }
         Err(_) => Err("listener_filter_timeout"),
+    }
+}
+
+/// Reads the first bytes of a TLS connection that no inspector has read: they show whether it is one.
+pub(crate) async fn first_bytes(
+    sniffed: &mut Sniffed,
+    tcp: &mut TcpStream,
+    limit: Option<Duration>,
+) -> Result<(), &'static str> {
+    if !sniffed.bytes.is_empty() {
+        return Ok(());
+    }
+    let mut chunk = [0_u8; 2048];
+    let read = tcp.read(&mut chunk);
+    let read = match limit {
+        None => read.await,
+        Some(limit) => tokio::time::timeout(limit, read)
+            .await
+            .map_err(|_| "handshake_timeout")?,
+    };
+    match read {
+        Ok(0) => Err("client_closed"),
+        Ok(n) => {
+            sniffed.bytes.extend_from_slice(&chunk[..n]);
+            Ok(())
+        }
+        Err(_) => Err("client_reset"),
     }
 }
 
@@ -185,7 +218,9 @@ pub fn hello(bytes: &[u8]) -> Verdict<Hello> {
             Ok(Some(accepted)) => {
                 let hello = accepted.client_hello();
                 return Verdict::Known(Hello {
-                    server_name: hello.server_name().map(|name| name.to_ascii_lowercase().into()),
+                    server_name: hello
+                        .server_name()
+                        .map(|name| name.to_ascii_lowercase().into()),
                     alpn: hello.alpn().into_iter().flatten().map(Box::from).collect(),
                 });
             }
@@ -193,7 +228,11 @@ pub fn hello(bytes: &[u8]) -> Verdict<Hello> {
             Err(_) => return Verdict::Other,
         }
     }
-    if bytes.len() >= MOST { Verdict::Other } else { Verdict::More }
+    if bytes.len() >= MOST {
+        Verdict::Other
+    } else {
+        Verdict::More
+    }
 }
 
 /// Looks for an HTTP request line or the HTTP/2 preface.
@@ -201,18 +240,33 @@ pub fn hello(bytes: &[u8]) -> Verdict<Hello> {
 pub fn http(bytes: &[u8]) -> Verdict<HttpVersion> {
     let known = bytes.len().min(PREFACE.len());
     if known > 0 && bytes[..known] == PREFACE[..known] {
-        return if known == PREFACE.len() { Verdict::Known(HttpVersion::H2c) } else { Verdict::More };
+        return if known == PREFACE.len() {
+            Verdict::Known(HttpVersion::H2c)
+        } else {
+            Verdict::More
+        };
     }
     let Some(end) = memchr::memchr(b'\n', bytes) else {
-        let method = bytes.iter().take_while(|b| b.is_ascii_uppercase() || **b == b'-').count();
-        let plausible = method == bytes.len() && method <= 20 || method > 0 && bytes[method] == b' ';
+        let method = bytes
+            .iter()
+            .take_while(|b| b.is_ascii_uppercase() || **b == b'-')
+            .count();
+        let plausible =
+            method == bytes.len() && method <= 20 || method > 0 && bytes[method] == b' ';
         // Envoy's parser refuses control bytes and bytes from 0x80 in the request line: such a connection is TCP.
-        let printable = bytes.iter().all(|b| (0x20..0x7f).contains(b) || *b == b'\r');
-        return if plausible && printable && bytes.len() < MOST { Verdict::More } else { Verdict::Other };
+        let printable = bytes
+            .iter()
+            .all(|b| (0x20..0x7f).contains(b) || *b == b'\r');
+        return if plausible && printable && bytes.len() < MOST {
+            Verdict::More
+        } else {
+            Verdict::Other
+        };
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
     let mut words = line.split(|b| *b == b' ');
-    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
     else {
         return Verdict::Other;
     };
@@ -251,7 +305,9 @@ pub(crate) async fn preface<T: AsyncRead + Unpin>(
     };
     match limit {
         None => read.await,
-        Some(limit) => tokio::time::timeout(limit, read).await.unwrap_or(Err("idle_timeout")),
+        Some(limit) => tokio::time::timeout(limit, read)
+            .await
+            .unwrap_or(Err("idle_timeout")),
     }
 }
 
@@ -261,8 +317,14 @@ mod tests {
 
     #[test]
     fn requests_are_told_from_other_protocols() {
-        assert_eq!(http(b"GET / HTTP/1.1\r\n"), Verdict::Known(HttpVersion::Http11));
-        assert_eq!(http(b"POST /a HTTP/1.0\r\nHost"), Verdict::Known(HttpVersion::Http10));
+        assert_eq!(
+            http(b"GET / HTTP/1.1\r\n"),
+            Verdict::Known(HttpVersion::Http11)
+        );
+        assert_eq!(
+            http(b"POST /a HTTP/1.0\r\nHost"),
+            Verdict::Known(HttpVersion::Http10)
+        );
         assert_eq!(http(b"GET /very/lon"), Verdict::More);
         assert_eq!(http(b"GE"), Verdict::More);
         assert_eq!(http(b""), Verdict::More);

@@ -47,7 +47,10 @@ impl Worker {
             pools: RefCell::default(),
             balancers: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
-            date: RefCell::new(DateCache { until: None, text: [b' '; 29] }),
+            date: RefCell::new(DateCache {
+                until: None,
+                text: [b' '; 29],
+            }),
         })
     }
 
@@ -76,10 +79,16 @@ impl Worker {
         }
         let slot = &mut balancers[index];
         if slot.version != cluster.info.version {
-            *slot = ClusterBalancer { version: cluster.info.version, balancer: Balancer::default() };
+            *slot = ClusterBalancer {
+                version: cluster.info.version,
+                balancer: Balancer::default(),
+            };
         }
         let mut random = self.random.borrow_mut();
-        slot.balancer.choose(&cluster.info, &cluster.hosts.load(), ask, &mut || random.u64(..))
+        slot.balancer
+            .choose(&cluster.info, &cluster.hosts.load(), ask, &mut || {
+                random.u64(..)
+            })
     }
 
     /// The pool with this key, made if it is new.
@@ -97,8 +106,12 @@ impl Worker {
             if text.len() == cache.text.len() {
                 cache.text.copy_from_slice(text.as_bytes());
             }
-            let fraction = wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
-            cache.until = Some(now + Duration::from_nanos(u64::from(1_000_000_000 - fraction.min(999_999_999))));
+            let fraction = wall
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |d| d.subsec_nanos());
+            cache.until = Some(
+                now + Duration::from_nanos(u64::from(1_000_000_000 - fraction.min(999_999_999))),
+            );
         }
         write(&cache.text);
     }
@@ -108,7 +121,9 @@ impl Worker {
         let pools: Vec<Rc<Pool>> = self.pools.borrow().values().cloned().collect();
         pools.iter().for_each(|pool| pool.sweep(now));
         drop(pools);
-        self.pools.borrow_mut().retain(|_, pool| !pool.is_unused(now));
+        self.pools
+            .borrow_mut()
+            .retain(|_, pool| !pool.is_unused(now));
     }
 
     /// Runs [`Worker::sweep`] for as long as the worker lives.

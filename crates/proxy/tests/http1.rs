@@ -5,7 +5,9 @@ mod support;
 use std::io::Write;
 
 use serde_json::json;
-use support::{Backend, Client, Mesh, cluster, dead, get, hcm, http_to, listener, ok, status, to_up};
+use support::{
+    Backend, Client, Mesh, cluster, dead, get, hcm, http_to, listener, ok, status, to_up,
+};
 
 #[test]
 fn a_request_reaches_the_backend_and_its_answer_comes_back() {
@@ -15,10 +17,20 @@ fn a_request_reaches_the_backend_and_its_answer_comes_back() {
     assert_eq!(status(&response), 200, "{response}");
     assert!(response.ends_with("\r\n\r\nhello"), "{response}");
     assert!(response.contains("server: envoy\r\n"), "{response}");
-    assert!(response.contains("x-envoy-upstream-service-time: "), "{response}");
+    assert!(
+        response.contains("x-envoy-upstream-service-time: "),
+        "{response}"
+    );
     let request = backend.last_request();
-    assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\nhost: example.com\r\n"), "{request}");
-    for header in ["x-forwarded-proto: http\r\n", "x-request-id: ", "x-envoy-expected-rq-timeout-ms: 15000\r\n"] {
+    assert!(
+        request.starts_with("GET /a?b=c HTTP/1.1\r\nhost: example.com\r\n"),
+        "{request}"
+    );
+    for header in [
+        "x-forwarded-proto: http\r\n",
+        "x-request-id: ",
+        "x-envoy-expected-rq-timeout-ms: 15000\r\n",
+    ] {
         assert!(request.contains(header), "{header} in {request}");
     }
 }
@@ -54,7 +66,10 @@ fn bodies_pass_with_length_and_chunked_with_trailers() {
     assert!(response.ends_with("hello"), "{response}");
     mesh.ask("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: v\r\n\r\n");
     let request = backend.last_request();
-    assert!(request.contains("transfer-encoding: chunked\r\n"), "{request}");
+    assert!(
+        request.contains("transfer-encoding: chunked\r\n"),
+        "{request}"
+    );
     assert!(request.contains("3\r\nabc\r\n0\r\n"), "{request}");
 }
 
@@ -65,7 +80,10 @@ fn large_bodies_pass_both_ways() {
     let body = "0123456789abcdef".repeat(200_000);
     let mut client = Client::connect(mesh.address());
     let mut writer = client.stream.try_clone().unwrap();
-    let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let sender = std::thread::spawn(move || writer.write_all(request.as_bytes()).unwrap());
     let response = client.response();
     sender.join().unwrap();
@@ -78,19 +96,28 @@ fn malformed_requests_get_envoys_status_and_a_closed_connection() {
     let mesh = http_to(backend.address);
     for (request, expected) in [
         ("GET / HTTP/1.1\nHost: a\n\n", 400),
-        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
         ("GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", 426),
-        ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+        ),
         ("\x16\x03\x01\x02\x00\x01\x00\x01", 400),
     ] {
         let mut client = Client::connect(mesh.address());
         client.send(request);
         let answer = client.rest();
         assert_eq!(status(&answer), expected, "{request:?}: {answer}");
-        assert!(answer.contains("connection: close\r\n"), "{request:?}: {answer}");
+        assert!(
+            answer.contains("connection: close\r\n"),
+            "{request:?}: {answer}"
+        );
     }
     assert_eq!(backend.count(), 0);
 }
@@ -122,13 +149,22 @@ fn failures_have_envoys_bodies() {
     let text = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
     assert!(answer.ends_with(text), "{answer}");
     let answer = mesh.ask(&get("/empty"));
-    assert!(status(&answer) == 503 && answer.ends_with("no healthy upstream"), "{answer}");
+    assert!(
+        status(&answer) == 503 && answer.ends_with("no healthy upstream"),
+        "{answer}"
+    );
     assert_eq!(status(&mesh.ask(&get("/none"))), 503);
     assert_eq!(status(&mesh.ask(&get("/other"))), 404);
     let answer = mesh.ask(&get("/direct"));
-    assert!(status(&answer) == 418 && answer.ends_with("tea"), "{answer}");
+    assert!(
+        status(&answer) == 418 && answer.ends_with("tea"),
+        "{answer}"
+    );
     let answer = mesh.ask(&get("/away?x=1"));
-    assert!(answer.contains("location: https://other/away?x=1\r\n"), "{answer}");
+    assert!(
+        answer.contains("location: https://other/away?x=1\r\n"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -151,7 +187,10 @@ fn an_idempotent_request_survives_the_idle_race() {
     assert_eq!(backend.count(), 5);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
     let answer = client.response();
-    assert!(status(&answer) == 503 && answer.contains("connection termination"), "{answer}");
+    assert!(
+        status(&answer) == 503 && answer.contains("connection termination"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -161,10 +200,17 @@ fn a_route_timeout_answers_504() {
         client.request();
         client.rest();
     });
-    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "up", "timeout": "0.05s"}}]);
-    let mesh = Mesh::start().cluster(cluster("up", &[backend.address])).listener(listener(hcm(routes, json!({})))).live();
+    let routes =
+        json!([{"match": {"prefix": "/"}, "route": {"cluster": "up", "timeout": "0.05s"}}]);
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(routes, json!({}))))
+        .live();
     let answer = mesh.ask(&get("/"));
-    assert!(status(&answer) == 504 && answer.ends_with("upstream request timeout"), "{answer}");
+    assert!(
+        status(&answer) == 504 && answer.ends_with("upstream request timeout"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -179,9 +225,15 @@ fn retries_go_on_until_one_attempt_succeeds() {
     let routes = json!([{"match": {"prefix": "/"}, "route": {
         "cluster": "up", "retry_policy": {"retry_on": "reset", "num_retries": 3,
         "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.002s"}}}}]);
-    let mesh = Mesh::start().cluster(cluster("up", &[backend.address])).listener(listener(hcm(routes, json!({})))).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(routes, json!({}))))
+        .live();
     let answer = mesh.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody");
-    assert!(status(&answer) == 200 && answer.ends_with("third"), "{answer}");
+    assert!(
+        status(&answer) == 200 && answer.ends_with("third"),
+        "{answer}"
+    );
     assert_eq!(backend.count(), 3);
 }
 
@@ -198,9 +250,15 @@ fn head_and_bodiless_answers_are_framed_without_a_body() {
     let mut client = Client::connect(mesh.address());
     client.send("HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let answer = client.rest();
-    assert!(answer.contains("content-length: 10\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(
+        answer.contains("content-length: 10\r\n") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
     let answer = mesh.ask(&get("/"));
-    assert!(status(&answer) == 204 && !answer.contains("content-length"), "{answer}");
+    assert!(
+        status(&answer) == 204 && !answer.contains("content-length"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -208,14 +266,22 @@ fn a_websocket_upgrade_becomes_a_tunnel() {
     let backend = Backend::raw(|_, stream| {
         let mut client = Client::from(stream);
         let request = client.request().unwrap();
-        assert!(request.to_lowercase().contains("upgrade: websocket"), "{request}");
-        client.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        assert!(
+            request.to_lowercase().contains("upgrade: websocket"),
+            "{request}"
+        );
+        client.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
         let mut bytes = [0; 4];
         std::io::Read::read_exact(&mut client.stream, &mut bytes).unwrap();
         client.stream.write_all(&bytes).unwrap();
     });
     let extra = json!({"upgrade_configs": [{"upgrade_type": "websocket"}]});
-    let mesh = Mesh::start().cluster(cluster("up", &[backend.address])).listener(listener(hcm(to_up(), extra))).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(to_up(), extra)))
+        .live();
     let mut client = Client::connect(mesh.address());
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     let answer = client.response();

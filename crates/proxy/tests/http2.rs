@@ -26,7 +26,12 @@ async fn read(response: Response<h2::RecvStream>) -> Answer {
         body.extend_from_slice(&chunk);
     }
     let trailers = stream.trailers().await.unwrap();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body, trailers }
+    Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+        trailers,
+    }
 }
 
 async fn connect(address: SocketAddr) -> h2::client::SendRequest<Bytes> {
@@ -47,7 +52,9 @@ async fn ask(
         let mut data = Bytes::copy_from_slice(data);
         while !data.is_empty() {
             stream.reserve_capacity(data.len());
-            let n = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap()?;
+            let n = std::future::poll_fn(|cx| stream.poll_capacity(cx))
+                .await
+                .unwrap()?;
             let end = n == data.len() && trailers.is_none();
             stream.send_data(data.split_to(n), end)?;
         }
@@ -59,13 +66,23 @@ async fn ask(
 }
 
 fn request(method: Method, path: &str) -> Request<()> {
-    Request::builder().method(method).uri(format!("http://example.com{path}")).body(()).unwrap()
+    Request::builder()
+        .method(method)
+        .uri(format!("http://example.com{path}"))
+        .body(())
+        .unwrap()
 }
 
 fn run<F: std::future::Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        tokio::time::timeout(std::time::Duration::from_secs(30), future).await.expect("the test hangs")
-    })
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            tokio::time::timeout(std::time::Duration::from_secs(30), future)
+                .await
+                .expect("the test hangs")
+        })
 }
 
 /// An HTTP/2 server that echoes bodies and trailers.
@@ -74,7 +91,10 @@ fn echo_h2() -> SocketAddr {
     let address = socket.local_addr().unwrap();
     socket.set_nonblocking(true).unwrap();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let socket = tokio::net::TcpListener::from_std(socket).unwrap();
             while let Ok((tcp, _)) = socket.accept().await {
@@ -92,7 +112,10 @@ fn echo_h2() -> SocketAddr {
 
 async fn echo(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
     let (parts, mut stream) = request.into_parts();
-    let response = Response::builder().header("x-path", parts.uri.path()).body(()).unwrap();
+    let response = Response::builder()
+        .header("x-path", parts.uri.path())
+        .body(())
+        .unwrap();
     let mut send = respond.send_response(response, false).unwrap();
     while let Some(chunk) = stream.data().await {
         let chunk = chunk.unwrap();
@@ -116,7 +139,10 @@ fn h2_cluster(address: SocketAddr) -> Value {
 }
 
 fn h2_mesh() -> Mesh {
-    Mesh::start().cluster(h2_cluster(echo_h2())).listener(listener(hcm(to_up(), json!({})))).live()
+    Mesh::start()
+        .cluster(h2_cluster(echo_h2()))
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live()
 }
 
 #[test]
@@ -126,12 +152,18 @@ fn prior_knowledge_reaches_an_http1_backend() {
     run(async {
         let client = connect(mesh.address()).await;
         for _ in 0..3 {
-            let answer = ask(&client, request(Method::GET, "/a?b"), None).await.unwrap();
+            let answer = ask(&client, request(Method::GET, "/a?b"), None)
+                .await
+                .unwrap();
             assert_eq!((answer.status, &answer.body[..]), (200, &b"hello"[..]));
             assert_eq!(answer.headers["server"], "envoy");
         }
     });
-    assert!(backend.last_request().starts_with("GET /a?b HTTP/1.1\r\nhost: example.com\r\n"));
+    assert!(
+        backend
+            .last_request()
+            .starts_with("GET /a?b HTTP/1.1\r\nhost: example.com\r\n")
+    );
     assert_eq!(backend.count(), 1);
 }
 
@@ -141,11 +173,20 @@ fn a_body_without_length_becomes_chunked() {
     let mesh = http_to(backend.address);
     run(async {
         let client = connect(mesh.address()).await;
-        let answer = ask(&client, request(Method::POST, "/"), Some((b"some body", None))).await.unwrap();
+        let answer = ask(
+            &client,
+            request(Method::POST, "/"),
+            Some((b"some body", None)),
+        )
+        .await
+        .unwrap();
         assert_eq!(answer.status, 200);
     });
     let request = backend.last_request();
-    assert!(request.contains("transfer-encoding: chunked") && request.contains("some body"), "{request}");
+    assert!(
+        request.contains("transfer-encoding: chunked") && request.contains("some body"),
+        "{request}"
+    );
 }
 
 #[test]
@@ -156,7 +197,13 @@ fn bodies_and_trailers_pass_from_http2_to_http2() {
         let mut trailers = HeaderMap::new();
         trailers.insert("grpc-status", "7".parse().unwrap());
         let body = vec![7_u8; 300_000];
-        let answer = ask(&client, request(Method::POST, "/p"), Some((&body, Some(trailers)))).await.unwrap();
+        let answer = ask(
+            &client,
+            request(Method::POST, "/p"),
+            Some((&body, Some(trailers))),
+        )
+        .await
+        .unwrap();
         assert_eq!((answer.status, answer.body.len()), (200, body.len()));
         assert_eq!(answer.headers["x-path"], "/p");
         assert_eq!(answer.trailers.unwrap()["grpc-status"], "7");
@@ -170,20 +217,37 @@ fn many_streams_share_one_connection() {
         let client = connect(mesh.address()).await;
         let asks = (0..100).map(|n| {
             let client = client.clone();
-            async move { ask(&client, request(Method::POST, &format!("/{n}")), Some((b"x", None))).await.unwrap() }
+            async move {
+                ask(
+                    &client,
+                    request(Method::POST, &format!("/{n}")),
+                    Some((b"x", None)),
+                )
+                .await
+                .unwrap()
+            }
         });
         let answers = futures::future::join_all(asks).await;
-        assert!(answers.iter().all(|answer| answer.status == 200 && answer.body == b"x"));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.status == 200 && answer.body == b"x")
+        );
     });
 }
 
 #[test]
 fn grpc_failures_are_answered_with_a_status_in_the_headers() {
-    let mesh = Mesh::start().cluster(cluster("up", &[])).listener(listener(hcm(to_up(), json!({})))).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[]))
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live();
     run(async {
         let client = connect(mesh.address()).await;
         let mut request = request(Method::POST, "/svc/m");
-        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("content-type", "application/grpc".parse().unwrap());
         let answer = ask(&client, request, Some((b"", None))).await.unwrap();
         assert_eq!(answer.status, 200);
         assert_eq!(answer.headers["grpc-status"], "14");
@@ -204,10 +268,18 @@ fn a_drain_says_goaway_and_finishes_streams() {
     let mesh = http_to(answer.address);
     drop(backend);
     run(async {
-        let tcp = tokio::net::TcpStream::connect(mesh.address()).await.unwrap();
+        let tcp = tokio::net::TcpStream::connect(mesh.address())
+            .await
+            .unwrap();
         let (client, connection) = h2::client::handshake(tcp).await.unwrap();
         let connection = tokio::spawn(connection);
-        assert_eq!(ask(&client, request(Method::GET, "/"), None).await.unwrap().status, 200);
+        assert_eq!(
+            ask(&client, request(Method::GET, "/"), None)
+                .await
+                .unwrap()
+                .status,
+            200
+        );
         mesh.handle.drain();
         drop(client);
         // GOAWAY without an error ends the connection.

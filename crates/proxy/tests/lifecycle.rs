@@ -34,7 +34,10 @@ fn a_draining_proxy_finishes_requests_and_ends_their_connections() {
     // A new connection is still accepted while draining; its answer is its last, too.
     go.send(()).unwrap();
     let answer = client.rest();
-    assert!(status(&answer) == 200 && answer.ends_with("late"), "{answer}");
+    assert!(
+        status(&answer) == 200 && answer.ends_with("late"),
+        "{answer}"
+    );
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
@@ -88,7 +91,9 @@ fn a_changed_listener_loses_no_request() {
         mesh.set_listener(next);
         mesh.publish();
         let before = done.load(Ordering::SeqCst);
-        while done.load(Ordering::SeqCst) < before + 20 && clients.iter().all(|client| !client.is_finished()) {
+        while done.load(Ordering::SeqCst) < before + 20
+            && clients.iter().all(|client| !client.is_finished())
+        {
             std::thread::yield_now();
         }
     }
@@ -117,12 +122,20 @@ fn circuit_breakers_refuse_with_overflow() {
     let (backend, arrived, go) = gated();
     let mut up = cluster("up", &[backend.address]);
     up["circuit_breakers"] = json!({"thresholds": [{"max_requests": 1}]});
-    let mesh = Mesh::start().cluster(up).listener(listener(hcm(to_up(), json!({})))).live();
+    let mesh = Mesh::start()
+        .cluster(up)
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live();
     let mut first = Client::connect(mesh.address());
     first.send(&get("/"));
     arrived.recv().unwrap();
     let answer = mesh.ask(&get("/"));
-    assert!(status(&answer) == 503 && answer.contains("x-envoy-overloaded: true") && answer.ends_with("overflow"), "{answer}");
+    assert!(
+        status(&answer) == 503
+            && answer.contains("x-envoy-overloaded: true")
+            && answer.ends_with("overflow"),
+        "{answer}"
+    );
     go.send(()).unwrap();
     assert_eq!(status(&first.response()), 200);
 }
@@ -132,7 +145,10 @@ fn requests_wait_for_a_connection_when_no_more_may_be_opened() {
     let (backend, arrived, go) = gated();
     let mut up = cluster("up", &[backend.address]);
     up["circuit_breakers"] = json!({"thresholds": [{"max_connections": 1}]});
-    let mesh = Mesh::start().cluster(up).listener(listener(hcm(to_up(), json!({})))).live();
+    let mesh = Mesh::start()
+        .cluster(up)
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live();
     let mut first = Client::connect(mesh.address());
     let mut second = Client::connect(mesh.address());
     first.send(&get("/1"));
@@ -152,17 +168,27 @@ fn a_host_that_fails_again_and_again_is_ejected() {
     let good = Backend::named("good");
     let mut up = cluster("up", &[bad.address, good.address]);
     up["outlier_detection"] = json!({"consecutive_5xx": 3, "max_ejection_percent": 100, "enforcing_consecutive_5xx": 100});
-    let mesh = Mesh::start().cluster(up).listener(listener(hcm(to_up(), json!({})))).live();
+    let mesh = Mesh::start()
+        .cluster(up)
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live();
     let mut client = Client::connect(mesh.address());
     let mut successes_in_a_row = 0;
     for _ in 0..500 {
         client.send(&get("/"));
-        successes_in_a_row = if status(&client.response()) == 200 { successes_in_a_row + 1 } else { 0 };
+        successes_in_a_row = if status(&client.response()) == 200 {
+            successes_in_a_row + 1
+        } else {
+            0
+        };
         if successes_in_a_row == 20 {
             break;
         }
     }
-    assert_eq!(successes_in_a_row, 20, "the failing host still gets traffic");
+    assert_eq!(
+        successes_in_a_row, 20,
+        "the failing host still gets traffic"
+    );
 }
 
 #[test]
@@ -181,5 +207,8 @@ fn a_mirror_gets_a_copy_and_its_answer_is_dropped() {
         std::thread::yield_now();
     }
     let request = copy.last_request();
-    assert!(request.contains("host: a.b-shadow\r\n") && request.ends_with("body"), "{request}");
+    assert!(
+        request.contains("host: a.b-shadow\r\n") && request.ends_with("body"),
+        "{request}"
+    );
 }

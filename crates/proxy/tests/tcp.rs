@@ -36,19 +36,30 @@ fn mirror_after_end() -> Backend {
 #[test]
 fn bytes_pass_and_a_half_close_is_passed_on() {
     let backend = mirror_after_end();
-    let mesh = Mesh::start().cluster(cluster("up", &[backend.address])).listener(listener(tcp_proxy("up"))).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(tcp_proxy("up")))
+        .live();
     let mut stream = TcpStream::connect(mesh.address()).unwrap();
     let sent = b"0123456789".repeat(50_000);
     stream.write_all(&sent).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     let mut received = Vec::new();
     stream.read_to_end(&mut received).unwrap();
-    assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
+    assert!(
+        received == sent,
+        "{} of {} bytes",
+        received.len(),
+        sent.len()
+    );
 }
 
 #[test]
 fn a_connection_without_upstream_is_closed() {
-    let mesh = Mesh::start().cluster(cluster("up", &[dead()])).listener(listener(tcp_proxy("up"))).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[dead()]))
+        .listener(listener(tcp_proxy("up")))
+        .live();
     let mut stream = TcpStream::connect(mesh.address()).unwrap();
     let mut received = Vec::new();
     assert_eq!(stream.read_to_end(&mut received).unwrap_or(0), 0);
@@ -64,8 +75,11 @@ fn sniffing_sends_http_and_other_protocols_to_their_chains() {
          "filters": [hcm(to_up(), json!({}))]},
         {"name": "raw", "filters": [tcp_proxy("raw")]},
     ]);
-    let mesh =
-        Mesh::start().cluster(cluster("up", &[web.address])).cluster(cluster("raw", &[raw.address])).listener(listener).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[web.address]))
+        .cluster(cluster("raw", &[raw.address]))
+        .listener(listener)
+        .live();
     assert!(mesh.ask(&get("/")).ends_with("web"));
     let mut stream = TcpStream::connect(mesh.address()).unwrap();
     stream.write_all(b"\x01\x02binary").unwrap();
@@ -80,9 +94,15 @@ fn a_connection_that_no_chain_matches_is_told_so_when_it_speaks_http() {
     let mut listener = listener(tcp_proxy("up"));
     inspectors(&mut listener);
     listener["filter_chains"][0]["filter_chain_match"] = json!({"server_names": ["only.example"]});
-    let mesh = Mesh::start().cluster(cluster("up", &[dead()])).listener(listener).live();
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[dead()]))
+        .listener(listener)
+        .live();
     let mut client = Client::connect(mesh.address());
     client.send(&get("/"));
     let answer = client.rest();
-    assert!(status(&answer) == 421 && answer.contains("no filter chain"), "{answer}");
+    assert!(
+        status(&answer) == 421 && answer.contains("no filter chain"),
+        "{answer}"
+    );
 }

@@ -22,15 +22,25 @@ impl Authority {
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let key = rcgen::KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap().pem();
-        Self { issuer: rcgen::Issuer::new(params, key), root }
+        Self {
+            issuer: rcgen::Issuer::new(params, key),
+            root,
+        }
     }
 
     /// Chain and key for these names.
     fn issue(&self, dns: &[&str], uri: Option<&str>) -> (String, String) {
-        let mut params = rcgen::CertificateParams::new(dns.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()).unwrap();
-        params.subject_alt_names.extend(uri.map(|uri| rcgen::SanType::URI(uri.try_into().unwrap())));
+        let mut params =
+            rcgen::CertificateParams::new(dns.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>())
+                .unwrap();
+        params
+            .subject_alt_names
+            .extend(uri.map(|uri| rcgen::SanType::URI(uri.try_into().unwrap())));
         let key = rcgen::KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+        (
+            params.signed_by(&key, &self.issuer).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 }
 
@@ -78,7 +88,8 @@ type Secure = StreamOwned<ClientConnection, std::net::TcpStream>;
 
 fn client(address: std::net::SocketAddr, config: Arc<ClientConfig>) -> Secure {
     let tcp = std::net::TcpStream::connect(address).unwrap();
-    tcp.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    tcp.set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .unwrap();
     let connection = ClientConnection::new(config, "proxy.example".try_into().unwrap()).unwrap();
     StreamOwned::new(connection, tcp)
 }
@@ -103,7 +114,10 @@ fn ask(mut stream: Secure) -> std::io::Result<String> {
 #[test]
 fn mutual_tls_requires_a_certificate_and_tells_the_backend_who_came() {
     let authority = Authority::new();
-    let own = authority.issue(&["proxy.example"], Some("spiffe://cluster.local/ns/a/sa/server"));
+    let own = authority.issue(
+        &["proxy.example"],
+        Some("spiffe://cluster.local/ns/a/sa/server"),
+    );
     let peer = authority.issue(&[], Some("spiffe://cluster.local/ns/a/sa/client"));
     let backend = Backend::named("secret");
     let extra = json!({
@@ -119,11 +133,20 @@ fn mutual_tls_requires_a_certificate_and_tells_the_backend_who_came() {
         .listener(listener)
         .live();
     let answer = ask(client(mesh.address(), config(&authority, Some(&peer)))).unwrap();
-    assert!(status(&answer) == 200 && answer.ends_with("secret"), "{answer}");
+    assert!(
+        status(&answer) == 200 && answer.ends_with("secret"),
+        "{answer}"
+    );
     let request = backend.last_request();
-    assert!(request.contains("x-forwarded-proto: https\r\n"), "{request}");
+    assert!(
+        request.contains("x-forwarded-proto: https\r\n"),
+        "{request}"
+    );
     let xfcc = "x-forwarded-client-cert: By=spiffe://cluster.local/ns/a/sa/server;Hash=";
-    assert!(request.contains(xfcc) && request.contains("URI=spiffe://cluster.local/ns/a/sa/client"), "{request}");
+    assert!(
+        request.contains(xfcc) && request.contains("URI=spiffe://cluster.local/ns/a/sa/client"),
+        "{request}"
+    );
     assert!(ask(client(mesh.address(), config(&authority, None))).is_err());
 }
 
@@ -134,7 +157,10 @@ fn a_rotated_certificate_is_used_at_once_and_breaks_no_connection() {
     let mut listener = listener(hcm(to_up(), json!({})));
     serve_tls(&mut listener, false);
     let mut mesh = Mesh::start()
-        .secret(certificate("own", &authority.issue(&["proxy.example"], None)))
+        .secret(certificate(
+            "own",
+            &authority.issue(&["proxy.example"], None),
+        ))
         .secret(validation("roots", &authority.root))
         .cluster(cluster("up", &[backend.address]))
         .listener(listener)
@@ -147,10 +173,14 @@ fn a_rotated_certificate_is_used_at_once_and_breaks_no_connection() {
     mesh.set_secret(certificate("own", &other.issue(&["proxy.example"], None)));
     mesh.publish();
     // The next handshake shows the new certificate.
-    assert_eq!(status(&ask(client(mesh.address(), config(&other, None))).unwrap()), 200);
+    assert_eq!(
+        status(&ask(client(mesh.address(), config(&other, None))).unwrap()),
+        200
+    );
     assert!(ask(client(mesh.address(), config(&authority, None))).is_err());
     // The open connection goes on.
-    open.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut rest = String::new();
     let _ = open.read_to_string(&mut rest);
     assert!(rest.contains("HTTP/1.1 200 OK"), "{rest}");
@@ -164,7 +194,10 @@ fn plain_http_to_a_tls_port_is_told_so() {
     listener["listener_filters"] = json!([{"name": "envoy.filters.listener.tls_inspector", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"}}]);
     let mesh = Mesh::start()
-        .secret(certificate("own", &authority.issue(&["proxy.example"], None)))
+        .secret(certificate(
+            "own",
+            &authority.issue(&["proxy.example"], None),
+        ))
         .secret(validation("roots", &authority.root))
         .cluster(cluster("up", &[]))
         .listener(listener)
@@ -177,7 +210,10 @@ fn plain_http_to_a_tls_port_is_told_so() {
 
 /// Two proxies: the first speaks mutual TLS to the second.
 fn chain(authority: &Authority, backend: &Backend, san: &str) -> (Mesh, Mesh) {
-    let server = authority.issue(&["backend.example"], Some("spiffe://cluster.local/ns/a/sa/server"));
+    let server = authority.issue(
+        &["backend.example"],
+        Some("spiffe://cluster.local/ns/a/sa/server"),
+    );
     let peer = authority.issue(&[], Some("spiffe://cluster.local/ns/a/sa/client"));
     let mut inbound = listener(hcm(to_up(), json!({})));
     serve_tls(&mut inbound, true);
@@ -202,11 +238,18 @@ fn chain(authority: &Authority, backend: &Backend, san: &str) -> (Mesh, Mesh) {
 fn a_proxy_speaks_mutual_tls_upstream_and_checks_the_identity() {
     let authority = Authority::new();
     let backend = Backend::named("x");
-    let (first, _second) = chain(&authority, &backend, "spiffe://cluster.local/ns/a/sa/server");
+    let (first, _second) = chain(
+        &authority,
+        &backend,
+        "spiffe://cluster.local/ns/a/sa/server",
+    );
     let answer = first.ask(&get("/"));
     assert!(status(&answer) == 200 && answer.ends_with("x"), "{answer}");
     let (first, _second) = chain(&authority, &backend, "spiffe://cluster.local/ns/a/sa/other");
     let answer = first.ask(&get("/"));
     assert_eq!(status(&answer), 503, "{answer}");
-    assert!(answer.contains("reset reason: remote connection failure"), "{answer}");
+    assert!(
+        answer.contains("reset reason: remote connection failure"),
+        "{answer}"
+    );
 }

@@ -32,9 +32,11 @@ pub(crate) async fn serve(
 ) {
     let mut guard = active.drain().join();
     let mut listener = active.listener();
-    let Ok(direct_local) = tcp.local_addr() else { return };
+    let Ok(direct_local) = tcp.local_addr() else {
+        return;
+    };
     if let Some(keepalive) = &listener.keepalive {
-        let _ = crate::upstream::connect::set_keepalive(socket2::SockRef::from(&tcp), keepalive);
+        let _ = crate::upstream::connect::set_keepalive(&socket2::SockRef::from(&tcp), keepalive);
     }
     let _ = tcp.set_nodelay(true);
     let mut local = canonical(direct_local);
@@ -64,7 +66,13 @@ pub(crate) async fn serve(
         started: Instant::now(),
         started_wall: SystemTime::now(),
     };
-    Incoming { worker, facts, guard }.serve(tcp).await;
+    Incoming {
+        worker,
+        facts,
+        guard,
+    }
+    .serve(tcp)
+    .await;
 }
 
 /// IPv4 in IPv6 clothes is IPv4.
@@ -81,7 +89,9 @@ struct Incoming {
 impl Incoming {
     async fn serve(mut self, mut tcp: TcpStream) {
         let listener = Arc::clone(&self.facts.listener);
-        let sniffed = match sniff::inspect(&listener.inspection, self.facts.local.port(), &mut tcp).await {
+        let sniffed = match sniff::inspect(&listener.inspection, self.facts.local.port(), &mut tcp)
+            .await
+        {
             Ok(sniffed) => sniffed,
             Err(cause) => return hooks::closed_without_response(&self.worker, &self.facts, cause),
         };
@@ -93,21 +103,38 @@ impl Incoming {
         match &chain.tls {
             None => self.plain(chain, tcp, sniffed).await,
             Some(context) => {
+                let mut sniffed = sniffed;
+                if let Err(cause) =
+                    sniff::first_bytes(&mut sniffed, &mut tcp, chain.handshake_timeout).await
+                {
+                    return hooks::closed_without_response(&self.worker, &self.facts, cause);
+                }
                 if sniffed.is_plain() {
                     return self.plaintext_on_tls(tcp, &sniffed).await;
                 }
                 let config = self.worker.shared.config();
-                let handshake = tls::accept(&self.worker.shared, &config, context, Prefixed::new(sniffed.bytes, tcp));
-                let limited = async {
-                    match chain.handshake_timeout {
-                        None => handshake.await,
-                        Some(limit) => tokio::time::timeout(limit, handshake)
-                            .await
-                            .unwrap_or_else(|_| Err("TLS_error:|handshake timeout:TLS_error_end".into())),
-                    }
-                };
+                let handshake = tls::accept(
+                    &self.worker.shared,
+                    &config,
+                    context,
+                    Prefixed::new(sniffed.bytes, tcp),
+                );
+                let limited =
+                    async {
+                        match chain.handshake_timeout {
+                            None => handshake.await,
+                            Some(limit) => tokio::time::timeout(limit, handshake)
+                                .await
+                                .unwrap_or_else(|_| {
+                                    Err("TLS_error:|handshake timeout:TLS_error_end".into())
+                                }),
+                        }
+                    };
                 match limited.await {
-                    Ok((stream, facts)) => self.secured(chain, Transport::TlsServer(Box::new(stream)), facts).await,
+                    Ok((stream, facts)) => {
+                        self.secured(chain, Transport::TlsServer(Box::new(stream)), facts)
+                            .await
+                    }
                     Err(reason) => {
                         tracing::debug!(%reason, remote = %self.facts.direct_remote, "TLS handshake failed");
                         hooks::handshake_failed(&self.worker, &self.facts, &reason);
@@ -118,10 +145,14 @@ impl Incoming {
     }
 
     fn select(&self, listener: &Listener, sniffed: &Sniffed) -> Option<Arc<FilterChain>> {
-        let protocols: smallvec::SmallVec<[&[u8]; 4]> = sniffed.protocols.iter().map(|p| &**p).collect();
+        let protocols: smallvec::SmallVec<[&[u8]; 4]> =
+            sniffed.protocols.iter().map(|p| &**p).collect();
         let facts = ChainFacts {
             destination: (self.facts.local.ip(), self.facts.local.port()),
-            source: (self.facts.direct_remote.ip(), self.facts.direct_remote.port()),
+            source: (
+                self.facts.direct_remote.ip(),
+                self.facts.direct_remote.port(),
+            ),
             direct_source: self.facts.direct_remote.ip(),
             server_name: sniffed.server_name.as_deref(),
             transport_protocol: sniffed.transport,
@@ -135,7 +166,8 @@ impl Incoming {
 
     async fn plain(self, chain: Arc<FilterChain>, tcp: TcpStream, sniffed: Sniffed) {
         let h2 = sniffed.speaks_h2();
-        self.dispatch(chain, Transport::Tcp(tcp), sniffed.bytes, h2).await;
+        self.dispatch(chain, Transport::Tcp(tcp), sniffed.bytes, h2)
+            .await;
     }
 
     async fn secured(mut self, chain: Arc<FilterChain>, io: Transport, tls: TlsFacts) {
@@ -152,11 +184,23 @@ impl Incoming {
     }
 
     /// `h2`: what ALPN or sniffing said of the protocol.
-    async fn dispatch(self, chain: Arc<FilterChain>, mut io: Transport, mut prefix: Vec<u8>, h2: Option<bool>) {
-        let Self { worker, facts, guard } = self;
+    async fn dispatch(
+        self,
+        chain: Arc<FilterChain>,
+        mut io: Transport,
+        mut prefix: Vec<u8>,
+        h2: Option<bool>,
+    ) {
+        let Self {
+            worker,
+            facts,
+            guard,
+        } = self;
         let facts = Arc::new(facts);
         match &chain.filter {
-            NetworkFilter::Close => hooks::closed_without_response(&worker, &facts, "no_network_filter"),
+            NetworkFilter::Close => {
+                hooks::closed_without_response(&worker, &facts, "no_network_filter")
+            }
             NetworkFilter::TcpProxy(proxy) => {
                 crate::tcp::serve(worker, facts, Arc::clone(proxy), io, prefix, guard).await;
             }
@@ -165,10 +209,14 @@ impl Incoming {
                     (CodecType::Http1, _) => false,
                     (CodecType::Http2, _) | (CodecType::Auto, Some(true)) => true,
                     (CodecType::Auto, Some(false)) => false,
-                    (CodecType::Auto, None) => match sniff::preface(&mut io, &mut prefix, sniff_limit(hcm)).await {
-                        Ok(h2) => h2,
-                        Err(cause) => return hooks::closed_without_response(&worker, &facts, cause),
-                    },
+                    (CodecType::Auto, None) => {
+                        match sniff::preface(&mut io, &mut prefix, sniff_limit(hcm)).await {
+                            Ok(h2) => h2,
+                            Err(cause) => {
+                                return hooks::closed_without_response(&worker, &facts, cause);
+                            }
+                        }
+                    }
                 };
                 if h2 {
                     super::h2::serve(worker, facts, Arc::clone(hcm), io, prefix, guard).await;
@@ -192,7 +240,12 @@ impl Incoming {
     async fn plaintext_on_tls(self, tcp: TcpStream, sniffed: &Sniffed) {
         hooks::closed_without_response(&self.worker, &self.facts, "plaintext_on_tls");
         if sniffed.is_http() {
-            answer(tcp, "400 Bad Request", "this port requires TLS, the request came in plain text\n").await;
+            answer(
+                tcp,
+                "400 Bad Request",
+                "this port requires TLS, the request came in plain text\n",
+            )
+            .await;
         }
     }
 }

@@ -7,7 +7,7 @@ use std::task::Waker;
 
 /// How far a drain has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Phase {
+pub(crate) enum Phase {
     #[default]
     Running,
     /// Responses say `Connection: close`; HTTP/2 connections get GOAWAY; idle connections stay, since a request may
@@ -21,57 +21,59 @@ pub enum Phase {
 
 /// One listener generation's connections on one worker.
 #[derive(Debug, Default)]
-pub struct DrainState {
+pub(crate) struct DrainState {
     phase: Cell<Phase>,
     next: Cell<u64>,
     wakers: RefCell<HashMap<u64, Option<Waker>>>,
 }
 
 impl DrainState {
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.phase.get()
-    }
-
     /// Goes on to `phase`, never back.
-    pub fn advance(&self, phase: Phase) {
+    pub(crate) fn advance(&self, phase: Phase) {
         if phase > self.phase.get() {
             self.phase.set(phase);
-            self.wakers.borrow().values().flatten().for_each(Waker::wake_by_ref);
+            self.wakers
+                .borrow()
+                .values()
+                .flatten()
+                .for_each(Waker::wake_by_ref);
         }
     }
 
     /// Open connections.
     #[must_use]
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.wakers.borrow().len()
     }
 
     /// Counts a connection in.
     #[must_use]
-    pub fn join(self: &Rc<Self>) -> DrainGuard {
+    pub(crate) fn join(self: &Rc<Self>) -> DrainGuard {
         let id = self.next.get();
         self.next.set(id + 1);
         self.wakers.borrow_mut().insert(id, None);
-        DrainGuard { state: Rc::clone(self), id }
+        DrainGuard {
+            state: Rc::clone(self),
+            id,
+        }
     }
 }
 
 /// One connection's place in a [`DrainState`].
 #[derive(Debug)]
-pub struct DrainGuard {
+pub(crate) struct DrainGuard {
     state: Rc<DrainState>,
     id: u64,
 }
 
 impl DrainGuard {
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.state.phase.get()
     }
 
     /// The task to wake when the phase changes; the same for the connection's whole life.
-    pub fn register(&self, waker: &Waker) {
+    pub(crate) fn register(&self, waker: &Waker) {
         if let Some(slot) = self.state.wakers.borrow_mut().get_mut(&self.id)
             && slot.as_ref().is_none_or(|old| !old.will_wake(waker))
         {

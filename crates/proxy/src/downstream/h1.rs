@@ -54,12 +54,21 @@ pub(crate) async fn serve(
     prefix: Vec<u8>,
     guard: DrainGuard,
 ) {
-    let limits = Limits { bytes: hcm.max_request_headers_bytes, fields: hcm.max_headers_count as usize };
-    let keep_case = matches!(hcm.http1.header_case, HeaderCase::Preserve | HeaderCase::PreserveElseProper);
-    let leniency =
-        Leniency { http10: hcm.http1.accept_http_10, custom_methods: hcm.http1.allow_custom_methods, keep_case };
+    let limits = Limits {
+        bytes: hcm.max_request_headers_bytes,
+        fields: hcm.max_headers_count as usize,
+    };
+    let keep_case = matches!(
+        hcm.http1.header_case,
+        HeaderCase::Preserve | HeaderCase::PreserveElseProper
+    );
+    let leniency = Leniency {
+        http10: hcm.http1.accept_http_10,
+        custom_methods: hcm.http1.allow_custom_methods,
+        keep_case,
+    };
     let mut conn = H1Conn::new(io, prefix, limits);
-    conn.keep_case = keep_case;
+    conn.configure(&hcm.http1);
     let connection = Http1 {
         worker,
         facts,
@@ -87,7 +96,8 @@ impl Http1 {
                     let reply = Reply::new(status, reason_phrase(status), error.fault.details());
                     let mut turn = self.turn();
                     turn.record.cause = Some(cause_of(&error));
-                    turn.refuse_head(reply.flag(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR)).await;
+                    turn.refuse_head(reply.flag(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR))
+                        .await;
                     After::Close
                 }
                 Next::HeadersTimeout => {
@@ -110,13 +120,22 @@ impl Http1 {
 
     /// Waits for the next request's head.
     async fn next(&mut self) -> Next {
-        let Stream::H1(conn) = &mut self.stream else { return Next::End("not_http1") };
+        let Stream::H1(conn) = &mut self.stream else {
+            return Next::End("not_http1");
+        };
         let timeouts = &self.hcm.timeouts;
         let begun = Instant::now();
         let idle = timeouts.connection_idle.map(|limit| begun + limit);
-        let oldest = timeouts.max_connection_duration.map(|limit| self.facts.started + limit);
+        let oldest = timeouts
+            .max_connection_duration
+            .map(|limit| self.facts.started + limit);
         let mut head_since = None;
-        let (parser, request, timer, guard) = (&mut self.parser, &mut self.request, &mut self.timer, &self.guard);
+        let (parser, request, timer, guard) = (
+            &mut self.parser,
+            &mut self.request,
+            &mut self.timer,
+            &self.guard,
+        );
         std::future::poll_fn(|cx| {
             loop {
                 if conn.unread() > 0 {
@@ -143,9 +162,14 @@ impl Http1 {
                 Phase::Ended => return Poll::Ready(Next::End("drained")),
                 _ => {}
             }
-            let head = head_since.and_then(|since| timeouts.request_headers.map(|limit| since + limit));
+            let head =
+                head_since.and_then(|since| timeouts.request_headers.map(|limit| since + limit));
             loop {
-                let due = if head_since.is_some() { head } else { earlier(idle, oldest) };
+                let due = if head_since.is_some() {
+                    head
+                } else {
+                    earlier(idle, oldest)
+                };
                 std::task::ready!(timer.poll(due, cx));
                 let now = Instant::now();
                 if head_since.is_some() && head.is_some_and(|at| now >= at) {
@@ -172,7 +196,12 @@ impl Http1 {
             response: &mut self.response,
             record: RequestRecord::new(start, SystemTime::now()),
             config,
-            last: Last { guard: &self.guard, served: &self.served, hcm: &self.hcm, facts: &self.facts },
+            last: Last {
+                guard: &self.guard,
+                served: &self.served,
+                hcm: &self.hcm,
+                facts: &self.facts,
+            },
             manner: Manner {
                 version: Version::Http11,
                 to_head_request: false,
@@ -187,8 +216,13 @@ impl Http1 {
 
     /// Lets the peer read the last bytes: a close with unread input would reset the connection and destroy them.
     async fn close(mut self) {
-        let Stream::H1(conn) = &mut self.stream else { return };
-        let _ = std::future::poll_fn(|cx| tokio::io::AsyncWrite::poll_shutdown(std::pin::Pin::new(&mut conn.io), cx)).await;
+        let Stream::H1(conn) = &mut self.stream else {
+            return;
+        };
+        let _ = std::future::poll_fn(|cx| {
+            tokio::io::AsyncWrite::poll_shutdown(std::pin::Pin::new(&mut conn.io), cx)
+        })
+        .await;
         let linger = self.hcm.timeouts.delayed_close.unwrap_or(Duration::ZERO);
         if linger.is_zero() || conn.eof {
             return;
@@ -222,7 +256,11 @@ impl Last<'_> {
         let most = self.hcm.max_requests_per_connection;
         self.guard.phase() > Phase::Running
             || (most > 0 && self.served.get() >= most)
-            || self.hcm.timeouts.max_connection_duration.is_some_and(|limit| self.facts.started.elapsed() >= limit)
+            || self
+                .hcm
+                .timeouts
+                .max_connection_duration
+                .is_some_and(|limit| self.facts.started.elapsed() >= limit)
     }
 }
 

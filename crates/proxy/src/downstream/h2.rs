@@ -1,6 +1,7 @@
 //! An HTTP/2 connection: each stream is a request of its own.
 
 use std::cell::Cell;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use super::drain::{DrainGuard, Phase};
 use super::h1::Last;
 use crate::config::Hcm;
+use crate::http::h2ping;
 use crate::http::h2stream::{H2Stream, read_request};
 use crate::http::router::Turn;
 use crate::http::router::answer::Manner;
@@ -61,17 +63,28 @@ pub(crate) async fn serve(
     if options.allow_connect || hcm.upgrades.iter().any(|(_, allowed)| *allowed) {
         builder.enable_connect_protocol();
     }
-    let connection =
-        Rc::new(Connection { worker, facts, hcm: Arc::clone(&hcm), guard, served: Cell::new(0), active: Cell::new(0) });
+    let connection = Rc::new(Connection {
+        worker,
+        facts,
+        hcm: Arc::clone(&hcm),
+        guard,
+        served: Cell::new(0),
+        active: Cell::new(0),
+    });
     let handshake = builder.handshake::<_, Bytes>(Prefixed::new(prefix, io));
-    let limit = hcm.timeouts.connection_idle.unwrap_or(Duration::from_secs(3600));
+    let limit = hcm
+        .timeouts
+        .connection_idle
+        .unwrap_or(Duration::from_secs(3600));
     match tokio::time::timeout(limit, handshake).await {
         Ok(Ok(peer)) => connection.run(peer).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, remote = %connection.facts.direct_remote, "HTTP/2 preface failed");
             hooks::closed_without_response(&connection.worker, &connection.facts, "http2_preface");
         }
-        Err(_) => hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout"),
+        Err(_) => {
+            hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout")
+        }
     }
 }
 
@@ -82,6 +95,12 @@ impl Connection {
         let mut timer = Deadline::default();
         let mut idle_since = Instant::now();
         let mut going_away = false;
+        let keepalive = self
+            .hcm
+            .http2
+            .keepalive
+            .and_then(|settings| Some((peer.ping_pong()?, settings)));
+        let mut silent = keepalive.map(|(peer, settings)| Box::pin(h2ping::watch(peer, settings)));
         loop {
             let event = std::future::poll_fn(|cx| {
                 self.guard.register(cx.waker());
@@ -89,7 +108,10 @@ impl Connection {
                     return Poll::Ready(Event::Accepted(accepted));
                 }
                 let phase = self.guard.phase();
-                if phase == Phase::Ended {
+                let dead = silent
+                    .as_mut()
+                    .is_some_and(|silent| silent.as_mut().poll(cx).is_ready());
+                if dead || phase == Phase::Ended {
                     return Poll::Ready(Event::Abort);
                 }
                 if phase > Phase::Running && !going_away {
@@ -108,11 +130,17 @@ impl Connection {
             })
             .await;
             match event {
-                Event::Accepted(Some(Ok((request, respond)))) => self.clone().spawn(request, respond),
+                Event::Accepted(Some(Ok((request, respond)))) => {
+                    self.clone().spawn(request, respond)
+                }
                 Event::Accepted(Some(Err(error))) => {
                     tracing::debug!(%error, remote = %self.facts.direct_remote, "HTTP/2 connection failed");
                     if self.served.get() == 0 {
-                        hooks::closed_without_response(&self.worker, &self.facts, "http2_protocol_error");
+                        hooks::closed_without_response(
+                            &self.worker,
+                            &self.facts,
+                            "http2_protocol_error",
+                        );
                     }
                     return;
                 }
@@ -131,12 +159,21 @@ impl Connection {
             return None;
         }
         let timeouts = &self.hcm.timeouts;
-        let idle = timeouts.connection_idle.filter(|_| self.active.get() == 0).map(|limit| idle_since + limit);
-        let oldest = timeouts.max_connection_duration.map(|limit| self.facts.started + limit);
+        let idle = timeouts
+            .connection_idle
+            .filter(|_| self.active.get() == 0)
+            .map(|limit| idle_since + limit);
+        let oldest = timeouts
+            .max_connection_duration
+            .map(|limit| self.facts.started + limit);
         earlier(idle, oldest)
     }
 
-    fn spawn(self: Rc<Self>, request: ::http::Request<h2::RecvStream>, respond: h2::server::SendResponse<Bytes>) {
+    fn spawn(
+        self: Rc<Self>,
+        request: ::http::Request<h2::RecvStream>,
+        respond: h2::server::SendResponse<Bytes>,
+    ) {
         self.active.set(self.active.get() + 1);
         self.served.set(self.served.get() + 1);
         tokio::task::spawn_local(async move {
@@ -158,7 +195,12 @@ impl Connection {
                 response: &mut response,
                 record: RequestRecord::new(Instant::now(), SystemTime::now()),
                 config: self.worker.config(),
-                last: Last { guard: &self.guard, served: &self.served, hcm: &self.hcm, facts: &self.facts },
+                last: Last {
+                    guard: &self.guard,
+                    served: &self.served,
+                    hcm: &self.hcm,
+                    facts: &self.facts,
+                },
                 manner: Manner {
                     version: Version::Http2,
                     to_head_request: false,
@@ -175,8 +217,17 @@ impl Connection {
     }
 }
 
+type Accepted = (
+    ::http::Request<h2::RecvStream>,
+    h2::server::SendResponse<Bytes>,
+);
+
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one iteration on the stack"
+)]
 enum Event {
-    Accepted(Option<Result<(::http::Request<h2::RecvStream>, h2::server::SendResponse<Bytes>), h2::Error>>),
+    Accepted(Option<Result<Accepted, h2::Error>>),
     GoAway,
     Abort,
 }

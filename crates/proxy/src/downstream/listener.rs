@@ -59,7 +59,11 @@ impl Listeners {
         let by_address = self.by_address.borrow();
         let any_v4 = SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), destination.port());
         let any_v6 = SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), destination.port());
-        let wildcard = if destination.is_ipv4() { any_v4 } else { any_v6 };
+        let wildcard = if destination.is_ipv4() {
+            any_v4
+        } else {
+            any_v6
+        };
         by_address
             .get(&destination)
             .or_else(|| by_address.get(&wildcard))
@@ -72,7 +76,7 @@ impl Listeners {
     pub(crate) fn set(
         self: &Rc<Self>,
         worker: &Rc<Worker>,
-        listener: Arc<Listener>,
+        listener: &Arc<Listener>,
         sockets: Vec<std::net::TcpListener>,
         drain_time: Duration,
     ) {
@@ -80,33 +84,46 @@ impl Listeners {
         let active = match known {
             Some(active) => {
                 self.forget_addresses(&active);
-                *active.listener.borrow_mut() = Arc::clone(&listener);
+                *active.listener.borrow_mut() = Arc::clone(listener);
                 let old = active.drain.replace(Rc::default());
                 self.leave(old, drain_time);
                 active
             }
-            None => Active::new(Arc::clone(&listener)),
+            None => Active::new(Arc::clone(listener)),
         };
-        self.by_name.borrow_mut().insert(Arc::clone(&listener.name), Rc::clone(&active));
+        self.by_name
+            .borrow_mut()
+            .insert(Arc::clone(&listener.name), Rc::clone(&active));
         for address in &listener.addresses {
             if let ListenAddress::Tcp(address) = address {
-                self.by_address.borrow_mut().insert(*address, Rc::clone(&active));
+                self.by_address
+                    .borrow_mut()
+                    .insert(*address, Rc::clone(&active));
             }
         }
         for socket in sockets {
             match TcpListener::from_std(socket) {
                 Ok(socket) => {
-                    let task = accept_all(Rc::clone(worker), Rc::clone(self), Rc::clone(&active), socket);
+                    let task = accept_all(
+                        Rc::clone(worker),
+                        Rc::clone(self),
+                        Rc::clone(&active),
+                        socket,
+                    );
                     tokio::task::spawn_local(task);
                 }
-                Err(error) => tracing::error!(%error, listener = %listener.name, "cannot use a listening socket"),
+                Err(error) => {
+                    tracing::error!(%error, listener = %listener.name, "cannot use a listening socket")
+                }
             }
         }
     }
 
     /// Stops accepting and drains what was accepted.
     pub(crate) fn remove(&self, name: &str, drain_time: Duration) {
-        let Some(active) = self.by_name.borrow_mut().remove(name) else { return };
+        let Some(active) = self.by_name.borrow_mut().remove(name) else {
+            return;
+        };
         self.forget_addresses(&active);
         active.stopped.set(true);
         active.stop.notify_waiters();
@@ -114,7 +131,9 @@ impl Listeners {
     }
 
     fn forget_addresses(&self, active: &Rc<Active>) {
-        self.by_address.borrow_mut().retain(|_, other| !Rc::ptr_eq(other, active));
+        self.by_address
+            .borrow_mut()
+            .retain(|_, other| !Rc::ptr_eq(other, active));
     }
 
     fn leave(&self, drain: Rc<DrainState>, drain_time: Duration) {
@@ -146,9 +165,16 @@ impl Listeners {
     }
 
     fn drains(&self) -> Vec<Rc<DrainState>> {
-        self.leaving.borrow_mut().retain(|drain| drain.connections() > 0);
+        self.leaving
+            .borrow_mut()
+            .retain(|drain| drain.connections() > 0);
         let leaving = self.leaving.borrow();
-        self.by_name.borrow().values().map(|active| active.drain()).chain(leaving.iter().cloned()).collect()
+        self.by_name
+            .borrow()
+            .values()
+            .map(|active| active.drain())
+            .chain(leaving.iter().cloned())
+            .collect()
     }
 
     /// Open connections.
@@ -158,7 +184,12 @@ impl Listeners {
 }
 
 /// Accepts until the listener is removed; what the kernel had accepted by then is still served.
-async fn accept_all(worker: Rc<Worker>, listeners: Rc<Listeners>, active: Rc<Active>, socket: TcpListener) {
+async fn accept_all(
+    worker: Rc<Worker>,
+    listeners: Rc<Listeners>,
+    active: Rc<Active>,
+    socket: TcpListener,
+) {
     let mut failing_since: Option<Instant> = None;
     loop {
         let stopped = active.stop.notified();
@@ -196,6 +227,12 @@ fn spawn(
     tcp: tokio::net::TcpStream,
     remote: SocketAddr,
 ) {
-    let serve = accept::serve(Rc::clone(worker), Rc::clone(listeners), Rc::clone(active), tcp, remote);
+    let serve = accept::serve(
+        Rc::clone(worker),
+        Rc::clone(listeners),
+        Rc::clone(active),
+        tcp,
+        remote,
+    );
     tokio::task::spawn_local(serve);
 }

@@ -19,7 +19,7 @@ thread_local! {
 
 /// Bytes received and not yet consumed.
 #[derive(Debug, Default)]
-pub struct RecvBuf {
+pub(crate) struct RecvBuf {
     /// Initialised throughout; `start..end` is unread.
     data: Vec<u8>,
     start: usize,
@@ -31,23 +31,28 @@ pub struct RecvBuf {
 impl RecvBuf {
     /// A buffer that holds bytes received already.
     #[must_use]
-    pub fn with(bytes: Vec<u8>) -> Self {
+    pub(crate) fn with(bytes: Vec<u8>) -> Self {
         let end = bytes.len();
-        Self { data: bytes, start: 0, end, saturated: false }
+        Self {
+            data: bytes,
+            start: 0,
+            end,
+            saturated: false,
+        }
     }
 
     #[must_use]
-    pub fn unread(&self) -> &[u8] {
+    pub(crate) fn unread(&self) -> &[u8] {
         &self.data[self.start..self.end]
     }
 
     /// The unread bytes at `range`, counted from the first unread one.
     #[must_use]
-    pub fn slice(&self, range: std::ops::Range<usize>) -> &[u8] {
+    pub(crate) fn slice(&self, range: std::ops::Range<usize>) -> &[u8] {
         &self.data[self.start + range.start..self.start + range.end]
     }
 
-    pub fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         self.start += n;
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -55,17 +60,17 @@ impl RecvBuf {
     }
 
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.end - self.start
     }
 
     /// Gives the memory back, if nothing is unread.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         if self.is_empty() && !self.data.is_empty() {
             let data = std::mem::take(&mut self.data);
             (self.start, self.end) = (0, 0);
@@ -81,7 +86,9 @@ impl RecvBuf {
 
     fn make_room(&mut self) {
         if self.data.is_empty() {
-            self.data = READ_STOCK.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BASE]);
+            self.data = READ_STOCK
+                .with_borrow_mut(Vec::pop)
+                .unwrap_or_else(|| vec![0; BASE]);
             return;
         }
         if self.start > 0 && self.data.len() - self.end < BASE / 2 {
@@ -91,13 +98,21 @@ impl RecvBuf {
         }
         let full = self.data.len() - self.end < BASE / 4;
         if full || (self.saturated && self.is_empty() && self.data.len() < LARGE) {
-            let size = if self.is_empty() { LARGE } else { (self.data.len() * 2).max(BASE) };
+            let size = if self.is_empty() {
+                LARGE
+            } else {
+                (self.data.len() * 2).max(BASE)
+            };
             self.data.resize(size, 0);
         }
     }
 
     /// Reads once; `Ok(0)` is the end of the stream.
-    pub fn poll_read<T: AsyncRead + Unpin>(&mut self, io: &mut T, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+    pub(crate) fn poll_read<T: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<usize>> {
         self.make_room();
         let mut target = ReadBuf::new(&mut self.data[self.end..]);
         match Pin::new(io).poll_read(cx, &mut target) {
@@ -135,7 +150,9 @@ impl SendBuf {
     /// Where to append.
     pub fn bytes(&mut self) -> &mut Vec<u8> {
         if self.data.capacity() == 0 {
-            self.data = WRITE_STOCK.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(BASE / 2));
+            self.data = WRITE_STOCK
+                .with_borrow_mut(Vec::pop)
+                .unwrap_or_else(|| Vec::with_capacity(BASE / 2));
         }
         &mut self.data
     }
@@ -152,7 +169,11 @@ impl SendBuf {
     }
 
     /// Writes until all is sent; the memory is given back then.
-    pub fn poll_flush<T: AsyncWrite + Unpin>(&mut self, io: &mut T, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    pub fn poll_flush<T: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<std::io::Result<()>> {
         while self.sent < self.data.len() {
             let n = ready!(Pin::new(&mut *io).poll_write(cx, &self.data[self.sent..]))?;
             if n == 0 {

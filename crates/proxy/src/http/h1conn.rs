@@ -7,8 +7,10 @@ use super::stream::{Fill, StreamError};
 use super::transport::Transport;
 use super::{HeaderList, RequestHead, ResponseHead};
 use crate::codec::h1::{
-    BodyDecoder, BodyEncoder, BodyLength, Fault, Limits, ParseError, Progress, RequestParser, ResponseParser,
+    BodyDecoder, BodyEncoder, BodyLength, Fault, Limits, NameStyle, ParseError, Progress,
+    RequestParser, ResponseParser,
 };
+use crate::config::hcm::{HeaderCase, Http1Options};
 
 /// One connection and the message that is on it.
 #[derive(Debug)]
@@ -27,8 +29,10 @@ pub struct H1Conn {
     /// Bytes read and written on this connection so far.
     pub wire_in: u64,
     pub wire_out: u64,
-    /// Names are written as they were received.
-    pub keep_case: bool,
+    /// How field names are written.
+    pub style: NameStyle,
+    /// Trailers are passed on (Envoy's `enable_trailers`).
+    pub trailers_allowed: bool,
 }
 
 impl H1Conn {
@@ -47,7 +51,8 @@ impl H1Conn {
             eof: false,
             wire_in,
             wire_out: 0,
-            keep_case: false,
+            style: NameStyle::Lower,
+            trailers_allowed: false,
         }
     }
 
@@ -70,6 +75,23 @@ impl H1Conn {
                 Poll::Ready(Err(StreamError::io(&error)))
             }
         }
+    }
+
+    /// Follows the HTTP/1 options of its side.
+    pub fn configure(&mut self, options: &Http1Options) {
+        self.trailers_allowed = options.enable_trailers;
+        self.style = match options.header_case {
+            HeaderCase::Lower => NameStyle::Lower,
+            HeaderCase::ProperCase => NameStyle::Proper,
+            HeaderCase::Preserve => NameStyle::Kept,
+            HeaderCase::PreserveElseProper => NameStyle::KeptElseProper,
+        };
+    }
+
+    /// Whether names are wanted as they were received.
+    #[must_use]
+    pub fn keeps_case(&self) -> bool {
+        matches!(self.style, NameStyle::Kept | NameStyle::KeptElseProper)
     }
 
     /// Bytes received beyond the current message.
@@ -130,12 +152,16 @@ impl H1Conn {
                 return Poll::Ready(Ok(Fill::End));
             }
             if !self.recv.is_empty() {
-                let step = self.decoder.step(self.recv.unread(), &mut self.trailers).map_err(StreamError::Malformed)?;
+                let step = self
+                    .decoder
+                    .step(self.recv.unread(), &mut self.trailers)
+                    .map_err(StreamError::Malformed)?;
                 // Framing in front of the payload goes at once; framing never follows it in one step.
                 self.recv.consume(step.data.start.min(step.used));
                 self.payload = step.data.len();
                 if step.data.is_empty() {
-                    self.recv.consume(step.used - step.data.start.min(step.used));
+                    self.recv
+                        .consume(step.used - step.data.start.min(step.used));
                 }
                 continue;
             }
@@ -145,7 +171,10 @@ impl H1Conn {
                     return Poll::Ready(Ok(Fill::End));
                 }
                 let offset = usize::try_from(self.wire_in).unwrap_or(usize::MAX);
-                return Poll::Ready(Err(StreamError::Truncated(ParseError::new(Fault::ClosedMidMessage, offset))));
+                return Poll::Ready(Err(StreamError::Truncated(ParseError::new(
+                    Fault::ClosedMidMessage,
+                    offset,
+                ))));
             }
         }
     }
@@ -183,7 +212,10 @@ impl H1Conn {
     }
 
     pub fn finish(&mut self, trailers: Option<&HeaderList>) {
-        self.encoder.finish(trailers, self.send.bytes());
+        self.encoder.finish(
+            trailers.filter(|_| self.trailers_allowed),
+            self.send.bytes(),
+        );
     }
 
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
@@ -195,7 +227,8 @@ impl H1Conn {
         self.wire_out += (pending - self.send.pending()) as u64;
         match ready!(result) {
             Ok(()) if self.io.buffers_writes() => {
-                tokio::io::AsyncWrite::poll_flush(std::pin::Pin::new(&mut self.io), cx).map_err(|e| StreamError::io(&e))
+                tokio::io::AsyncWrite::poll_flush(std::pin::Pin::new(&mut self.io), cx)
+                    .map_err(|e| StreamError::io(&e))
             }
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(StreamError::io(&error))),

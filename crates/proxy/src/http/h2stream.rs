@@ -25,7 +25,7 @@ enum Sending {
 
 /// A stream.
 #[derive(Debug)]
-pub struct H2Stream {
+pub(crate) struct H2Stream {
     receiving: Option<RecvStream>,
     current: Bytes,
     trailers: Option<Box<HeaderList>>,
@@ -40,19 +40,31 @@ pub struct H2Stream {
 impl H2Stream {
     /// A request that a server accepted.
     #[must_use]
-    pub fn server(body: RecvStream, respond: h2::server::SendResponse<Bytes>) -> Self {
+    pub(crate) fn server(body: RecvStream, respond: h2::server::SendResponse<Bytes>) -> Self {
         let receiving = (!body.is_end_stream()).then_some(body);
         Self::new(receiving, Sending::Respond(respond), None)
     }
 
     /// A request that a client has sent.
     #[must_use]
-    pub fn client(response: h2::client::ResponseFuture, send: SendStream<Bytes>, ended: bool) -> Self {
-        let sending = if ended { Sending::Done(Some(send)) } else { Sending::Open(send) };
+    pub(crate) fn client(
+        response: h2::client::ResponseFuture,
+        send: SendStream<Bytes>,
+        ended: bool,
+    ) -> Self {
+        let sending = if ended {
+            Sending::Done(Some(send))
+        } else {
+            Sending::Open(send)
+        };
         Self::new(None, sending, Some(response))
     }
 
-    fn new(receiving: Option<RecvStream>, sending: Sending, response: Option<h2::client::ResponseFuture>) -> Self {
+    fn new(
+        receiving: Option<RecvStream>,
+        sending: Sending,
+        response: Option<h2::client::ResponseFuture>,
+    ) -> Self {
         Self {
             receiving,
             current: Bytes::new(),
@@ -66,17 +78,27 @@ impl H2Stream {
     }
 
     /// The response head; informational ones are passed over.
-    pub fn poll_response(&mut self, head: &mut ResponseHead, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    pub(crate) fn poll_response(
+        &mut self,
+        head: &mut ResponseHead,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), StreamError>> {
         let Some(response) = self.response.as_mut() else {
             return Poll::Ready(Err(StreamError::Closed));
         };
         let result = ready!(std::pin::Pin::new(response).poll(cx));
         self.response = None;
-        let (parts, body) = result.map_err(|error| StreamError::h2(&error))?.into_parts();
+        let (parts, body) = result
+            .map_err(|error| StreamError::h2(&error))?
+            .into_parts();
         head.clear();
         head.status = parts.status.as_u16();
         head.version = Version::Http2;
-        head.body = if body.is_end_stream() { BodyLength::None } else { BodyLength::UntilClose };
+        head.body = if body.is_end_stream() {
+            BodyLength::None
+        } else {
+            BodyLength::UntilClose
+        };
         copy_fields(&parts.headers, &mut head.headers);
         if !body.is_end_stream() {
             self.receiving = Some(body);
@@ -85,20 +107,30 @@ impl H2Stream {
     }
 
     /// Sends the response head.
-    pub fn send_response(&mut self, head: &ResponseHead, end: bool) -> Result<(), StreamError> {
+    pub(crate) fn send_response(
+        &mut self,
+        head: &ResponseHead,
+        end: bool,
+    ) -> Result<(), StreamError> {
         let mut response = ::http::Response::new(());
         *response.status_mut() = ::http::StatusCode::from_u16(head.status).unwrap_or_default();
         *response.headers_mut() = to_map(&head.headers);
         let Sending::Respond(respond) = &mut self.sending else {
             return Err(StreamError::Closed);
         };
-        let stream = respond.send_response(response, end).map_err(|error| StreamError::h2(&error))?;
-        self.sending = if end { Sending::Done(Some(stream)) } else { Sending::Open(stream) };
+        let stream = respond
+            .send_response(response, end)
+            .map_err(|error| StreamError::h2(&error))?;
+        self.sending = if end {
+            Sending::Done(Some(stream))
+        } else {
+            Sending::Open(stream)
+        };
         Ok(())
     }
 
     /// Ends the stream with an error code.
-    pub fn reset(&mut self, reason: h2::Reason) {
+    pub(crate) fn reset(&mut self, reason: h2::Reason) {
         match &mut self.sending {
             Sending::Respond(respond) => respond.send_reset(reason),
             Sending::Open(stream) | Sending::Done(Some(stream)) => stream.send_reset(reason),
@@ -107,7 +139,7 @@ impl H2Stream {
         self.sending = Sending::Done(None);
     }
 
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, StreamError>> {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, StreamError>> {
         loop {
             if !self.current.is_empty() {
                 return Poll::Ready(Ok(Fill::Data));
@@ -135,11 +167,11 @@ impl H2Stream {
     }
 
     #[must_use]
-    pub fn data(&self) -> &[u8] {
+    pub(crate) fn data(&self) -> &[u8] {
         &self.current
     }
 
-    pub fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         self.current.advance(n);
         if let Some(stream) = self.receiving.as_mut() {
             // The window was opened for bytes that have been passed on; an error means the stream is gone already.
@@ -147,34 +179,29 @@ impl H2Stream {
         }
     }
 
-    pub fn take_trailers(&mut self) -> Option<Box<HeaderList>> {
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<HeaderList>> {
         self.trailers.take()
     }
 
     #[must_use]
-    pub fn body_done(&self) -> bool {
+    pub(crate) fn body_done(&self) -> bool {
         self.receiving.is_none() && self.current.is_empty() && self.response.is_none()
     }
 
     #[must_use]
-    pub fn sent_all(&self) -> bool {
-        matches!(self.sending, Sending::Done(_))
-    }
-
-    #[must_use]
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.out.len()
     }
 
-    pub fn push(&mut self, data: &[u8]) {
+    pub(crate) fn push(&mut self, data: &[u8]) {
         self.out.extend_from_slice(data);
     }
 
-    pub fn finish(&mut self, trailers: Option<&HeaderList>) {
+    pub(crate) fn finish(&mut self, trailers: Option<&HeaderList>) {
         self.end = Some(trailers.filter(|t| !t.is_empty()).map(to_map));
     }
 
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
         let Sending::Open(stream) = &mut self.sending else {
             self.out.clear();
             return Poll::Ready(Ok(()));
@@ -196,7 +223,9 @@ impl H2Stream {
             self.sent += n;
             let chunk = self.out.split_to(n).freeze();
             let last = self.out.is_empty() && matches!(self.end, Some(None));
-            stream.send_data(chunk, last).map_err(|error| StreamError::h2(&error))?;
+            stream
+                .send_data(chunk, last)
+                .map_err(|error| StreamError::h2(&error))?;
             if last {
                 return Poll::Ready(self.close());
             }
@@ -204,11 +233,15 @@ impl H2Stream {
         match self.end.take() {
             None => Poll::Ready(Ok(())),
             Some(None) => {
-                stream.send_data(Bytes::new(), true).map_err(|error| StreamError::h2(&error))?;
+                stream
+                    .send_data(Bytes::new(), true)
+                    .map_err(|error| StreamError::h2(&error))?;
                 Poll::Ready(self.close())
             }
             Some(Some(trailers)) => {
-                stream.send_trailers(trailers).map_err(|error| StreamError::h2(&error))?;
+                stream
+                    .send_trailers(trailers)
+                    .map_err(|error| StreamError::h2(&error))?;
                 Poll::Ready(self.close())
             }
         }
@@ -222,7 +255,7 @@ impl H2Stream {
     }
 
     /// Ready when the peer has reset the stream.
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
         let result = match &mut self.sending {
             Sending::Respond(respond) => ready!(respond.poll_reset(cx)),
             Sending::Open(stream) | Sending::Done(Some(stream)) => ready!(stream.poll_reset(cx)),
@@ -258,7 +291,9 @@ fn to_map(from: &HeaderList) -> HeaderMap {
         if hop {
             continue;
         }
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
             map.append(name, value);
         }
     }
@@ -266,7 +301,7 @@ fn to_map(from: &HeaderList) -> HeaderMap {
 }
 
 /// Reads a request that `h2` accepted.
-pub fn read_request(parts: &::http::request::Parts, ended: bool, head: &mut RequestHead) {
+pub(crate) fn read_request(parts: &::http::request::Parts, ended: bool, head: &mut RequestHead) {
     head.clear();
     head.version = Version::Http2;
     head.set_method(parts.method.as_str().as_bytes());
@@ -280,7 +315,11 @@ pub fn read_request(parts: &::http::request::Parts, ended: bool, head: &mut Requ
     if let Some(protocol) = parts.extensions.get::<h2::ext::Protocol>() {
         head.set_protocol(protocol.as_str().as_bytes());
     }
-    head.scheme = if parts.uri.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
+    head.scheme = if parts.uri.scheme_str() == Some("https") {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
     copy_fields(&parts.headers, &mut head.headers);
     if !head.host_present && head.headers.has_id(HeaderId::Host) {
         head.authority_from_host();
@@ -288,7 +327,11 @@ pub fn read_request(parts: &::http::request::Parts, ended: bool, head: &mut Requ
     }
     head.headers.remove_id(HeaderId::Host);
     join_cookies(&mut head.headers);
-    head.body = if ended { BodyLength::None } else { BodyLength::UntilClose };
+    head.body = if ended {
+        BodyLength::None
+    } else {
+        BodyLength::UntilClose
+    };
 }
 
 /// RFC 9113 §8.2.3: cookie crumbs become one field on their way to HTTP/1.
@@ -301,7 +344,7 @@ fn join_cookies(headers: &mut HeaderList) {
 }
 
 /// Builds the request that `h2` sends.
-pub fn to_request(head: &RequestHead) -> Result<::http::Request<()>, StreamError> {
+pub(crate) fn to_request(head: &RequestHead) -> Result<::http::Request<()>, StreamError> {
     let bad = |_| StreamError::Http2("the request cannot be expressed in HTTP/2".into());
     let mut request = ::http::Request::new(());
     *request.method_mut() = ::http::Method::from_bytes(head.method()).map_err(|_| bad(()))?;
@@ -317,9 +360,10 @@ pub fn to_request(head: &RequestHead) -> Result<::http::Request<()>, StreamError
     *request.uri_mut() = uri.build().map_err(|_| bad(()))?;
     if !head.protocol().is_empty() {
         let protocol = String::from_utf8_lossy(head.protocol());
-        request.extensions_mut().insert(h2::ext::Protocol::from(&*protocol));
+        request
+            .extensions_mut()
+            .insert(h2::ext::Protocol::from(&*protocol));
     }
     *request.headers_mut() = to_map(&head.headers);
     Ok(request)
 }
-

@@ -64,7 +64,10 @@ impl RequestHead {
     pub fn clear(&mut self) {
         self.headers.clear();
         let headers = std::mem::take(&mut self.headers);
-        *self = Self { headers, ..Self::default() };
+        *self = Self {
+            headers,
+            ..Self::default()
+        };
     }
 
     #[must_use]
@@ -126,7 +129,9 @@ impl RequestHead {
     /// `content-type` of gRPC (Envoy's rule: `application/grpc`, alone or followed by `+`, `;`).
     #[must_use]
     pub fn is_grpc(&self) -> bool {
-        self.headers.get_id(HeaderId::ContentType).is_some_and(is_grpc_content_type)
+        self.headers
+            .get_id(HeaderId::ContentType)
+            .is_some_and(is_grpc_content_type)
     }
 
     /// The protocol that an `Upgrade` (or an extended CONNECT) asks for.
@@ -156,13 +161,9 @@ impl SmallCopy for [u8] {
 }
 
 pub(crate) fn is_grpc_content_type(value: &[u8]) -> bool {
-    value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
-}
-
-impl Default for BodyLength {
-    fn default() -> Self {
-        Self::None
-    }
+    value
+        .strip_prefix(b"application/grpc")
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// A response head.

@@ -75,14 +75,20 @@ impl HeaderList {
     /// The size of all fields as Envoy counts it: names and values.
     #[must_use]
     pub fn byte_size(&self) -> usize {
-        self.entries.iter().map(|e| self.name_of(e).len() + e.value_len as usize).sum()
+        self.entries
+            .iter()
+            .map(|e| self.name_of(e).len() + e.value_len as usize)
+            .sum()
     }
 
     /// Stores text and names it by a span.
     pub fn intern(&mut self, text: &[u8]) -> Span {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(text);
-        Span { start, len: text.len() as u32 }
+        Span {
+            start,
+            len: text.len() as u32,
+        }
     }
 
     /// The text behind a span of this list.
@@ -97,7 +103,12 @@ impl HeaderList {
     }
 
     /// Adds a field whose name (in lower case) and value were written to the buffer already.
-    pub(crate) fn push_raw(&mut self, name: Range<usize>, value: Range<usize>, cased: Option<usize>) -> HeaderId {
+    pub(crate) fn push_raw(
+        &mut self,
+        name: Range<usize>,
+        value: Range<usize>,
+        cased: Option<usize>,
+    ) -> HeaderId {
         let id = HeaderId::of(&self.bytes[name.clone()]);
         self.entries.push(Entry {
             name: name.start as u32,
@@ -130,7 +141,14 @@ impl HeaderList {
     fn push_entry(&mut self, name: u32, name_len: u16, id: HeaderId, value: &[u8]) {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(value);
-        self.entries.push(Entry { name, name_len, value: start, value_len: value.len() as u32, cased: NO_CASE, id });
+        self.entries.push(Entry {
+            name,
+            name_len,
+            value: start,
+            value_len: value.len() as u32,
+            cased: NO_CASE,
+            id,
+        });
     }
 
     /// Makes `value` the only value of a known field, at the place of the first one if there is one.
@@ -154,7 +172,10 @@ impl HeaderList {
         self.bytes.extend_from_slice(value);
         let entry = &mut self.entries[first];
         (entry.value, entry.value_len) = (start, value.len() as u32);
-        let (id, name) = (entry.id, entry.name as usize..entry.name as usize + usize::from(entry.name_len));
+        let (id, name) = (
+            entry.id,
+            entry.name as usize..entry.name as usize + usize::from(entry.name_len),
+        );
         let mut index = 0;
         let bytes = &self.bytes;
         self.entries.retain(|e| {
@@ -217,7 +238,10 @@ impl HeaderList {
     /// The first value of a known field.
     #[must_use]
     pub fn get_id(&self, id: HeaderId) -> Option<&[u8]> {
-        self.entries.iter().find(|e| e.id == id).map(|e| self.value_of(e))
+        self.entries
+            .iter()
+            .find(|e| e.id == id)
+            .map(|e| self.value_of(e))
     }
 
     /// Whether there is such a field.
@@ -228,38 +252,50 @@ impl HeaderList {
 
     /// All values of a known field, in order.
     pub fn all_id(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
-        self.entries.iter().filter(move |e| e.id == id).map(|e| self.value_of(e))
+        self.entries
+            .iter()
+            .filter(move |e| e.id == id)
+            .map(|e| self.value_of(e))
     }
 
     /// The first value of a field. `name` is in lower case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.position(name).map(|at| self.value_of(&self.entries[at]))
+        self.position(name)
+            .map(|at| self.value_of(&self.entries[at]))
     }
 
     /// The first value of a field as text, when it is UTF-8.
     #[must_use]
     pub fn get_str(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All values of a field, in order. `name` is in lower case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         let id = HeaderId::of(name.as_bytes());
-        let matches = move |e: &&Entry| e.id == id && (id != HeaderId::Other || self.name_of(e) == name.as_bytes());
-        self.entries.iter().filter(matches).map(|e| self.value_of(e))
+        let matches = move |e: &&Entry| {
+            e.id == id && (id != HeaderId::Other || self.name_of(e) == name.as_bytes())
+        };
+        self.entries
+            .iter()
+            .filter(matches)
+            .map(|e| self.value_of(e))
     }
 
     fn position(&self, name: &str) -> Option<usize> {
         let id = HeaderId::of(name.as_bytes());
-        self.entries
-            .iter()
-            .position(|e| e.id == id && (id != HeaderId::Other || self.name_of(e) == name.as_bytes()))
+        self.entries.iter().position(|e| {
+            e.id == id && (id != HeaderId::Other || self.name_of(e) == name.as_bytes())
+        })
     }
 
     /// All fields in order: id, name in lower case, value.
     pub fn iter(&self) -> impl Iterator<Item = (HeaderId, &[u8], &[u8])> {
-        self.entries.iter().map(|e| (e.id, self.name_of(e), self.value_of(e)))
+        self.entries
+            .iter()
+            .map(|e| (e.id, self.name_of(e), self.value_of(e)))
     }
 
     /// As [`HeaderList::iter`], with names as they were received where that was kept.
@@ -292,13 +328,21 @@ mod tests {
 
     fn list(fields: &[(&str, &str)]) -> HeaderList {
         let mut list = HeaderList::default();
-        fields.iter().for_each(|(name, value)| list.append(name, value.as_bytes()));
+        fields
+            .iter()
+            .for_each(|(name, value)| list.append(name, value.as_bytes()));
         list
     }
 
     fn text(list: &HeaderList) -> String {
         list.iter()
-            .map(|(_, n, v)| format!("{}={};", String::from_utf8_lossy(n), String::from_utf8_lossy(v)))
+            .map(|(_, n, v)| {
+                format!(
+                    "{}={};",
+                    String::from_utf8_lossy(n),
+                    String::from_utf8_lossy(v)
+                )
+            })
             .collect()
     }
 

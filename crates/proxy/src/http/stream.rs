@@ -41,9 +41,9 @@ impl StreamError {
     #[must_use]
     pub fn io(error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-                Self::ConnectionReset
-            }
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted => Self::ConnectionReset,
             io::ErrorKind::UnexpectedEof => Self::Closed,
             kind => Self::Io(kind),
         }
@@ -65,7 +65,7 @@ impl StreamError {
 
 /// A message exchange on a connection.
 #[derive(Debug)]
-pub enum Stream {
+pub(crate) enum Stream {
     H1(Box<H1Conn>),
     H2(Box<H2Stream>),
 }
@@ -81,7 +81,7 @@ macro_rules! both {
 
 impl Stream {
     #[must_use]
-    pub fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> Version {
         match self {
             Self::H1(_) => Version::Http11,
             Self::H2(_) => Version::Http2,
@@ -89,64 +89,60 @@ impl Stream {
     }
 
     /// Makes received body bytes available.
-    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, StreamError>> {
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fill, StreamError>> {
         both!(self, inner => inner.poll_fill(cx))
     }
 
     /// The received bytes available.
     #[must_use]
-    pub fn data(&self) -> &[u8] {
+    pub(crate) fn data(&self) -> &[u8] {
         both!(self, inner => inner.data())
     }
 
-    pub fn consume(&mut self, n: usize) {
+    pub(crate) fn consume(&mut self, n: usize) {
         both!(self, inner => inner.consume(n));
     }
 
     /// Trailers received, once the body has ended.
-    pub fn take_trailers(&mut self) -> Option<Box<HeaderList>> {
+    pub(crate) fn take_trailers(&mut self) -> Option<Box<HeaderList>> {
         both!(self, inner => inner.take_trailers())
     }
 
     /// Whether the received message has been read to its end.
     #[must_use]
-    pub fn body_done(&self) -> bool {
+    pub(crate) fn body_done(&self) -> bool {
         both!(self, inner => inner.body_done())
     }
 
     /// Queues body bytes.
-    pub fn push(&mut self, data: &[u8]) {
+    pub(crate) fn push(&mut self, data: &[u8]) {
         both!(self, inner => inner.push(data));
     }
 
     /// Queues the end of the message.
-    pub fn finish(&mut self, trailers: Option<&HeaderList>) {
+    pub(crate) fn finish(&mut self, trailers: Option<&HeaderList>) {
         both!(self, inner => inner.finish(trailers));
     }
 
     /// Sends what is queued as far as the peer takes it.
-    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
         both!(self, inner => inner.poll_flush(cx))
     }
 
     /// Ends our direction of a tunnel.
-    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::H1(conn) => tokio::io::AsyncWrite::poll_shutdown(std::pin::Pin::new(&mut conn.io), cx).map(drop),
+            Self::H1(conn) => {
+                tokio::io::AsyncWrite::poll_shutdown(std::pin::Pin::new(&mut conn.io), cx).map(drop)
+            }
             // The end was sent as END_STREAM.
             Self::H2(_) => Poll::Ready(()),
         }
     }
 
-    /// Whether the message sent was ended and has left.
-    #[must_use]
-    pub fn sent_all(&self) -> bool {
-        both!(self, inner => inner.sent_all())
-    }
-
     /// Sees whether the peer is gone while nothing is expected of it. Bytes of a next request are kept, up to a
     /// bound: pipelining does not buy memory.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<StreamError> {
         const PIPELINE: usize = 16 * 1024;
         match self {
             Self::H2(stream) => stream.poll_reset(cx),
@@ -167,7 +163,7 @@ impl Stream {
 impl Stream {
     /// Bytes queued and not yet taken by the peer.
     #[must_use]
-    pub fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         match self {
             Self::H1(conn) => conn.send.pending(),
             Self::H2(stream) => stream.queued(),

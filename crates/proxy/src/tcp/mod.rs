@@ -11,8 +11,8 @@ use tokio::io::AsyncWrite;
 use crate::balance::{Ask, Host, HostTotals};
 use crate::config::cluster::Discovery;
 use crate::config::listener::TcpProxy;
-use crate::config::{Cluster, Config};
 use crate::config::route::Priority;
+use crate::config::{Cluster, Config};
 use crate::downstream::drain::{DrainGuard, Phase};
 use crate::http::buf::RecvBuf;
 use crate::http::timer::{Deadline, earlier};
@@ -34,7 +34,13 @@ pub(crate) async fn serve(
     guard: DrainGuard,
 ) {
     let record = RequestRecord::new(facts.started, facts.started_wall);
-    let mut session = Session { worker, facts, proxy, guard, record };
+    let mut session = Session {
+        worker,
+        facts,
+        proxy,
+        guard,
+        record,
+    };
     session.record.moments.request_end = Some(session.record.start);
     session.run(io, prefix).await;
     session.record.moments.end = Some(Instant::now());
@@ -75,7 +81,9 @@ impl Session {
             return;
         };
         self.record.cluster = Some(Arc::clone(&cluster.info));
-        let Some(up) = self.connect(&config, &cluster).await else { return };
+        let Some(up) = self.connect(&config, &cluster).await else {
+            return;
+        };
         self.copy(io, prefix, up).await;
     }
 
@@ -84,12 +92,20 @@ impl Session {
         let mut back_off = self.proxy.back_off_base.unwrap_or(Duration::ZERO);
         loop {
             self.record.attempts += 1;
-            let Some(permit) = cluster.breaker(Priority::Default).try_take(Resource::Connections) else {
+            let Some(permit) = cluster
+                .breaker(Priority::Default)
+                .try_take(Resource::Connections)
+            else {
                 hooks::connection_overflow(&self.worker, cluster);
                 self.record.flags.insert(ResponseFlags::UPSTREAM_OVERFLOW);
                 return None;
             };
-            let ask = Ask { avoid: &[], more_picks: 0, destination: self.destination(cluster), now: Instant::now() };
+            let ask = Ask {
+                avoid: &[],
+                more_picks: 0,
+                destination: self.destination(cluster),
+                now: Instant::now(),
+            };
             let Ok(pick) = self.worker.choose(cluster, &ask) else {
                 self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
                 return None;
@@ -98,17 +114,33 @@ impl Session {
             self.record.host = Some(Arc::clone(&host));
             hooks::on_attempt(&self.worker, cluster, self.record.attempts > 1);
             self.record.moments.upstream_connect_begin = Some(Instant::now());
-            match connect(config, &self.worker.shared, &cluster.info, &host, &ConnectOptions::default()).await {
+            match connect(
+                config,
+                &self.worker.shared,
+                &cluster.info,
+                &host,
+                &ConnectOptions::default(),
+            )
+            .await
+            {
                 Ok(opened) => {
-                    self.worker.shared.outcome(cluster, &host, Outcome::ConnectSuccess { is_final: true });
+                    self.worker.shared.outcome(
+                        cluster,
+                        &host,
+                        Outcome::ConnectSuccess { is_final: true },
+                    );
                     return Some(self.connected(cluster, &host, opened, permit));
                 }
                 Err(error) => self.connect_failed(cluster, &host, &error),
             }
             if self.record.attempts >= most {
-                self.record.flags.insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                self.record
+                    .flags
+                    .insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
                 if most > 1 {
-                    self.record.flags.insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+                    self.record
+                        .flags
+                        .insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
                 }
                 return None;
             }
@@ -135,7 +167,13 @@ impl Session {
         };
     }
 
-    fn connected(&mut self, cluster: &Arc<Cluster>, host: &Arc<Host>, opened: Opened, permit: Permit) -> Upstream {
+    fn connected(
+        &mut self,
+        cluster: &Arc<Cluster>,
+        host: &Arc<Host>,
+        opened: Opened,
+        permit: Permit,
+    ) -> Upstream {
         let record = &mut self.record;
         record.upstream_local = opened.local;
         record.upstream_remote = opened.remote;
@@ -154,7 +192,9 @@ impl Session {
     }
 
     fn destination(&self, cluster: &Cluster) -> Option<std::net::SocketAddr> {
-        let Discovery::OriginalDst(settings) = &cluster.info.discovery else { return None };
+        let Discovery::OriginalDst(settings) = &cluster.info.discovery else {
+            return None;
+        };
         let mut destination = self.facts.local;
         if let Some(port) = settings.port_override {
             destination.set_port(port);
@@ -164,11 +204,17 @@ impl Session {
 
     /// Copies both ways until both sides have ended, one breaks, or nothing moves for too long.
     async fn copy(&mut self, mut down: Transport, prefix: Vec<u8>, mut up: Upstream) {
-        let mut there = OneWay { buffer: RecvBuf::with(prefix), ..OneWay::default() };
+        let mut there = OneWay {
+            buffer: RecvBuf::with(prefix),
+            ..OneWay::default()
+        };
         let mut back = OneWay::default();
         let mut timer = Deadline::default();
         let mut active_at = Instant::now();
-        let oldest = self.proxy.max_duration.map(|limit| self.facts.started + limit);
+        let oldest = self
+            .proxy
+            .max_duration
+            .map(|limit| self.facts.started + limit);
         let (guard, idle) = (&self.guard, self.proxy.idle_timeout);
         let end = std::future::poll_fn(|cx| {
             guard.register(cx.waker());
@@ -177,10 +223,18 @@ impl Session {
             }
             let before = there.bytes + back.bytes;
             if let Poll::Ready(Err(side)) = there.poll(&mut down, &mut up.io, cx) {
-                return Poll::Ready(if side == Side::Read { End::Downstream } else { End::Upstream });
+                return Poll::Ready(if side == Side::Read {
+                    End::Downstream
+                } else {
+                    End::Upstream
+                });
             }
             if let Poll::Ready(Err(side)) = back.poll(&mut up.io, &mut down, cx) {
-                return Poll::Ready(if side == Side::Read { End::Upstream } else { End::Downstream });
+                return Poll::Ready(if side == Side::Read {
+                    End::Upstream
+                } else {
+                    End::Downstream
+                });
             }
             if there.ended && back.ended {
                 return Poll::Ready(End::Both);
@@ -202,8 +256,14 @@ impl Session {
         self.record.sent.body = back.bytes;
         self.record.sent.wire = back.bytes;
         match end {
-            End::Downstream => self.record.flags.insert(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION),
-            End::Upstream => self.record.flags.insert(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION),
+            End::Downstream => self
+                .record
+                .flags
+                .insert(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION),
+            End::Upstream => self
+                .record
+                .flags
+                .insert(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION),
             End::Idle => self.record.flags.insert(ResponseFlags::STREAM_IDLE_TIMEOUT),
             End::Both | End::Local => {}
         }
@@ -234,7 +294,12 @@ struct OneWay {
 }
 
 impl OneWay {
-    fn poll(&mut self, from: &mut Transport, to: &mut Transport, cx: &mut Context<'_>) -> Poll<Result<(), Side>> {
+    fn poll(
+        &mut self,
+        from: &mut Transport,
+        to: &mut Transport,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Side>> {
         while !self.ended {
             while !self.buffer.is_empty() {
                 match std::task::ready!(Pin::new(&mut *to).poll_write(cx, self.buffer.unread())) {
@@ -245,7 +310,8 @@ impl OneWay {
                     }
                 }
             }
-            if to.buffers_writes() && std::task::ready!(Pin::new(&mut *to).poll_flush(cx)).is_err() {
+            if to.buffers_writes() && std::task::ready!(Pin::new(&mut *to).poll_flush(cx)).is_err()
+            {
                 return Poll::Ready(Err(Side::Write));
             }
             if self.eof {

@@ -31,25 +31,41 @@ pub(crate) async fn connect(
     options: &ConnectOptions,
     tcp: TcpStream,
 ) -> Result<(client::TlsStream<TcpStream>, TlsFacts), Cow<'static, str>> {
-    let configured: smallvec::SmallVec<[&[u8]; 4]> = context.common.alpn.iter().map(|p| &**p).collect();
+    let configured: smallvec::SmallVec<[&[u8]; 4]> =
+        context.common.alpn.iter().map(|p| &**p).collect();
     let alpn: &[&[u8]] = match options.alpn {
         Some(alpn) if configured.is_empty() => alpn,
         _ => &configured,
     };
-    let built = shared.tls.client(config, context, alpn).map_err(|error| format!("TLS error: {error}"))?;
+    let built = shared
+        .tls
+        .client(config, context, alpn, options.check_name)
+        .map_err(|error| format!("TLS error: {error}"))?;
     let sni = options.sni.as_deref().unwrap_or(&context.sni);
     let name = server_name(sni, host);
     let connector = TlsConnector::from(Arc::clone(&built.config));
-    let stream = connector.connect(name, tcp).await.map_err(|error| facts::failure(&error))?;
+    let stream = connector
+        .connect(name, tcp)
+        .await
+        .map_err(|error| facts::failure(&error))?;
     let sni = (!sni.is_empty()).then_some(sni);
-    let found = facts::gather(stream.get_ref().1, sni, built.local.clone(), built.validates);
+    let found = facts::gather(
+        stream.get_ref().1,
+        sni,
+        built.local.clone(),
+        built.validates,
+    );
     Ok((stream, found))
 }
 
 /// Without a server name the address stands in: rustls sends no SNI for it.
 fn server_name(sni: &str, host: &Host) -> ServerName<'static> {
     ServerName::try_from(sni.to_owned()).unwrap_or_else(|_| {
-        let ip = host.socket_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| address.ip());
+        let ip = host
+            .socket_addr()
+            .map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| {
+                address.ip()
+            });
         ServerName::IpAddress(ip.into())
     })
 }
@@ -61,14 +77,25 @@ pub(crate) async fn accept(
     context: &DownstreamTls,
     io: Prefixed<TcpStream>,
 ) -> Result<(server::TlsStream<Prefixed<TcpStream>>, TlsFacts), Cow<'static, str>> {
-    let built = shared.tls.server(config, context).map_err(|error| format!("TLS error: {error}"))?;
+    let built = shared
+        .tls
+        .server(config, context)
+        .map_err(|error| format!("TLS error: {error}"))?;
     let acceptor = TlsAcceptor::from(Arc::clone(&built.config));
-    let stream = acceptor.accept(io).await.map_err(|error| facts::failure(&error))?;
+    let stream = acceptor
+        .accept(io)
+        .await
+        .map_err(|error| facts::failure(&error))?;
     let connection = stream.get_ref().1;
     let sni = connection.server_name().map(str::to_owned);
     if context.require_sni && sni.is_none() {
         return Err("TLS_error:|no server name:TLS_error_end".into());
     }
-    let found = facts::gather(connection, sni.as_deref(), built.local.clone(), built.validates);
+    let found = facts::gather(
+        connection,
+        sni.as_deref(),
+        built.local.clone(),
+        built.validates,
+    );
     Ok((stream, found))
 }

@@ -26,13 +26,21 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(context: Arc<ValidationContext>, match_server_name: bool) -> Result<Self, PemError> {
+    pub(super) fn new(
+        context: Arc<ValidationContext>,
+        match_server_name: bool,
+    ) -> Result<Self, PemError> {
         let roots = match context.trusted_ca_pem.as_slice() {
             [] => None,
             pem => Some(Roots::from_pem(pem)?),
         };
         let algorithms = provider().signature_verification_algorithms;
-        Ok(Self { roots, context, match_server_name, algorithms })
+        Ok(Self {
+            roots,
+            context,
+            match_server_name,
+            algorithms,
+        })
     }
 
     /// Names and pins; the chain is judged elsewhere.
@@ -44,15 +52,22 @@ impl Checks {
         let context = &self.context;
         if !context.certificate_hashes.is_empty() || !context.spki_hashes.is_empty() {
             let pinned = context.certificate_hashes.contains(&sha256(leaf))
-                || context.spki_hashes.contains(&sha256(certificate.public_key().raw));
+                || context
+                    .spki_hashes
+                    .contains(&sha256(certificate.public_key().raw));
             if !pinned {
                 return bad(CertificateError::ApplicationVerificationFailure);
             }
         }
         if !context.san.is_empty() {
             let names = certificate.subject_alternative_name().ok().flatten();
-            let names = names.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
-            if !names.iter().any(|name| context.san.iter().any(|matcher| san_matches(matcher, name))) {
+            let names = names
+                .map(|extension| extension.value.general_names.as_slice())
+                .unwrap_or_default();
+            if !names
+                .iter()
+                .any(|name| context.san.iter().any(|matcher| san_matches(matcher, name)))
+            {
                 return bad(CertificateError::NotValidForName);
             }
         }
@@ -65,7 +80,13 @@ impl Checks {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let Some(roots) = self.roots.as_ref().filter(|_| !self.context.accept_untrusted) else { return Ok(()) };
+        let Some(roots) = self
+            .roots
+            .as_ref()
+            .filter(|_| !self.context.accept_untrusted)
+        else {
+            return Ok(());
+        };
         let parsed = rustls::server::ParsedCertificate::try_from(leaf)?;
         let verify = |at| {
             rustls::client::verify_server_cert_signed_by_trust_anchor(
@@ -77,12 +98,16 @@ impl Checks {
             )
         };
         match verify(now) {
-            Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }))
-                if self.context.allow_expired =>
-            {
-                let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return verify(now) };
+            Err(Error::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            )) if self.context.allow_expired => {
+                let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
+                    return verify(now);
+                };
                 let end = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0);
-                verify(UnixTime::since_unix_epoch(std::time::Duration::from_secs(end.saturating_sub(1))))
+                verify(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                    end.saturating_sub(1),
+                )))
             }
             result => result,
         }
@@ -112,10 +137,13 @@ fn san_matches(matcher: &SanMatcher, name: &GeneralName<'_>) -> bool {
     let wanted = |kind| matcher.kind == SanKind::Any || matcher.kind == kind;
     match name {
         GeneralName::DNSName(dns) if wanted(SanKind::Dns) => {
-            matcher.matcher.matches(dns.as_bytes()) || matcher.kind == SanKind::Dns && wildcard_dns(matcher, dns)
+            matcher.matcher.matches(dns.as_bytes())
+                || matcher.kind == SanKind::Dns && wildcard_dns(matcher, dns)
         }
         GeneralName::URI(uri) => wanted(SanKind::Uri) && matcher.matcher.matches(uri.as_bytes()),
-        GeneralName::RFC822Name(mail) => wanted(SanKind::Email) && matcher.matcher.matches(mail.as_bytes()),
+        GeneralName::RFC822Name(mail) => {
+            wanted(SanKind::Email) && matcher.matcher.matches(mail.as_bytes())
+        }
         GeneralName::IPAddress(raw) if wanted(SanKind::Ip) => {
             let ip = match raw.len() {
                 4 => <[u8; 4]>::try_from(*raw).map(IpAddr::from).ok(),
@@ -130,9 +158,14 @@ fn san_matches(matcher: &SanMatcher, name: &GeneralName<'_>) -> bool {
 /// Envoy: a DNS SAN `*.example.com` satisfies an exact matcher for a name one label below.
 fn wildcard_dns(matcher: &SanMatcher, dns: &str) -> bool {
     use crate::config::matcher::StringMatcher;
-    let (StringMatcher::Exact(text), Some(suffix)) = (&matcher.matcher, dns.strip_prefix('*')) else { return false };
+    let (StringMatcher::Exact(text), Some(suffix)) = (&matcher.matcher, dns.strip_prefix('*'))
+    else {
+        return false;
+    };
     let wanted = &text.bytes;
-    let Some(label) = wanted.strip_suffix(suffix.to_ascii_lowercase().as_bytes()) else { return false };
+    let Some(label) = wanted.strip_suffix(suffix.to_ascii_lowercase().as_bytes()) else {
+        return false;
+    };
     !label.is_empty() && !label.contains(&b'.')
 }
 
@@ -144,7 +177,12 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms())
+            rustls::crypto::verify_tls12_signature(
+                message,
+                certificate,
+                signature,
+                &self.algorithms(),
+            )
         }
 
         fn verify_tls13_signature(
@@ -153,7 +191,12 @@ macro_rules! signatures {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms())
+            rustls::crypto::verify_tls13_signature(
+                message,
+                certificate,
+                signature,
+                &self.algorithms(),
+            )
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -179,7 +222,10 @@ impl ServerCertVerifier for Checks {
     ) -> Result<ServerCertVerified, Error> {
         self.verify_chain(leaf, intermediates, now)?;
         if self.match_server_name {
-            rustls::client::verify_server_name(&rustls::server::ParsedCertificate::try_from(leaf)?, server_name)?;
+            rustls::client::verify_server_name(
+                &rustls::server::ParsedCertificate::try_from(leaf)?,
+                server_name,
+            )?;
         }
         self.judge_leaf(leaf)?;
         Ok(ServerCertVerified::assertion())
@@ -197,19 +243,26 @@ pub(super) struct ClientChecks {
 }
 
 impl ClientChecks {
-    pub(super) fn new(context: Arc<ValidationContext>, required: bool) -> Result<Self, String> {
-        let checks = Checks::new(Arc::clone(&context), false).map_err(|error| error.to_string())?;
+    pub(super) fn new(context: &Arc<ValidationContext>, required: bool) -> Result<Self, String> {
+        let checks = Checks::new(Arc::clone(context), false).map_err(|error| error.to_string())?;
         let chain = match &checks.roots {
             Some(roots) if !context.accept_untrusted => {
                 let crls = CertificateRevocationListDer::pem_slice_iter(&context.crl_pem)
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(|error| format!("crl: {error}"))?;
-                let builder = WebPkiClientVerifier::builder_with_provider(roots.store(), provider()).with_crls(crls);
-                Some(builder.build().map_err(|error| error.to_string())? as Arc<dyn ClientCertVerifier>)
+                let builder =
+                    WebPkiClientVerifier::builder_with_provider(roots.store(), provider())
+                        .with_crls(crls);
+                Some(builder.build().map_err(|error| error.to_string())?
+                    as Arc<dyn ClientCertVerifier>)
             }
             _ => None,
         };
-        Ok(Self { checks, chain, required })
+        Ok(Self {
+            checks,
+            chain,
+            required,
+        })
     }
 
     fn algorithms(&self) -> WebPkiSupportedAlgorithms {
@@ -219,7 +272,9 @@ impl ClientChecks {
 
 impl ClientCertVerifier for ClientChecks {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chain.as_ref().map_or(&[], |chain| chain.root_hint_subjects())
+        self.chain
+            .as_ref()
+            .map_or(&[], |chain| chain.root_hint_subjects())
     }
 
     fn client_auth_mandatory(&self) -> bool {

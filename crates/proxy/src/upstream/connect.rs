@@ -54,6 +54,8 @@ pub struct ConnectOptions {
     pub sni: Option<Arc<str>>,
     /// ALPN instead of the configured one.
     pub alpn: Option<&'static [&'static [u8]]>,
+    /// The peer's DNS SANs must contain the SNI.
+    pub check_name: bool,
 }
 
 /// Connects to `host` within the cluster's connect timeout.
@@ -64,7 +66,12 @@ pub async fn connect(
     host: &Host,
     options: &ConnectOptions,
 ) -> Result<Opened, ConnectError> {
-    match tokio::time::timeout(info.connect_timeout, open(config, shared, info, host, options)).await {
+    match tokio::time::timeout(
+        info.connect_timeout,
+        open(config, shared, info, host, options),
+    )
+    .await
+    {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Timeout),
     }
@@ -80,7 +87,9 @@ async fn open(
     let tcp = match &host.address {
         EndpointAddress::Socket(address) => tcp(info, *address).await?,
         EndpointAddress::Pipe(path) => {
-            let unix = UnixStream::connect(&**path).await.map_err(|error| remote(&error))?;
+            let unix = UnixStream::connect(&**path)
+                .await
+                .map_err(|error| remote(&error))?;
             return Ok(Opened {
                 transport: Transport::Unix(unix),
                 local: None,
@@ -91,16 +100,27 @@ async fn open(
             });
         }
         EndpointAddress::Name { host, .. } => {
-            return Err(ConnectError::Local(format!("{host} has not been resolved").into()));
+            return Err(ConnectError::Local(
+                format!("{host} has not been resolved").into(),
+            ));
         }
     };
     let (local, peer) = (tcp.local_addr().ok(), tcp.peer_addr().ok());
     let connected_at = Instant::now();
     let Some(context) = &host.transport else {
         let transport = Transport::Tcp(tcp);
-        return Ok(Opened { transport, local, remote: peer, tls: None, connected_at, secured_at: None });
+        return Ok(Opened {
+            transport,
+            local,
+            remote: peer,
+            tls: None,
+            connected_at,
+            secured_at: None,
+        });
     };
-    let (stream, facts) = tls::connect(shared, config, context, host, options, tcp).await.map_err(ConnectError::Tls)?;
+    let (stream, facts) = tls::connect(shared, config, context, host, options, tcp)
+        .await
+        .map_err(ConnectError::Tls)?;
     Ok(Opened {
         transport: Transport::TlsClient(Box::new(stream)),
         local,
@@ -113,20 +133,36 @@ async fn open(
 
 async fn tcp(info: &ClusterInfo, address: SocketAddr) -> Result<TcpStream, ConnectError> {
     let local = |error: io::Error| ConnectError::Local(words(&error).into());
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(local)?;
-    if let Some(source) = info.source_address.filter(|source| source.is_ipv4() == address.is_ipv4()) {
-        socket.bind(SocketAddr::new(source, info.source_port)).map_err(local)?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+    .map_err(local)?;
+    if let Some(source) = info
+        .source_address
+        .filter(|source| source.is_ipv4() == address.is_ipv4())
+    {
+        socket
+            .bind(SocketAddr::new(source, info.source_port))
+            .map_err(local)?;
     }
     if let Some(keepalive) = &info.keepalive {
-        set_keepalive(socket2::SockRef::from(&socket), keepalive).map_err(local)?;
+        set_keepalive(&socket2::SockRef::from(&socket), keepalive).map_err(local)?;
     }
-    let stream = socket.connect(address).await.map_err(|error| remote(&error))?;
+    let stream = socket
+        .connect(address)
+        .await
+        .map_err(|error| remote(&error))?;
     stream.set_nodelay(true).map_err(local)?;
     Ok(stream)
 }
 
 /// Turns TCP keepalive on with the values given; the kernel's stand for the others.
-pub(crate) fn set_keepalive(socket: socket2::SockRef<'_>, keepalive: &TcpKeepalive) -> io::Result<()> {
+pub(crate) fn set_keepalive(
+    socket: &socket2::SockRef<'_>,
+    keepalive: &TcpKeepalive,
+) -> io::Result<()> {
     let mut options = socket2::TcpKeepalive::new();
     if let Some(time) = keepalive.time {
         options = options.with_time(time);
@@ -154,5 +190,8 @@ pub(crate) fn words(error: &io::Error) -> String {
 
 fn nix_words(code: i32) -> String {
     let text = io::Error::from_raw_os_error(code).to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -11,10 +11,11 @@ use tokio::sync::watch;
 use super::connect::ConnectError;
 use super::pool::{ConnectionMeta, Handoff, OpenSlot, Pool};
 use crate::config::hcm::Http2Options;
+use crate::http::h2ping;
 use crate::http::transport::Transport;
 
 /// Requests that wait for the same connection watch this.
-pub type Opening = watch::Receiver<Option<Result<(), ConnectError>>>;
+pub(crate) type Opening = watch::Receiver<Option<Result<(), ConnectError>>>;
 
 /// One HTTP/2 connection.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl H2Connection {
         meta: Rc<ConnectionMeta>,
         slot: OpenSlot,
     ) -> Result<Rc<Self>, h2::Error> {
-        let (sender, driver) = h2::client::Builder::new()
+        let (sender, mut driver) = h2::client::Builder::new()
             .initial_window_size(options.initial_stream_window.min(MAX_WINDOW))
             .initial_connection_window_size(options.initial_connection_window.min(MAX_WINDOW))
             .header_table_size(options.header_table_size)
@@ -73,9 +74,20 @@ impl H2Connection {
             pool: Rc::downgrade(slot.pool()),
         });
         let weak = Rc::downgrade(&connection);
+        let keepalive = options
+            .keepalive
+            .and_then(|settings| Some((driver.ping_pong()?, settings)));
         tokio::task::spawn_local(async move {
-            let ended = driver.await;
-            tracing::trace!(?ended, "upstream HTTP/2 connection ended");
+            let silent = async {
+                match keepalive {
+                    Some((peer, settings)) => h2ping::watch(peer, settings).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = driver => tracing::trace!(?ended, "upstream HTTP/2 connection ended"),
+                () = silent => tracing::debug!("upstream HTTP/2 connection does not answer PING"),
+            }
             if let Some(connection) = weak.upgrade() {
                 connection.closed.set(true);
             }
@@ -104,7 +116,9 @@ impl H2Connection {
     pub fn lease(self: &Rc<Self>) -> H2Lease {
         self.active.set(self.active.get() + 1);
         self.meta.requests.set(self.meta.requests.get() + 1);
-        H2Lease { connection: Rc::clone(self) }
+        H2Lease {
+            connection: Rc::clone(self),
+        }
     }
 
     /// A handle to send one request with.

@@ -21,7 +21,13 @@ impl KeepAliveLimit {
         let timeout = value
             .split(|b| *b == b',')
             .filter_map(|part| part.trim_ascii().strip_prefix(b"timeout="))
-            .find_map(|seconds| std::str::from_utf8(seconds).ok()?.trim_matches('"').parse::<u32>().ok());
+            .find_map(|seconds| {
+                std::str::from_utf8(seconds)
+                    .ok()?
+                    .trim_matches('"')
+                    .parse::<u32>()
+                    .ok()
+            });
         if let Some(seconds) = timeout {
             self.announced = Some(Duration::from_secs(u64::from(seconds)));
         }

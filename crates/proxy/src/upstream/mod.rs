@@ -78,12 +78,17 @@ impl Target {
     /// The pool for this target.
     #[must_use]
     pub fn pool(&self, worker: &Worker, now: Instant) -> Rc<Pool> {
-        worker.pool(self.key(), || Pool::new(Arc::clone(&self.host), Arc::clone(&self.cluster.info), now))
+        worker.pool(self.key(), || {
+            Pool::new(Arc::clone(&self.host), Arc::clone(&self.cluster.info), now)
+        })
     }
 
     fn limits(&self) -> Limits {
         let http = &self.cluster.info.http;
-        Limits { bytes: http.max_response_headers_bytes, fields: http.max_response_headers_count as usize }
+        Limits {
+            bytes: http.max_response_headers_bytes,
+            fields: http.max_response_headers_count as usize,
+        }
     }
 }
 
@@ -91,7 +96,13 @@ impl Target {
 #[must_use]
 pub fn ready(pool: &Pool, now: Instant) -> Option<Acquired> {
     let most = pool.info.http.max_requests_per_connection;
-    let shared = pool.h2.borrow().iter().rev().find(|connection| connection.has_room(most)).map(H2Connection::lease);
+    let shared = pool
+        .h2
+        .borrow()
+        .iter()
+        .rev()
+        .find(|connection| connection.has_room(most))
+        .map(H2Connection::lease);
     if let Some(lease) = shared {
         return Some(Acquired::H2(lease));
     }
@@ -123,7 +134,9 @@ pub async fn acquire(
                 continue;
             }
         } else if let Some(permit) = connection_permit(worker, target, pool) {
-            return open(worker, target, pool, permit, effort).await.map_err(AcquireError::Connect);
+            return open(worker, target, pool, permit, effort)
+                .await
+                .map_err(AcquireError::Connect);
         }
         match pool.wait().await {
             Ok(Handoff::Connection(pooled)) => {
@@ -158,13 +171,22 @@ async fn open(
     effort: &Cell<Effort>,
 ) -> Result<Acquired, ConnectError> {
     let slot = pool.slot();
-    effort.set(Effort { begin: Some(Instant::now()), ..Effort::default() });
+    effort.set(Effort {
+        begin: Some(Instant::now()),
+        ..Effort::default()
+    });
     let (info, host) = (&target.cluster.info, &target.host);
-    let opened = connect(&target.config, &worker.shared, info, host, &target.options).await.inspect_err(|error| {
-        crate::balance::HostTotals::count(&host.shared.totals.cx_connect_fail);
-        hooks::connect_failed(worker, &target.cluster, error);
-    })?;
-    effort.set(Effort { connected: Some(opened.connected_at), secured: opened.secured_at, ..effort.get() });
+    let opened = connect(&target.config, &worker.shared, info, host, &target.options)
+        .await
+        .inspect_err(|error| {
+            crate::balance::HostTotals::count(&host.shared.totals.cx_connect_fail);
+            hooks::connect_failed(worker, &target.cluster, error);
+        })?;
+    effort.set(Effort {
+        connected: Some(opened.connected_at),
+        secured: opened.secured_at,
+        ..effort.get()
+    });
     let meta = Rc::new(ConnectionMeta {
         id: pool::next_connection_id(),
         local: opened.local,
@@ -178,7 +200,10 @@ async fn open(
     });
     let h2 = match target.protocol {
         PoolProtocol::Http2 => true,
-        PoolProtocol::Auto => meta.tls.as_ref().is_some_and(|tls| tls.alpn.as_deref() == Some(b"h2")),
+        PoolProtocol::Auto => meta
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.alpn.as_deref() == Some(b"h2")),
         PoolProtocol::Http1 | PoolProtocol::Tcp => false,
     };
     if h2 {
@@ -190,8 +215,14 @@ async fn open(
         return Ok(Acquired::H2(lease));
     }
     meta.requests.set(1);
-    let conn = Box::new(H1Conn::new(opened.transport, Vec::new(), target.limits()));
-    Ok(Acquired::H1(Pool::adopt(conn, meta, slot, opened.connected_at)))
+    let mut conn = Box::new(H1Conn::new(opened.transport, Vec::new(), target.limits()));
+    conn.configure(&info.http.http1);
+    Ok(Acquired::H1(Pool::adopt(
+        conn,
+        meta,
+        slot,
+        opened.connected_at,
+    )))
 }
 
 /// Joins the opening of a shared connection, or starts one; `None` when limits forbid it.
@@ -213,6 +244,14 @@ fn share_opening(worker: &Rc<Worker>, target: &Target, pool: &Rc<Pool>) -> Optio
 }
 
 async fn wait_for(mut opening: h2pool::Opening) -> Result<(), ConnectError> {
-    let result = opening.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
-    result.unwrap_or_else(|| Err(ConnectError::Local("the connection attempt was abandoned".into())))
+    let result = opening
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|result| result.clone());
+    result.unwrap_or_else(|| {
+        Err(ConnectError::Local(
+            "the connection attempt was abandoned".into(),
+        ))
+    })
 }

@@ -23,7 +23,7 @@ static CONNECTION_IDS: AtomicU64 = AtomicU64::new(1);
 
 /// A number for a new upstream connection.
 #[must_use]
-pub fn next_connection_id() -> u64 {
+pub(crate) fn next_connection_id() -> u64 {
     CONNECTION_IDS.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -127,7 +127,9 @@ impl Pool {
         loop {
             let pooled = self.idle.borrow_mut().pop()?;
             if self.is_usable(&pooled, now) {
-                self.limit.borrow_mut().on_reuse(now.saturating_duration_since(pooled.idle_since));
+                self.limit
+                    .borrow_mut()
+                    .on_reuse(now.saturating_duration_since(pooled.idle_since));
                 return Some(pooled);
             }
         }
@@ -143,23 +145,36 @@ impl Pool {
             }
             IdleState::Spoke => return false,
         }
-        self.limit.borrow().usable_for().is_none_or(|limit| age < limit)
+        self.limit
+            .borrow()
+            .usable_for()
+            .is_none_or(|limit| age < limit)
     }
 
     /// Takes a connection back after an exchange that left it clean.
     pub fn put_idle(&self, mut pooled: Pooled, now: Instant) {
         let limits = &self.info.http;
         let served = pooled.meta.requests.get();
-        let worn = limits.max_requests_per_connection > 0 && served >= limits.max_requests_per_connection;
-        let old = limits.max_connection_duration.is_some_and(|max| now.duration_since(pooled.meta.created) >= max);
-        if worn || old || self.host.shared.is_removed() || pooled.conn.unread() > 0 || pooled.conn.eof {
+        let worn =
+            limits.max_requests_per_connection > 0 && served >= limits.max_requests_per_connection;
+        let old = limits
+            .max_connection_duration
+            .is_some_and(|max| now.duration_since(pooled.meta.created) >= max);
+        if worn
+            || old
+            || self.host.shared.is_removed()
+            || pooled.conn.unread() > 0
+            || pooled.conn.eof
+        {
             return;
         }
         pooled.conn.rest();
         pooled.idle_since = now;
         self.last_used.set(now);
         loop {
-            let Some(waiter) = self.waiters.borrow_mut().pop_front() else { break };
+            let Some(waiter) = self.waiters.borrow_mut().pop_front() else {
+                break;
+            };
             match waiter.send(Handoff::Connection(Box::new(pooled))) {
                 Ok(()) => return,
                 Err(Handoff::Connection(back)) => pooled = *back,
@@ -171,8 +186,18 @@ impl Pool {
 
     /// Makes a pooled connection of a fresh one.
     #[must_use]
-    pub fn adopt(conn: Box<H1Conn>, meta: Rc<ConnectionMeta>, slot: OpenSlot, now: Instant) -> Pooled {
-        Pooled { conn, meta, idle_since: now, slot }
+    pub fn adopt(
+        conn: Box<H1Conn>,
+        meta: Rc<ConnectionMeta>,
+        slot: OpenSlot,
+        now: Instant,
+    ) -> Pooled {
+        Pooled {
+            conn,
+            meta,
+            idle_since: now,
+            slot,
+        }
     }
 
     /// Waits for the next connection that is given back or ends.
@@ -185,7 +210,9 @@ impl Pool {
 
     pub(crate) fn wake_waiter(&self, mut handoff: Handoff) {
         loop {
-            let Some(waiter) = self.waiters.borrow_mut().pop_front() else { return };
+            let Some(waiter) = self.waiters.borrow_mut().pop_front() else {
+                return;
+            };
             match waiter.send(handoff) {
                 Ok(()) => return,
                 Err(back) => handoff = back,
@@ -202,24 +229,24 @@ impl Pool {
         };
         let removed = self.host.shared.is_removed();
         let idle = std::mem::take(&mut *self.idle.borrow_mut());
-        let kept: Vec<Pooled> = idle
-            .into_iter()
-            .filter(|pooled| {
-                let age = now.saturating_duration_since(pooled.idle_since);
-                let fresh = idle_timeout.is_none_or(|limit| age < limit)
-                    && self
-                        .info
-                        .http
-                        .max_connection_duration
-                        .is_none_or(|max| now.saturating_duration_since(pooled.meta.created) < max);
-                !removed && fresh && self.is_usable(pooled, now)
-            })
-            .collect();
+        let kept: Vec<Pooled> =
+            idle.into_iter()
+                .filter(|pooled| {
+                    let age = now.saturating_duration_since(pooled.idle_since);
+                    let fresh = idle_timeout.is_none_or(|limit| age < limit)
+                        && self.info.http.max_connection_duration.is_none_or(|max| {
+                            now.saturating_duration_since(pooled.meta.created) < max
+                        });
+                    !removed && fresh && self.is_usable(pooled, now)
+                })
+                .collect();
         let mut slot = self.idle.borrow_mut();
         let newer = std::mem::replace(&mut *slot, kept);
         slot.extend(newer);
         drop(slot);
-        self.h2.borrow_mut().retain(|connection| connection.keep(now, idle_timeout, removed));
+        self.h2
+            .borrow_mut()
+            .retain(|connection| connection.keep(now, idle_timeout, removed));
     }
 
     /// Nothing is open and nobody has asked for a while: the pool may be forgotten.
@@ -249,7 +276,15 @@ impl H1Lease {
     /// Gives a connection that was left clean back to its pool.
     pub fn give_back(self, conn: Box<H1Conn>, now: Instant) {
         let pool = Rc::clone(&self.slot.0);
-        pool.put_idle(Pooled { conn, meta: self.meta, idle_since: now, slot: self.slot }, now);
+        pool.put_idle(
+            Pooled {
+                conn,
+                meta: self.meta,
+                idle_since: now,
+                slot: self.slot,
+            },
+            now,
+        );
     }
 
     /// The pool it belongs to.
@@ -263,7 +298,13 @@ impl Pooled {
     /// Parts the bytes from the place in the pool.
     #[must_use]
     pub fn split(self) -> (Box<H1Conn>, H1Lease) {
-        (self.conn, H1Lease { meta: self.meta, slot: self.slot })
+        (
+            self.conn,
+            H1Lease {
+                meta: self.meta,
+                slot: self.slot,
+            },
+        )
     }
 
     /// The pool it belongs to.

@@ -26,9 +26,18 @@ pub struct Mesh {
 impl Mesh {
     pub fn start() -> Self {
         let ids = Arc::new(Ids::default());
-        let options = Options { workers: 1, ids: Arc::clone(&ids), drain_time: Duration::from_millis(300) };
+        let options = Options {
+            workers: 1,
+            ids: Arc::clone(&ids),
+            drain_time: Duration::from_millis(300),
+        };
         let handle = Proxy::start(&options).unwrap();
-        Self { handle, ids, pool: xds::json::Pool::pruned(), config: Config::default() }
+        Self {
+            handle,
+            ids,
+            pool: xds::json::Pool::pruned(),
+            config: Config::default(),
+        }
     }
 
     pub fn cluster(mut self, cluster: Value) -> Self {
@@ -38,12 +47,26 @@ impl Mesh {
 
     pub fn set_cluster(&mut self, cluster: Value) {
         let name = cluster["name"].as_str().unwrap().to_owned();
-        let body = self.pool.from_json("envoy.config.cluster.v3.Cluster", cluster).unwrap();
+        let body = self
+            .pool
+            .from_json("envoy.config.cluster.v3.Cluster", cluster)
+            .unwrap();
         let info = Arc::new(compile::cluster(&self.ids, &name, &body).unwrap());
         let id = self.ids.cluster(&name);
         let hosts = ArcSwap::from_pointee(HostSets::build(&info, &info.assignment, None));
-        let breakers = info.limits.each_ref().map(|limits| Arc::new(Breaker::new(limits)));
-        self.config.put_cluster(id, Some(Arc::new(Cluster { id, info, hosts, breakers })));
+        let breakers = info
+            .limits
+            .each_ref()
+            .map(|limits| Arc::new(Breaker::new(limits)));
+        self.config.put_cluster(
+            id,
+            Some(Arc::new(Cluster {
+                id,
+                info,
+                hosts,
+                breakers,
+            })),
+        );
     }
 
     pub fn listener(mut self, listener: Value) -> Self {
@@ -53,7 +76,10 @@ impl Mesh {
 
     pub fn set_listener(&mut self, listener: Value) {
         let name = listener["name"].as_str().unwrap().to_owned();
-        let body = self.pool.from_json("envoy.config.listener.v3.Listener", listener).unwrap();
+        let body = self
+            .pool
+            .from_json("envoy.config.listener.v3.Listener", listener)
+            .unwrap();
         let listener = Arc::new(compile::listener(&self.ids, &name, &body).unwrap());
         self.config.listeners.insert(name.into(), listener);
     }
@@ -69,8 +95,13 @@ impl Mesh {
 
     pub fn set_secret(&mut self, secret: Value) {
         let name = secret["name"].as_str().unwrap().to_owned();
-        let body = self.pool.from_json("envoy.extensions.transport_sockets.tls.v3.Secret", secret).unwrap();
-        self.config.secrets.insert(name.as_str().into(), compile::secret(&name, &body).unwrap());
+        let body = self
+            .pool
+            .from_json("envoy.extensions.transport_sockets.tls.v3.Secret", secret)
+            .unwrap();
+        self.config
+            .secrets
+            .insert(name.as_str().into(), compile::secret(&name, &body).unwrap());
     }
 
     pub fn publish(&mut self) {
@@ -98,7 +129,10 @@ impl Mesh {
 
 /// A static cluster.
 pub fn cluster(name: &str, addresses: &[SocketAddr]) -> Value {
-    let endpoints: Vec<Value> = addresses.iter().map(|a| json!({"endpoint": {"address": address(*a)}})).collect();
+    let endpoints: Vec<Value> = addresses
+        .iter()
+        .map(|a| json!({"endpoint": {"address": address(*a)}}))
+        .collect();
     json!({
         "name": name, "type": "STATIC", "connect_timeout": "2s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
@@ -154,7 +188,10 @@ pub fn listener(filter: Value) -> Value {
 
 /// An HTTP proxy in front of one backend.
 pub fn http_to(backend: SocketAddr) -> Mesh {
-    Mesh::start().cluster(cluster("up", &[backend])).listener(listener(hcm(to_up(), json!({})))).live()
+    Mesh::start()
+        .cluster(cluster("up", &[backend]))
+        .listener(listener(hcm(to_up(), json!({}))))
+        .live()
 }
 
 /// A server whose connections are each handled by `serve`, in a thread of their own.
@@ -177,7 +214,11 @@ impl Backend {
                 std::thread::spawn(move || serve(index, stream));
             }
         });
-        Self { address, connections, requests: Arc::default() }
+        Self {
+            address,
+            connections,
+            requests: Arc::default(),
+        }
     }
 
     /// Answers each request by `answer(request)`; requests are kept.
@@ -204,7 +245,12 @@ impl Backend {
     }
 
     pub fn last_request(&self) -> String {
-        self.requests.lock().unwrap().last().cloned().unwrap_or_default()
+        self.requests
+            .lock()
+            .unwrap()
+            .last()
+            .cloned()
+            .unwrap_or_default()
     }
 
     pub fn count(&self) -> usize {
@@ -213,12 +259,18 @@ impl Backend {
 }
 
 pub fn ok(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// An address where nobody listens.
 pub fn dead() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
 }
 
 /// A raw HTTP/1 peer.
@@ -229,8 +281,13 @@ pub struct Client {
 
 impl From<TcpStream> for Client {
     fn from(stream: TcpStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { stream, buffer: Vec::new() }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
     }
 }
 
@@ -273,7 +330,8 @@ impl Client {
             loop {
                 let line = self.line();
                 body.extend_from_slice(line.as_bytes());
-                let size = usize::from_str_radix(line.trim().split(';').next().unwrap(), 16).unwrap_or(0);
+                let size =
+                    usize::from_str_radix(line.trim().split(';').next().unwrap(), 16).unwrap_or(0);
                 if size == 0 {
                     loop {
                         let line = self.line();
@@ -288,7 +346,10 @@ impl Client {
         }
         let length = lower
             .lines()
-            .find_map(|line| line.strip_prefix("content-length:").and_then(|n| n.trim().parse().ok()))
+            .find_map(|line| {
+                line.strip_prefix("content-length:")
+                    .and_then(|n| n.trim().parse().ok())
+            })
             .unwrap_or(0);
         String::from_utf8_lossy(&self.take(length)).into_owned()
     }
@@ -319,7 +380,9 @@ impl Client {
 
     /// One response; `""` when the connection ended.
     pub fn response(&mut self) -> String {
-        let Some(head) = self.head() else { return String::new() };
+        let Some(head) = self.head() else {
+            return String::new();
+        };
         let body = self.body(&head);
         head + &body
     }
@@ -336,5 +399,9 @@ pub fn get(path: &str) -> String {
 }
 
 pub fn status(response: &str) -> u16 {
-    response.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0)
+    response
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(0)
 }

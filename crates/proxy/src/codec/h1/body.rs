@@ -1,9 +1,9 @@
 //! Bodies by their framing.
 
+use super::BodyLength;
 use super::chunked::ChunkDecoder;
 use super::error::ParseError;
 use super::fields::Limits;
-use super::BodyLength;
 use crate::http::HeaderList;
 
 /// Decodes one body.
@@ -48,18 +48,36 @@ impl BodyDecoder {
     }
 
     /// Takes what it can of `bytes`. Trailers are stored in `trailers`.
-    pub fn step(&mut self, bytes: &[u8], trailers: &mut Option<Box<HeaderList>>) -> Result<BodyStep, ParseError> {
+    pub fn step(
+        &mut self,
+        bytes: &[u8],
+        trailers: &mut Option<Box<HeaderList>>,
+    ) -> Result<BodyStep, ParseError> {
         match self {
-            Self::Done => Ok(BodyStep { used: 0, data: 0..0, end: true }),
-            Self::UntilClose => Ok(BodyStep { used: bytes.len(), data: 0..bytes.len(), end: false }),
+            Self::Done => Ok(BodyStep {
+                used: 0,
+                data: 0..0,
+                end: true,
+            }),
+            Self::UntilClose => Ok(BodyStep {
+                used: bytes.len(),
+                data: 0..bytes.len(),
+                end: false,
+            }),
             Self::Length(remaining) => {
-                let n = usize::try_from(*remaining).unwrap_or(usize::MAX).min(bytes.len());
+                let n = usize::try_from(*remaining)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
                 *remaining -= n as u64;
                 let end = *remaining == 0;
                 if end {
                     *self = Self::Done;
                 }
-                Ok(BodyStep { used: n, data: 0..n, end })
+                Ok(BodyStep {
+                    used: n,
+                    data: 0..n,
+                    end,
+                })
             }
             Self::Chunked(decoder) => {
                 let step = decoder.step(bytes)?;
@@ -67,7 +85,11 @@ impl BodyDecoder {
                     *trailers = decoder.take_trailers();
                     *self = Self::Done;
                 }
-                Ok(BodyStep { used: step.used, data: step.data, end: step.end })
+                Ok(BodyStep {
+                    used: step.used,
+                    data: step.data,
+                    end: step.end,
+                })
             }
         }
     }

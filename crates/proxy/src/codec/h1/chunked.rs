@@ -67,13 +67,19 @@ impl ChunkDecoder {
         let mut at = 0;
         while at < bytes.len() && self.state != State::End {
             if self.state == State::Data {
-                let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(bytes.len() - at);
+                let n = usize::try_from(self.remaining)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len() - at);
                 self.remaining -= n as u64;
                 if self.remaining == 0 {
                     self.state = State::DataCr;
                 }
                 self.consumed += (at + n) as u64;
-                return Ok(Step { used: at + n, data: at..at + n, end: false });
+                return Ok(Step {
+                    used: at + n,
+                    data: at..at + n,
+                    end: false,
+                });
             }
             self.framing_byte(bytes[at]).map_err(|fault| ParseError {
                 fault,
@@ -83,7 +89,11 @@ impl ChunkDecoder {
             at += 1;
         }
         self.consumed += at as u64;
-        Ok(Step { used: at, data: at..at, end: self.state == State::End })
+        Ok(Step {
+            used: at,
+            data: at..at,
+            end: self.state == State::End,
+        })
     }
 
     fn framing_byte(&mut self, byte: u8) -> Result<(), Fault> {
@@ -103,7 +113,10 @@ impl ChunkDecoder {
             (State::Extension, b'\n') => return Err(Fault::BareLf),
             (State::Extension, byte) => {
                 self.extensions += 1;
-                if self.extensions > MAX_EXTENSIONS || (byte < 0x20 && byte != b'\t') || byte == 0x7f {
+                if self.extensions > MAX_EXTENSIONS
+                    || (byte < 0x20 && byte != b'\t')
+                    || byte == 0x7f
+                {
                     return Err(Fault::ChunkExtension);
                 }
                 State::Extension

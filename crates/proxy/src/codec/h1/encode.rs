@@ -25,19 +25,58 @@ pub fn encode_status_line(status: u16, out: &mut Vec<u8>) {
 }
 
 /// All fields, without the empty line; `skip` leaves fields out.
-pub fn encode_fields(headers: &HeaderList, keep_case: bool, skip: impl Fn(HeaderId) -> bool, out: &mut Vec<u8>) {
-    if keep_case {
-        for ((id, _, _), (name, value)) in headers.iter().zip(headers.iter_cased()) {
-            if !skip(id) {
-                encode_field(name, value, out);
-            }
-        }
-    } else {
+pub fn encode_fields(
+    headers: &HeaderList,
+    style: NameStyle,
+    skip: impl Fn(HeaderId) -> bool,
+    out: &mut Vec<u8>,
+) {
+    if style == NameStyle::Lower {
         for (id, name, value) in headers.iter() {
             if !skip(id) {
                 encode_field(name, value, out);
             }
         }
+        return;
+    }
+    for ((id, lower, _), (name, value)) in headers.iter().zip(headers.iter_cased()) {
+        if skip(id) {
+            continue;
+        }
+        let start = out.len();
+        let received = name.iter().any(u8::is_ascii_uppercase);
+        match style {
+            NameStyle::Lower | NameStyle::Kept => encode_field(name, value, out),
+            NameStyle::KeptElseProper if received => encode_field(name, value, out),
+            NameStyle::Proper | NameStyle::KeptElseProper => {
+                encode_field(lower, value, out);
+                proper_case(&mut out[start..start + lower.len()]);
+            }
+        }
+    }
+}
+
+/// How the names of fields are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NameStyle {
+    #[default]
+    Lower,
+    /// `Content-Type`
+    Proper,
+    /// As received; lower case for fields of our own.
+    Kept,
+    /// As received; proper case for fields of our own.
+    KeptElseProper,
+}
+
+/// Envoy's proper case: the first letter, and each after something that is no letter or digit.
+fn proper_case(name: &mut [u8]) {
+    let mut start = true;
+    for byte in name {
+        if start {
+            byte.make_ascii_uppercase();
+        }
+        start = !byte.is_ascii_alphanumeric();
     }
 }
 
@@ -99,7 +138,7 @@ impl BodyEncoder {
         if *self == Self::Chunked {
             out.extend_from_slice(b"0\r\n");
             if let Some(trailers) = trailers {
-                encode_fields(trailers, false, |_| false, out);
+                encode_fields(trailers, NameStyle::Lower, |_| false, out);
             }
             out.extend_from_slice(b"\r\n");
         }
@@ -114,6 +153,9 @@ pub fn reason_phrase(status: u16) -> &'static str {
         // Envoy does not know the two; http does.
         418 => "I'm a teapot",
         425 => "Too Early",
-        _ => ::http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason()).unwrap_or("Unknown"),
+        _ => ::http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|s| s.canonical_reason())
+            .unwrap_or("Unknown"),
     }
 }

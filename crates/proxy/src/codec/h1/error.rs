@@ -50,7 +50,10 @@ impl Fault {
         match self {
             Self::VersionUnsupported => 426,
             Self::TransferEncoding => 501,
-            Self::HeadTooLarge | Self::TooManyHeaders | Self::TrailersTooLarge | Self::TooManyTrailers => 431,
+            Self::HeadTooLarge
+            | Self::TooManyHeaders
+            | Self::TrailersTooLarge
+            | Self::TooManyTrailers => 431,
             _ => 400,
         }
     }
@@ -133,7 +136,9 @@ impl Fault {
             Self::MissingColon => "header line without a colon",
             Self::MethodByte => "byte not allowed in a method",
             Self::UnknownMethod => "unknown method",
-            Self::TargetHighByte => "byte beyond ASCII in a request target; it must be percent-encoded",
+            Self::TargetHighByte => {
+                "byte beyond ASCII in a request target; it must be percent-encoded"
+            }
             Self::TargetRelative => "request target that is neither a path nor an absolute URL",
             Self::TargetByte => "byte not allowed in a request target",
             Self::TargetForm => "request target of a form that the method does not allow",
@@ -171,11 +176,19 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn at(fault: Fault, bytes: &[u8], offset: usize) -> Self {
-        Self { fault, offset: offset as u64, byte: bytes.get(offset).copied() }
+        Self {
+            fault,
+            offset: offset as u64,
+            byte: bytes.get(offset).copied(),
+        }
     }
 
     pub(crate) fn new(fault: Fault, offset: usize) -> Self {
-        Self { fault, offset: offset as u64, byte: None }
+        Self {
+            fault,
+            offset: offset as u64,
+            byte: None,
+        }
     }
 }
 

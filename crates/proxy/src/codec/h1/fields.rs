@@ -16,7 +16,10 @@ pub struct Limits {
 impl Default for Limits {
     /// Envoy's defaults: 60 KiB, 100 headers.
     fn default() -> Self {
-        Self { bytes: 60 * 1024, fields: 100 }
+        Self {
+            bytes: 60 * 1024,
+            fields: 100,
+        }
     }
 }
 
@@ -39,7 +42,10 @@ pub(super) struct Lines {
 
 impl Lines {
     /// The next line without its CRLF, as a range of `bytes`.
-    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<Option<std::ops::Range<usize>>, ParseError> {
+    pub(super) fn next(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Option<std::ops::Range<usize>>, ParseError> {
         let Some(found) = memchr::memchr(b'\n', &bytes[self.scanned..]) else {
             self.scanned = bytes.len();
             return Ok(None);
@@ -171,7 +177,8 @@ impl Framing {
                     // RFC 9112 §6.3: differing values are an attack; Envoy refuses equal ones, too.
                     return Err(ParseError::new(Fault::ContentLengthConflict, line_start));
                 }
-                let length = content_length(value).ok_or(ParseError::new(Fault::ContentLength, line_start))?;
+                let length = content_length(value)
+                    .ok_or(ParseError::new(Fault::ContentLength, line_start))?;
                 self.content_length = Some(length);
                 self.at = line_start;
             }
@@ -199,6 +206,7 @@ fn content_length(value: &[u8]) -> Option<u64> {
         return None;
     }
     value.iter().try_fold(0_u64, |sum, byte| {
-        byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0'))
+        byte.is_ascii_digit()
+            .then(|| sum * 10 + u64::from(byte - b'0'))
     })
 }

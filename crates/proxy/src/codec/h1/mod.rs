@@ -16,16 +16,19 @@ mod tests;
 
 pub use body::{BodyDecoder, BodyStep};
 pub use chunked::ChunkDecoder;
-pub use encode::{BodyEncoder, encode_fields, encode_request_line, encode_status_line, reason_phrase};
+pub use encode::{
+    BodyEncoder, NameStyle, encode_fields, encode_request_line, encode_status_line, reason_phrase,
+};
 pub use error::{Fault, ParseError};
 pub use fields::{Limits, NameCase};
 pub use request::{Leniency, RequestParser};
 pub use response::ResponseParser;
 
 /// How the body of a message ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyLength {
     /// No body.
+    #[default]
     None,
     /// So many bytes (RFC 9112 §6.2).
     Length(u64),
@@ -53,7 +56,12 @@ pub mod fuzz {
     pub fn request(data: &[u8], splits: &[usize]) -> Result<Option<usize>, super::ParseError> {
         let mut parser = RequestParser::new(Limits::default());
         let mut head = RequestHead::default();
-        for end in splits.iter().copied().filter(|at| *at < data.len()).chain([data.len()]) {
+        for end in splits
+            .iter()
+            .copied()
+            .filter(|at| *at < data.len())
+            .chain([data.len()])
+        {
             if let Progress::Complete(used) = parser.parse(&data[..end], &mut head)? {
                 return Ok(Some(used));
             }

@@ -36,12 +36,19 @@ struct StartLine {
 impl RequestParser {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     #[must_use]
     pub fn with_leniency(limits: Limits, leniency: Leniency) -> Self {
-        Self { limits, leniency, ..Self::default() }
+        Self {
+            limits,
+            leniency,
+            ..Self::default()
+        }
     }
 
     /// Reads on in `bytes`, which begin with the same bytes as at the last call. After `Complete` or an error the
@@ -81,9 +88,14 @@ impl RequestParser {
                     return Ok(Progress::Complete(self.lines.start));
                 }
                 Some(_) => {
-                    let case = if self.leniency.keep_case { NameCase::Keep } else { NameCase::Lower };
+                    let case = if self.leniency.keep_case {
+                        NameCase::Keep
+                    } else {
+                        NameCase::Lower
+                    };
                     let id = push_line(bytes, line.clone(), case, &mut head.headers)?;
-                    self.framing.on_field(id, &head.headers, line.start, self.limits)?;
+                    self.framing
+                        .on_field(id, &head.headers, line.start, self.limits)?;
                     if id == HeaderId::Host {
                         self.hosts += 1;
                         if self.hosts > 1 {
@@ -131,9 +143,16 @@ impl RequestParser {
         head: &mut RequestHead,
     ) -> Result<StartLine, ParseError> {
         let text = &bytes[line.clone()];
-        let method_end = text.iter().position(|b| TOKEN_LOWER[usize::from(*b)] == 0).unwrap_or(text.len());
+        let method_end = text
+            .iter()
+            .position(|b| TOKEN_LOWER[usize::from(*b)] == 0)
+            .unwrap_or(text.len());
         if method_end == 0 || text.get(method_end).is_some_and(|b| *b != b' ') {
-            return Err(ParseError::at(Fault::MethodByte, bytes, line.start + method_end));
+            return Err(ParseError::at(
+                Fault::MethodByte,
+                bytes,
+                line.start + method_end,
+            ));
         }
         let method = &text[..method_end];
         if !self.leniency.custom_methods && !is_known_method(method) {
@@ -142,26 +161,48 @@ impl RequestParser {
         head.set_method(method);
         let rest = text.get(method_end + 1..).unwrap_or_default();
         let rest_at = line.start + method_end + 1;
-        let target_len = rest.iter().position(|b| !is_target_byte(*b)).unwrap_or(rest.len());
+        let target_len = rest
+            .iter()
+            .position(|b| !is_target_byte(*b))
+            .unwrap_or(rest.len());
         let target = &rest[..target_len];
         match rest.get(target_len) {
             Some(byte @ 0x80..) => {
                 let offset = (rest_at + target_len) as u64;
-                return Err(ParseError { fault: Fault::TargetHighByte, offset, byte: Some(*byte) });
+                return Err(ParseError {
+                    fault: Fault::TargetHighByte,
+                    offset,
+                    byte: Some(*byte),
+                });
             }
             None => return Err(ParseError::new(Fault::VersionUnsupported, line.end)), // HTTP/0.9
             Some(b' ') if target_len > 0 => {}
-            Some(_) => return Err(ParseError::at(Fault::TargetByte, bytes, rest_at + target_len)),
+            Some(_) => {
+                return Err(ParseError::at(
+                    Fault::TargetByte,
+                    bytes,
+                    rest_at + target_len,
+                ));
+            }
         }
         head.version = version(bytes, rest_at + target_len + 1..line.end)?;
         if head.version == Version::Http10 && !self.leniency.http10 {
-            return Err(ParseError::new(Fault::VersionUnsupported, rest_at + target_len + 1));
+            return Err(ParseError::new(
+                Fault::VersionUnsupported,
+                rest_at + target_len + 1,
+            ));
         }
-        let absolute = split_target(target, head).map_err(|fault| ParseError::new(fault, rest_at))?;
+        let absolute =
+            split_target(target, head).map_err(|fault| ParseError::new(fault, rest_at))?;
         Ok(StartLine { absolute })
     }
 
-    fn finish(&self, start: StartLine, head: &mut RequestHead, end: usize) -> Result<(), ParseError> {
+    fn finish(
+        &self,
+        start: StartLine,
+        head: &mut RequestHead,
+        end: usize,
+    ) -> Result<(), ParseError> {
         if head.version == Version::Http10 && self.framing.chunked {
             // RFC 9112 §6.1: HTTP/1.0 with Transfer-Encoding is faulty framing.
             return Err(ParseError::new(Fault::TransferEncodingInHttp10, end));
@@ -173,7 +214,11 @@ impl RequestParser {
             head.authority_from_host();
         }
         if let Some(bad) = head.authority().iter().position(|b| !is_authority_byte(*b)) {
-            return Err(ParseError { fault: Fault::Host, offset: end as u64, byte: head.authority().get(bad).copied() });
+            return Err(ParseError {
+                fault: Fault::Host,
+                offset: end as u64,
+                byte: head.authority().get(bad).copied(),
+            });
         }
         head.host_present = start.absolute || head.is_connect() || self.hosts > 0;
         head.body = match (self.framing.chunked, self.framing.content_length) {
@@ -190,13 +235,27 @@ fn version(bytes: &[u8], range: std::ops::Range<usize>) -> Result<Version, Parse
     match &bytes[range.clone()] {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            Err(ParseError::at(Fault::VersionUnsupported, bytes, range.start + 5))
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            Err(ParseError::at(
+                Fault::VersionUnsupported,
+                bytes,
+                range.start + 5,
+            ))
         }
         [] => Err(ParseError::new(Fault::VersionUnsupported, range.start)),
         text => {
-            let good = b"HTTP/1.".iter().zip(text).take_while(|(a, b)| a == b).count();
-            let fault = if text.get(good) == Some(&b'\r') { Fault::BareCr } else { Fault::Version };
+            let good = b"HTTP/1."
+                .iter()
+                .zip(text)
+                .take_while(|(a, b)| a == b)
+                .count();
+            let fault = if text.get(good) == Some(&b'\r') {
+                Fault::BareCr
+            } else {
+                Fault::Version
+            };
             Err(ParseError::at(fault, bytes, range.start + good))
         }
     }
@@ -206,7 +265,10 @@ fn version(bytes: &[u8], range: std::ops::Range<usize>) -> Result<Version, Parse
 fn split_target(target: &[u8], head: &mut RequestHead) -> Result<bool, Fault> {
     if head.is_connect() {
         // authority-form
-        let colon = target.iter().rposition(|b| *b == b':').ok_or(Fault::TargetForm)?;
+        let colon = target
+            .iter()
+            .rposition(|b| *b == b':')
+            .ok_or(Fault::TargetForm)?;
         let port = &target[colon + 1..];
         if colon == 0 || port.is_empty() || port.len() > 5 || !port.iter().all(u8::is_ascii_digit) {
             return Err(Fault::TargetForm);
@@ -231,7 +293,10 @@ fn absolute_form(target: &[u8], head: &mut RequestHead) -> Result<(), Fault> {
         return Err(Fault::Scheme);
     }
     let rest = &target[scheme_end + 3..];
-    let authority_end = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let authority_end = rest
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?' | b'#'))
+        .unwrap_or(rest.len());
     if authority_end == 0 || rest[..authority_end].contains(&b'@') {
         return Err(Fault::TargetForm);
     }

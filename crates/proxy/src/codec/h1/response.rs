@@ -18,7 +18,10 @@ pub struct ResponseParser {
 impl ResponseParser {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            limits,
+            ..Self::default()
+        }
     }
 
     /// Names are kept as received beside their lower-case form.
@@ -33,7 +36,11 @@ impl ResponseParser {
     pub fn parse(&mut self, bytes: &[u8], head: &mut ResponseHead) -> Result<Progress, ParseError> {
         let result = self.advance(bytes, head);
         if !matches!(result, Ok(Progress::Partial)) {
-            *self = Self { limits: self.limits, keep_case: self.keep_case, ..Self::default() };
+            *self = Self {
+                limits: self.limits,
+                keep_case: self.keep_case,
+                ..Self::default()
+            };
         }
         result
     }
@@ -47,7 +54,11 @@ impl ResponseParser {
                 }
                 let known = bytes.len().min(5);
                 if !self.started && bytes[..known] != b"HTTP/"[..known] {
-                    let at = bytes.iter().zip(b"HTTP/").take_while(|(a, b)| a == b).count();
+                    let at = bytes
+                        .iter()
+                        .zip(b"HTTP/")
+                        .take_while(|(a, b)| a == b)
+                        .count();
                     return Err(ParseError::at(Fault::StatusLine, bytes, at));
                 }
                 return Ok(Progress::Partial);
@@ -63,9 +74,14 @@ impl ResponseParser {
                 head.body = self.framing(head);
                 return Ok(Progress::Complete(self.lines.start));
             } else {
-                let case = if self.keep_case { NameCase::Keep } else { NameCase::Lower };
+                let case = if self.keep_case {
+                    NameCase::Keep
+                } else {
+                    NameCase::Lower
+                };
                 let id = push_line(bytes, line.clone(), case, &mut head.headers)?;
-                self.framing.on_field(id, &head.headers, line.start, self.limits)?;
+                self.framing
+                    .on_field(id, &head.headers, line.start, self.limits)?;
             }
         }
     }
@@ -90,13 +106,21 @@ impl ResponseParser {
     }
 }
 
-fn status_line(bytes: &[u8], line: std::ops::Range<usize>, head: &mut ResponseHead) -> Result<(), ParseError> {
+fn status_line(
+    bytes: &[u8],
+    line: std::ops::Range<usize>,
+    head: &mut ResponseHead,
+) -> Result<(), ParseError> {
     let text = &bytes[line.clone()];
     head.version = match text.get(..9) {
         Some(b"HTTP/1.1 ") => Version::Http11,
         Some(b"HTTP/1.0 ") => Version::Http10,
         _ => {
-            let good = b"HTTP/1.1 ".iter().zip(text).take_while(|(a, b)| a == b).count();
+            let good = b"HTTP/1.1 "
+                .iter()
+                .zip(text)
+                .take_while(|(a, b)| a == b)
+                .count();
             return Err(ParseError::at(Fault::StatusLine, bytes, line.start + good));
         }
     };
@@ -112,7 +136,11 @@ fn status_line(bytes: &[u8], line: std::ops::Range<usize>, head: &mut ResponseHe
     }
     let control = |b: &u8| *b < 0x20 && *b != b'\t' || *b == 0x7f;
     if let Some(bad) = text[12..].iter().position(control) {
-        return Err(ParseError::at(Fault::StatusLine, bytes, line.start + 12 + bad));
+        return Err(ParseError::at(
+            Fault::StatusLine,
+            bytes,
+            line.start + 12 + bad,
+        ));
     }
     head.status = code;
     Ok(())

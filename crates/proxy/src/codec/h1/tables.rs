@@ -9,7 +9,20 @@ pub(super) const TOKEN_LOWER: [u8; 256] = {
         let token = c.is_ascii_alphanumeric()
             || matches!(
                 c,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
             );
         if token {
             table[b] = c.to_ascii_lowercase();
@@ -37,8 +50,25 @@ pub(super) fn is_authority_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-                | b':' | b'[' | b']' | b'@'
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'%'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'['
+                | b']'
+                | b'@'
         )
 }
 
@@ -46,9 +76,39 @@ pub(super) fn is_authority_byte(byte: u8) -> bool {
 pub(super) fn is_known_method(method: &[u8]) -> bool {
     matches!(
         method,
-        b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE" | b"ACL"
-            | b"BIND" | b"CHECKOUT" | b"COPY" | b"LINK" | b"LOCK" | b"MERGE" | b"MKACTIVITY" | b"MKCALENDAR"
-            | b"MKCOL" | b"MOVE" | b"MSEARCH" | b"NOTIFY" | b"PROPFIND" | b"PROPPATCH" | b"PURGE" | b"REBIND"
-            | b"REPORT" | b"SEARCH" | b"SOURCE" | b"SUBSCRIBE" | b"UNBIND" | b"UNLINK" | b"UNLOCK" | b"UNSUBSCRIBE"
+        b"GET"
+            | b"POST"
+            | b"PUT"
+            | b"HEAD"
+            | b"DELETE"
+            | b"OPTIONS"
+            | b"PATCH"
+            | b"CONNECT"
+            | b"TRACE"
+            | b"ACL"
+            | b"BIND"
+            | b"CHECKOUT"
+            | b"COPY"
+            | b"LINK"
+            | b"LOCK"
+            | b"MERGE"
+            | b"MKACTIVITY"
+            | b"MKCALENDAR"
+            | b"MKCOL"
+            | b"MOVE"
+            | b"MSEARCH"
+            | b"NOTIFY"
+            | b"PROPFIND"
+            | b"PROPPATCH"
+            | b"PURGE"
+            | b"REBIND"
+            | b"REPORT"
+            | b"SEARCH"
+            | b"SOURCE"
+            | b"SUBSCRIBE"
+            | b"UNBIND"
+            | b"UNLINK"
+            | b"UNLOCK"
+            | b"UNSUBSCRIBE"
     )
 }

@@ -24,7 +24,11 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(status: u16, body: impl Into<Bytes>, details: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(
+        status: u16,
+        body: impl Into<Bytes>,
+        details: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             body: body.into(),
@@ -58,23 +62,32 @@ impl Reply {
         head.clear();
         match &self.staged {
             Some(staged) => head.headers = staged.clone(),
-            None => self.headers.iter().for_each(|(id, value)| head.headers.append_id(*id, value)),
+            None => self
+                .headers
+                .iter()
+                .for_each(|(id, value)| head.headers.append_id(*id, value)),
         }
         if is_grpc {
             head.status = 200;
-            head.headers.set_id(HeaderId::ContentType, b"application/grpc");
+            head.headers
+                .set_id(HeaderId::ContentType, b"application/grpc");
             let status = self.grpc_status.unwrap_or_else(|| grpc_status(self.status));
             let mut digits = itoa::Buffer::new();
-            head.headers.append_id(HeaderId::GrpcStatus, digits.format(status).as_bytes());
+            head.headers
+                .append_id(HeaderId::GrpcStatus, digits.format(status).as_bytes());
             if !self.body.is_empty() {
-                head.headers.append_id(HeaderId::GrpcMessage, percent_encode(&self.body).as_bytes());
+                head.headers
+                    .append_id(HeaderId::GrpcMessage, percent_encode(&self.body).as_bytes());
             }
             return Bytes::new();
         }
         head.status = self.status;
         if !self.body.is_empty() {
             let mut digits = itoa::Buffer::new();
-            head.headers.append_id(HeaderId::ContentLength, digits.format(self.body.len()).as_bytes());
+            head.headers.append_id(
+                HeaderId::ContentLength,
+                digits.format(self.body.len()).as_bytes(),
+            );
             if !head.headers.has_id(HeaderId::ContentType) {
                 head.headers.append_id(HeaderId::ContentType, b"text/plain");
             }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::request_id;
 use crate::config::Hcm;
-use crate::config::hcm::{ForwardClientCert, StripPort};
+use crate::config::hcm::{ForwardClientCert, StripPort, Underscores};
 use crate::http::{HeaderId, RequestHead, Scheme, Version, has_token};
 use crate::observe::record::{ConnectionFacts, RequestRecord};
 
@@ -19,7 +19,11 @@ pub(crate) struct Refusal {
 }
 
 const fn refuse(status: u16, details: &'static str) -> Refusal {
-    Refusal { status, details, close: true }
+    Refusal {
+        status,
+        details,
+        close: true,
+    }
 }
 
 /// Checks and rewrites the headers of a request from `connection`.
@@ -33,7 +37,9 @@ pub(crate) fn process(
     record.is_grpc = head.is_grpc();
     check_host(hcm, head)?;
     check_path(head)?;
+    check_underscores(hcm, head)?;
     strip_host(hcm, connection, head);
+    ignore_upgrades(hcm, head);
     remove_hop_by_hop(head)?;
     let edge = set_origin(hcm, connection, head, record);
     if hcm.add_user_agent {
@@ -69,12 +75,51 @@ fn check_path(head: &RequestHead) -> Result<(), Refusal> {
         return Ok(());
     }
     if path.first() != Some(&b'/') {
-        return Err(Refusal { status: 404, details: "absolute_path_rejected", close: false });
+        return Err(Refusal {
+            status: 404,
+            details: "absolute_path_rejected",
+            close: false,
+        });
     }
     if path.contains(&b'#') {
         return Err(refuse(400, "path_normalization_failed"));
     }
     Ok(())
+}
+
+fn check_underscores(hcm: &Hcm, head: &mut RequestHead) -> Result<(), Refusal> {
+    match hcm.underscores {
+        Underscores::Allow => Ok(()),
+        Underscores::Drop => {
+            head.headers.retain(|name, _| !name.contains(&b'_'));
+            Ok(())
+        }
+        Underscores::Reject if head.headers.iter().any(|(_, name, _)| name.contains(&b'_')) => {
+            Err(refuse(400, "http1.unexpected_underscore"))
+        }
+        Underscores::Reject => Ok(()),
+    }
+}
+
+/// Upgrades that are answered as if they had not been asked for.
+fn ignore_upgrades(hcm: &Hcm, head: &mut RequestHead) {
+    if hcm.http1.ignore_upgrade.is_empty() || !head.protocol().is_empty() {
+        return;
+    }
+    let ignored = head.upgrade().is_some_and(|kind| {
+        hcm.http1
+            .ignore_upgrade
+            .iter()
+            .any(|rule| rule.matches(kind))
+    });
+    if ignored {
+        head.headers.retain_ids(|id| {
+            !matches!(
+                id,
+                HeaderId::Upgrade | HeaderId::Connection | HeaderId::Http2Settings
+            )
+        });
+    }
 }
 
 fn strip_host(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead) {
@@ -83,13 +128,19 @@ fn strip_host(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead) {
     }
     let authority = head.authority();
     let bare = crate::config::route_match::without_port(authority);
-    let port = authority.get(bare.len() + 1..).and_then(|port| std::str::from_utf8(port).ok()?.parse::<u16>().ok());
+    let port = authority
+        .get(bare.len() + 1..)
+        .and_then(|port| std::str::from_utf8(port).ok()?.parse::<u16>().ok());
     let strip = match hcm.strip_port {
         StripPort::Keep => false,
         StripPort::Matching => port == Some(connection.local.port()) && !head.is_connect(),
         StripPort::Any => port.is_some() && !head.is_connect(),
     };
-    let name = if hcm.strip_trailing_host_dot { bare.strip_suffix(b".").unwrap_or(bare) } else { bare };
+    let name = if hcm.strip_trailing_host_dot {
+        bare.strip_suffix(b".").unwrap_or(bare)
+    } else {
+        bare
+    };
     let mut wanted = name.to_vec();
     if !strip {
         wanted.extend_from_slice(&authority[bare.len()..]);
@@ -105,7 +156,8 @@ fn remove_hop_by_hop(head: &mut RequestHead) -> Result<(), Refusal> {
         remove_nominated(head)?;
     }
     let upgrade = head.upgrade().is_some();
-    let trailers = head.headers.has_id(HeaderId::Te) && has_token(&head.headers, HeaderId::Te, b"trailers");
+    let trailers =
+        head.headers.has_id(HeaderId::Te) && has_token(&head.headers, HeaderId::Te, b"trailers");
     head.headers.retain_ids(|id| match id {
         HeaderId::Connection | HeaderId::Upgrade => upgrade,
         HeaderId::KeepAlive
@@ -126,7 +178,13 @@ fn remove_nominated(head: &mut RequestHead) -> Result<(), Refusal> {
     let mut names: smallvec::SmallVec<[String; 4]> = smallvec::SmallVec::new();
     for value in head.headers.all_id(HeaderId::Connection) {
         for token in value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-            let known = [&b"close"[..], b"keep-alive", b"upgrade", b"te", b"http2-settings"];
+            let known = [
+                &b"close"[..],
+                b"keep-alive",
+                b"upgrade",
+                b"te",
+                b"http2-settings",
+            ];
             if token.is_empty() || known.iter().any(|name| token.eq_ignore_ascii_case(name)) {
                 continue;
             }
@@ -137,7 +195,8 @@ fn remove_nominated(head: &mut RequestHead) -> Result<(), Refusal> {
         match name.as_str() {
             // As Envoy: what a sender calls a connection option is not for the next hop, the host included.
             "host" => return Err(refuse(400, "missing_host_header")),
-            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-request-id" | "via" => {}
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-request-id"
+            | "via" => {}
             name => {
                 head.headers.remove(name);
             }
@@ -147,25 +206,44 @@ fn remove_nominated(head: &mut RequestHead) -> Result<(), Refusal> {
 }
 
 /// Client address, `x-forwarded-for`, `x-forwarded-proto`, internal or external. Says whether this is an edge request.
-fn set_origin(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead, record: &mut RequestRecord) -> bool {
+fn set_origin(
+    hcm: &Hcm,
+    connection: &ConnectionFacts,
+    head: &mut RequestHead,
+    record: &mut RequestRecord,
+) -> bool {
     let peer = connection.direct_remote;
-    let scheme = if connection.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let scheme = if connection.tls.is_some() {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
     let (remote, single) = if hcm.use_remote_address {
         let hops = hcm.xff_num_trusted_hops as usize;
         let single = !head.headers.has_id(HeaderId::XForwardedFor);
-        let trusted = hops.checked_sub(1).and_then(|skip| from_xff(head, skip)).map(|(address, _)| address);
+        let trusted = hops
+            .checked_sub(1)
+            .and_then(|skip| from_xff(head, skip))
+            .map(|(address, _)| address);
         if !hcm.skip_xff_append {
             append_xff(hcm, peer.ip(), head);
         }
         if hops == 0 || !head.headers.has_id(HeaderId::XForwardedProto) {
-            head.headers.set_id(HeaderId::XForwardedProto, scheme.as_str().as_bytes());
+            head.headers
+                .set_id(HeaderId::XForwardedProto, scheme.as_str().as_bytes());
         }
-        if hcm.append_x_forwarded_port && (hops == 0 || !head.headers.has_id(HeaderId::XForwardedPort)) {
+        if hcm.append_x_forwarded_port
+            && (hops == 0 || !head.headers.has_id(HeaderId::XForwardedPort))
+        {
             let mut digits = itoa::Buffer::new();
             let port = digits.format(connection.local.port());
-            head.headers.set_id(HeaderId::XForwardedPort, port.as_bytes());
+            head.headers
+                .set_id(HeaderId::XForwardedPort, port.as_bytes());
         }
-        (trusted.map_or(Some(peer), |ip| Some(SocketAddr::new(ip, 0))), single)
+        (
+            trusted.map_or(Some(peer), |ip| Some(SocketAddr::new(ip, 0))),
+            single,
+        )
     } else {
         match from_xff(head, hcm.xff_num_trusted_hops as usize) {
             Some((address, single)) => (Some(SocketAddr::new(address, 0)), single),
@@ -173,7 +251,8 @@ fn set_origin(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead, r
         }
     };
     if !head.headers.has_id(HeaderId::XForwardedProto) {
-        head.headers.append_id(HeaderId::XForwardedProto, scheme.as_str().as_bytes());
+        head.headers
+            .append_id(HeaderId::XForwardedProto, scheme.as_str().as_bytes());
     }
     head.scheme = match &hcm.scheme_to_overwrite {
         Some(scheme) if &**scheme == "https" => Scheme::Https,
@@ -184,7 +263,8 @@ fn set_origin(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead, r
             _ => scheme,
         },
     };
-    let internal = single && remote.is_some_and(|remote| hcm.internal_addresses.contains(remote.ip()));
+    let internal =
+        single && remote.is_some_and(|remote| hcm.internal_addresses.contains(remote.ip()));
     let edge = !internal && hcm.use_remote_address;
     record.internal = internal;
     record.remote = Some(remote.unwrap_or(peer));
@@ -195,7 +275,8 @@ fn set_origin(hcm: &Hcm, connection: &ConnectionFacts, head: &mut RequestHead, r
     }
     if edge {
         let address = remote.unwrap_or(peer).ip().to_string();
-        head.headers.set_id(HeaderId::XEnvoyExternalAddress, address.as_bytes());
+        head.headers
+            .set_id(HeaderId::XEnvoyExternalAddress, address.as_bytes());
     }
     edge
 }
@@ -205,13 +286,16 @@ fn append_xff(hcm: &Hcm, address: IpAddr, head: &mut RequestHead) {
     let mut text = [0_u8; 64];
     let mut out = &mut text[..];
     let written = match address {
-        IpAddr::V4(v4) if hcm.represent_ipv4_as_mapped_ipv6 => write!(out, "{}", v4.to_ipv6_mapped()),
+        IpAddr::V4(v4) if hcm.represent_ipv4_as_mapped_ipv6 => {
+            write!(out, "{}", v4.to_ipv6_mapped())
+        }
         other => write!(out, "{other}"),
     };
     let left = out.len();
     if written.is_ok() {
         let n = text.len() - left;
-        head.headers.join_id(HeaderId::XForwardedFor, ",", &text[..n]);
+        head.headers
+            .join_id(HeaderId::XForwardedFor, ",", &text[..n]);
     }
 }
 
@@ -250,7 +334,8 @@ fn clean_internal(head: &mut RequestHead, edge: bool) {
 
 fn add_user_agent(hcm: &Hcm, head: &mut RequestHead) {
     let name = hcm.server_name.as_bytes();
-    head.headers.set_id(HeaderId::XEnvoyDownstreamServiceCluster, name);
+    head.headers
+        .set_id(HeaderId::XEnvoyDownstreamServiceCluster, name);
     if !head.headers.has_id(HeaderId::UserAgent) {
         head.headers.append_id(HeaderId::UserAgent, name);
     }

@@ -22,9 +22,12 @@ pub(crate) fn process(
         _ => true,
     });
     match hcm.server_header {
-        ServerHeader::Overwrite => head.headers.set_id(HeaderId::Server, hcm.server_name.as_bytes()),
+        ServerHeader::Overwrite => head
+            .headers
+            .set_id(HeaderId::Server, hcm.server_name.as_bytes()),
         ServerHeader::AppendIfAbsent if !head.headers.has_id(HeaderId::Server) => {
-            head.headers.append_id(HeaderId::Server, hcm.server_name.as_bytes());
+            head.headers
+                .append_id(HeaderId::Server, hcm.server_name.as_bytes());
         }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
     }

@@ -19,12 +19,19 @@ pub(super) fn mutate(hcm: &Hcm, connection: &ConnectionFacts, head: &mut Request
     };
     match mode {
         ForwardClientCert::AppendForward => {
-            head.headers.join_id(HeaderId::XForwardedClientCert, ",", element(hcm, tls).as_bytes());
+            head.headers.join_id(
+                HeaderId::XForwardedClientCert,
+                ",",
+                element(hcm, tls).as_bytes(),
+            );
         }
         ForwardClientCert::SanitizeSet => {
-            head.headers.set_id(HeaderId::XForwardedClientCert, element(hcm, tls).as_bytes());
+            head.headers
+                .set_id(HeaderId::XForwardedClientCert, element(hcm, tls).as_bytes());
         }
-        ForwardClientCert::ForwardOnly | ForwardClientCert::AlwaysForwardOnly | ForwardClientCert::Sanitize => {}
+        ForwardClientCert::ForwardOnly
+        | ForwardClientCert::AlwaysForwardOnly
+        | ForwardClientCert::Sanitize => {}
     }
 }
 
@@ -34,18 +41,31 @@ fn element(hcm: &Hcm, tls: &TlsFacts) -> String {
     if let Some(local) = &tls.local {
         parts.extend(local.uri_sans.iter().map(|uri| format!("By={uri}")));
     }
-    let Some(peer) = &tls.peer else { return parts.join(";") };
+    let Some(peer) = &tls.peer else {
+        return parts.join(";");
+    };
     if !peer.fingerprint_sha256.is_empty() {
         parts.push(format!("Hash={}", peer.fingerprint_sha256));
     }
     if wanted.cert {
-        parts.extend(tls.peer_der.as_ref().map(|der| format!("Cert=\"{}\"", url_encode(&pem(der)))));
+        parts.extend(
+            tls.peer_der
+                .as_ref()
+                .map(|der| format!("Cert=\"{}\"", url_encode(&pem(der)))),
+        );
     }
     if wanted.chain {
-        parts.extend(tls.peer_der.as_ref().map(|der| format!("Chain=\"{}\"", url_encode(&pem(der)))));
+        parts.extend(
+            tls.peer_der
+                .as_ref()
+                .map(|der| format!("Chain=\"{}\"", url_encode(&pem(der)))),
+        );
     }
     if wanted.subject {
-        parts.push(format!("Subject=\"{}\"", peer.subject.replace('\\', "\\\\").replace('"', "\\\"")));
+        parts.push(format!(
+            "Subject=\"{}\"",
+            peer.subject.replace('\\', "\\\\").replace('"', "\\\"")
+        ));
     }
     if wanted.uri {
         if peer.uri_sans.is_empty() {

@@ -41,8 +41,14 @@ pub(crate) fn send_response(
     }
 }
 
-fn send_h1_response(conn: &mut H1Conn, head: &mut ResponseHead, body: BodyLength, manner: Manner) -> bool {
-    let bodiless = manner.to_head_request || matches!(head.status, 100..=199 | 204 | 304) || manner.tunnel;
+fn send_h1_response(
+    conn: &mut H1Conn,
+    head: &mut ResponseHead,
+    body: BodyLength,
+    manner: Manner,
+) -> bool {
+    let bodiless =
+        manner.to_head_request || matches!(head.status, 100..=199 | 204 | 304) || manner.tunnel;
     let (mut framing, mut close) = (body, manner.close);
     let mut extra: &[u8] = b"";
     if bodiless {
@@ -54,7 +60,9 @@ fn send_h1_response(conn: &mut H1Conn, head: &mut ResponseHead, body: BodyLength
         }
     } else {
         match body {
-            BodyLength::None if !head.headers.has_id(HeaderId::ContentLength) => extra = b"content-length: 0\r\n",
+            BodyLength::None if !head.headers.has_id(HeaderId::ContentLength) => {
+                extra = b"content-length: 0\r\n"
+            }
             BodyLength::None | BodyLength::Length(_) => {}
             BodyLength::Chunked | BodyLength::UntilClose => {
                 head.headers.remove_id(HeaderId::ContentLength);
@@ -68,10 +76,10 @@ fn send_h1_response(conn: &mut H1Conn, head: &mut ResponseHead, body: BodyLength
             }
         }
     }
-    let keep_case = conn.keep_case;
+    let style = conn.style;
     let out = conn.send.bytes();
     encode_status_line(head.status, out);
-    encode_fields(&head.headers, keep_case, |_| false, out);
+    encode_fields(&head.headers, style, |_| false, out);
     out.extend_from_slice(extra);
     if !manner.tunnel {
         if close {
@@ -89,7 +97,12 @@ fn send_h1_response(conn: &mut H1Conn, head: &mut ResponseHead, body: BodyLength
 }
 
 /// Queues a request head for an HTTP/1 upstream; returns how its body is framed.
-pub(crate) fn send_h1_request(conn: &mut H1Conn, head: &RequestHead, upgrade: bool) -> BodyLength {
+pub(crate) fn send_h1_request(
+    conn: &mut H1Conn,
+    head: &RequestHead,
+    upgrade: bool,
+    absolute: bool,
+) -> BodyLength {
     let has_length = head.headers.has_id(HeaderId::ContentLength);
     let framing = match head.body {
         BodyLength::None => BodyLength::None,
@@ -99,9 +112,26 @@ pub(crate) fn send_h1_request(conn: &mut H1Conn, head: &RequestHead, upgrade: bo
         BodyLength::UntilClose if has_length => BodyLength::UntilClose,
         BodyLength::UntilClose => BodyLength::Chunked,
     };
-    let keep_case = conn.keep_case;
+    let style = conn.style;
     let out = conn.send.bytes();
-    let target = if head.is_connect() && head.path().is_empty() { head.authority() } else { head.path() };
+    let target = if head.is_connect() && head.path().is_empty() {
+        head.authority()
+    } else {
+        head.path()
+    };
+    let whole: Vec<u8>;
+    let target = if absolute && !head.is_connect() {
+        whole = [
+            head.scheme.as_str().as_bytes(),
+            b"://",
+            head.authority(),
+            target,
+        ]
+        .concat();
+        &whole
+    } else {
+        target
+    };
     // RFC 8441 §5: an extended CONNECT is an upgrade in HTTP/1.
     let extended = !head.protocol().is_empty();
     encode_request_line(if extended { b"GET" } else { head.method() }, target, out);
@@ -113,12 +143,19 @@ pub(crate) fn send_h1_request(conn: &mut H1Conn, head: &RequestHead, upgrade: bo
     out.extend_from_slice(b"host: ");
     out.extend_from_slice(head.authority());
     out.extend_from_slice(b"\r\n");
-    let skip = |id| matches!(id, HeaderId::TransferEncoding) || (framing == BodyLength::Chunked && id == HeaderId::ContentLength);
-    encode_fields(&head.headers, keep_case, skip, out);
+    let skip = |id| {
+        matches!(id, HeaderId::TransferEncoding)
+            || (framing == BodyLength::Chunked && id == HeaderId::ContentLength)
+    };
+    encode_fields(&head.headers, style, skip, out);
     if framing == BodyLength::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
     out.extend_from_slice(b"\r\n");
-    conn.frame_body(if upgrade { BodyLength::UntilClose } else { framing });
+    conn.frame_body(if upgrade {
+        BodyLength::UntilClose
+    } else {
+        framing
+    });
     framing
 }

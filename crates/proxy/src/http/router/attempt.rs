@@ -9,17 +9,19 @@ use std::time::{Duration, Instant};
 
 use super::clocks::{Clocks, Expiry};
 use super::failure::{Failure, ResetReason};
+use super::forward::Routing;
 use super::relay::{Broken, Relay};
 use super::upstream::Upstream;
 use super::{Stop, Turn};
 use crate::balance::{ActiveRequest, Ask, Host, NoHost};
 use crate::codec::h1::Limits;
-use crate::config::{Cluster, Config};
 use crate::config::cluster::UpstreamProtocol;
 use crate::config::route::Priority;
+use crate::config::{Cluster, Config};
+use crate::filters::fault::AbortWith;
 use crate::http::hcm::Reply;
 use crate::http::stream::StreamError;
-use crate::http::{HeaderId, RequestHead, Version};
+use crate::http::{HeaderId, RequestHead, Scheme, Version};
 use crate::observe::hooks;
 use crate::observe::record::ResponseFlags;
 use crate::resilience::breaker::{Permit, Resource};
@@ -41,6 +43,8 @@ pub(super) struct Plan {
     pub(super) per_try_idle: Option<Duration>,
     pub(super) expected_ms: Option<u64>,
     pub(super) replays: u32,
+    /// The last attempt ended by its time limit.
+    pub(super) after_timeout: bool,
     /// Copies to send once the body is complete.
     pub(super) mirrors: Vec<super::mirror::Copy>,
     pub(super) permit: Option<Permit>,
@@ -76,6 +80,8 @@ pub(super) enum Attempt {
     /// The request as a whole is over.
     Stop(Stop),
     NoHost(NoHost),
+    /// An injected abort, to be judged like a response.
+    Fault(AbortWith),
     PerTryTimeout,
     /// Broken upstream; true: it may be sent again at once, whatever the retry policy says.
     Failed(Failure, bool),
@@ -88,13 +94,22 @@ impl From<Stop> for Attempt {
 }
 
 impl Turn<'_> {
-    pub(super) async fn attempt(&mut self, plan: &mut Plan) -> Result<Upstream, Attempt> {
+    pub(super) async fn attempt(
+        &mut self,
+        routing: Routing<'_>,
+        plan: &mut Plan,
+    ) -> Result<Upstream, Attempt> {
         plan.release();
         let now = Instant::now();
         plan.begin_try(now);
         plan.clocks.active_at = now;
+        self.attempt_fault(routing, plan).await?;
         let host = self.choose_host(plan, now)?;
-        let Some(permit) = plan.cluster.breaker(plan.priority).try_take(Resource::Requests) else {
+        let Some(permit) = plan
+            .cluster
+            .breaker(plan.priority)
+            .try_take(Resource::Requests)
+        else {
             hooks::pending_overflow(self.worker, &plan.cluster);
             return Err(Attempt::Failed(Failure::new(ResetReason::Overflow), false));
         };
@@ -102,12 +117,26 @@ impl Turn<'_> {
         plan.active = Some(host.shared.begin_request());
         hooks::on_attempt(self.worker, &plan.cluster, self.record.attempts > 1);
         self.auto_host(&host);
+        if self.hcm.scheme_match_upstream {
+            self.request.scheme = if host.transport.is_some() {
+                Scheme::Https
+            } else {
+                Scheme::Http
+            };
+        }
         let acquired = self.connection(plan, host).await?;
         self.note_attempt_headers(plan);
         let limits = &plan.cluster.info.http;
-        let limits =
-            Limits { bytes: limits.max_response_headers_bytes, fields: limits.max_response_headers_count as usize };
-        let ended = plan.upload.ended && plan.upload.replay.as_ref().is_none_or(|replay| replay.bytes.is_empty());
+        let limits = Limits {
+            bytes: limits.max_response_headers_bytes,
+            fields: limits.max_response_headers_count as usize,
+        };
+        let ended = plan.upload.ended
+            && plan
+                .upload
+                .replay
+                .as_ref()
+                .is_none_or(|replay| replay.bytes.is_empty());
         let ended = ended && plan.upload.trailers.is_none() && !plan.upgrade;
         let begun = Upstream::begin(acquired, self.request, ended, plan.upgrade, limits).await;
         let mut up = match begun {
@@ -116,7 +145,10 @@ impl Turn<'_> {
         };
         self.note_connection(&up);
         if !self.resume_upload(plan, &mut up) {
-            return Err(Attempt::Failed(Failure::new(ResetReason::ConnectionTermination), false));
+            return Err(Attempt::Failed(
+                Failure::new(ResetReason::ConnectionTermination),
+                false,
+            ));
         }
         match self.await_head(plan, &mut up).await {
             Ok(()) => {
@@ -138,6 +170,35 @@ impl Turn<'_> {
         }
     }
 
+    /// Faults of routes that combine them with retries: each attempt draws anew, delays count against the timeouts.
+    async fn attempt_fault(
+        &mut self,
+        routing: Routing<'_>,
+        plan: &mut Plan,
+    ) -> Result<(), Attempt> {
+        if !routing.filters.fault_in_retry {
+            return Ok(());
+        }
+        let Some(injection) = self.injection(routing.filters, Some(plan.cluster.id)) else {
+            return Ok(());
+        };
+        if let Some(delay) = injection.delay {
+            let _active = self.worker.shared.faults.begin();
+            self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
+            match self.watch(plan, tokio::time::sleep(delay)).await {
+                Ok(()) => {}
+                Err(Stop::Reply(reply)) if reply.details == PER_TRY => {
+                    return Err(Attempt::PerTryTimeout);
+                }
+                Err(stop) => return Err(Attempt::Stop(stop)),
+            }
+        }
+        match injection.abort {
+            Some(abort) => Err(Attempt::Fault(abort)),
+            None => Ok(()),
+        }
+    }
+
     fn choose_host(&mut self, plan: &mut Plan, now: Instant) -> Result<Arc<Host>, Attempt> {
         let (avoid, more_picks) = plan.retry.as_ref().map_or((&[][..], 0), RetryState::avoid);
         let ask = Ask {
@@ -146,7 +207,10 @@ impl Turn<'_> {
             destination: self.destination(&plan.cluster),
             now,
         };
-        let pick = self.worker.choose(&plan.cluster, &ask).map_err(Attempt::NoHost)?;
+        let pick = self
+            .worker
+            .choose(&plan.cluster, &ask)
+            .map_err(Attempt::NoHost)?;
         if let Some(retry) = &mut plan.retry {
             retry.attempt(&pick.host);
         }
@@ -178,9 +242,19 @@ impl Turn<'_> {
             Err(stop) => Err(Attempt::Stop(stop)),
             Ok(Ok(acquired)) => Ok(acquired),
             Ok(Err(error)) => {
-                let timeout = matches!(&error, AcquireError::Connect(upstream::ConnectError::Timeout));
+                let timeout = matches!(
+                    &error,
+                    AcquireError::Connect(upstream::ConnectError::Timeout)
+                );
                 if matches!(&error, AcquireError::Connect(_)) {
-                    self.outlier(plan, if timeout { Outcome::ConnectTimeout } else { Outcome::ConnectFailure });
+                    self.outlier(
+                        plan,
+                        if timeout {
+                            Outcome::ConnectTimeout
+                        } else {
+                            Outcome::ConnectFailure
+                        },
+                    );
                 }
                 Err(Attempt::Failed(Failure::acquire(error), false))
             }
@@ -188,15 +262,30 @@ impl Turn<'_> {
     }
 
     fn target(&self, plan: &Plan, host: Arc<Host>) -> Target {
-        let downstream = if self.down_is_h2() { Version::Http2 } else { Version::Http11 };
+        let downstream = if self.down_is_h2() {
+            Version::Http2
+        } else {
+            Version::Http11
+        };
         let own_pool = plan.cluster.info.connection_pool_per_downstream_connection;
-        let mut target = target(&self.config, &plan.cluster, host, plan.priority, self.request, downstream);
+        let mut target = target(
+            &self.config,
+            &plan.cluster,
+            host,
+            plan.priority,
+            self.request,
+            downstream,
+        );
         target.downstream = if own_pool { self.connection.id } else { 0 };
         target
     }
 
     /// Waits for `future` while the client stays and no time limit passes.
-    pub(super) async fn watch<F: Future>(&mut self, plan: &mut Plan, future: F) -> Result<F::Output, Stop> {
+    pub(super) async fn watch<F: Future>(
+        &mut self,
+        plan: &mut Plan,
+        future: F,
+    ) -> Result<F::Output, Stop> {
         let mut future = pin!(future);
         std::future::poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -205,7 +294,8 @@ impl Turn<'_> {
             if let Poll::Ready(error) = self.down.poll_gone(cx) {
                 return Poll::Ready(Err(Stop::Downstream(error)));
             }
-            self.poll_clocks(plan, cx).map(|expiry| Err(self.expired(plan, expiry)))
+            self.poll_clocks(plan, cx)
+                .map(|expiry| Err(self.expired(plan, expiry)))
         })
         .await
     }
@@ -233,13 +323,19 @@ impl Turn<'_> {
                 super::forward::response_timeout().into()
             }
             Expiry::PerTry => Reply::new(504, "upstream request timeout", PER_TRY).into(),
-            Expiry::Request => Reply::new(408, "request timeout", "request_overall_timeout").closing().into(),
+            Expiry::Request => Reply::new(408, "request timeout", "request_overall_timeout")
+                .closing()
+                .into(),
             Expiry::StreamIdle => Reply::new(status, "stream timeout", "stream_idle_timeout")
                 .flag(ResponseFlags::STREAM_IDLE_TIMEOUT)
                 .into(),
-            Expiry::MaxStream => Reply::new(status, "downstream duration timeout", "max_duration_timeout")
-                .flag(ResponseFlags::DURATION_TIMEOUT)
-                .into(),
+            Expiry::MaxStream => Reply::new(
+                status,
+                "downstream duration timeout",
+                "max_duration_timeout",
+            )
+            .flag(ResponseFlags::DURATION_TIMEOUT)
+            .into(),
         }
     }
 
@@ -282,7 +378,9 @@ impl Turn<'_> {
                         return Poll::Ready(Ok(()));
                     }
                     Poll::Ready(Err(error)) => {
-                        return Poll::Ready(Err(Waiting::Upstream(send_error.take().unwrap_or(error))));
+                        return Poll::Ready(Err(Waiting::Upstream(
+                            send_error.take().unwrap_or(error),
+                        )));
                     }
                     Poll::Pending => break,
                 }
@@ -303,10 +401,14 @@ impl Turn<'_> {
         match error {
             StreamError::Malformed(at) => {
                 self.record.cause = Some(crate::http::cause_of(&at));
-                Reply::new(at.fault.status(), reason(at.fault.status()), at.fault.details())
-                    .flag(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR)
-                    .closing()
-                    .into()
+                Reply::new(
+                    at.fault.status(),
+                    reason(at.fault.status()),
+                    at.fault.details(),
+                )
+                .flag(ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR)
+                .closing()
+                .into()
             }
             other => Stop::Downstream(other),
         }
@@ -328,10 +430,20 @@ impl Turn<'_> {
     }
 
     /// Decides whether a failed attempt may be repeated as if it had never been; the proof is [`replay::judge`]'s.
-    fn judge(&mut self, plan: &mut Plan, failure: Failure, broken: Option<(Upstream, StreamError)>) -> Attempt {
+    fn judge(
+        &mut self,
+        plan: &mut Plan,
+        failure: Failure,
+        broken: Option<(Upstream, StreamError)>,
+    ) -> Attempt {
         let up = broken.as_ref().map(|(up, _)| up);
-        let refused = broken.as_ref().is_none_or(|(_, error)| *error == StreamError::Refused);
-        let lost = matches!(&broken, Some((_, StreamError::Closed | StreamError::ConnectionReset)));
+        let refused = broken
+            .as_ref()
+            .is_none_or(|(_, error)| *error == StreamError::Refused);
+        let lost = matches!(
+            &broken,
+            Some((_, StreamError::Closed | StreamError::ConnectionReset))
+        );
         let verdict = replay::judge(&replay::Failure {
             method: self.request.method(),
             reused_connection: lost && up.is_some_and(|up| up.reused),
@@ -371,9 +483,15 @@ impl Turn<'_> {
 
     /// For pass-through clusters.
     fn destination(&self, cluster: &Cluster) -> Option<std::net::SocketAddr> {
-        let crate::config::cluster::Discovery::OriginalDst(settings) = &cluster.info.discovery else { return None };
+        let crate::config::cluster::Discovery::OriginalDst(settings) = &cluster.info.discovery
+        else {
+            return None;
+        };
         let mut destination = match &settings.header {
-            Some(name) => std::str::from_utf8(self.request.headers.get(name.as_str())?).ok()?.parse().ok()?,
+            Some(name) => std::str::from_utf8(self.request.headers.get(name.as_str())?)
+                .ok()?
+                .parse()
+                .ok()?,
             None => self.connection.local,
         };
         if let Some(port) = settings.port_override {
@@ -383,12 +501,33 @@ impl Turn<'_> {
     }
 
     /// `x-envoy-attempt-count` changes with each attempt.
-    fn note_attempt_headers(&mut self, _plan: &Plan) {
-        let counted = self.record.virtual_host.as_ref().is_some_and(|vhost| vhost.include_request_attempt_count);
+    fn note_attempt_headers(&mut self, plan: &Plan) {
+        let counted = self
+            .record
+            .virtual_host
+            .as_ref()
+            .is_some_and(|vhost| vhost.include_request_attempt_count);
         if counted {
             let mut digits = itoa::Buffer::new();
             let count = digits.format(self.record.attempts);
-            self.request.headers.set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+        }
+        let told = self
+            .record
+            .virtual_host
+            .as_ref()
+            .is_some_and(|vhost| vhost.include_is_timeout_retry_header);
+        if told && self.record.attempts > 1 {
+            let after_timeout: &[u8] = if plan.after_timeout {
+                b"true"
+            } else {
+                b"false"
+            };
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyIsTimeoutRetry, after_timeout);
         }
     }
 }
@@ -417,9 +556,13 @@ pub(super) fn target(
                 Some(name) => request.headers.get(name.as_str()).unwrap_or_default(),
                 None => request.authority(),
             };
-            std::str::from_utf8(crate::config::route_match::without_port(authority)).ok().map(Arc::from)
+            std::str::from_utf8(crate::config::route_match::without_port(authority))
+                .ok()
+                .map(Arc::from)
         }
-        (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => Some(Arc::clone(&host.hostname)),
+        (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => {
+            Some(Arc::clone(&host.hostname))
+        }
         _ => None,
     };
     Target {
@@ -428,7 +571,11 @@ pub(super) fn target(
         host,
         priority,
         protocol,
-        options: ConnectOptions { sni, alpn: alpn(protocol) },
+        options: ConnectOptions {
+            sni,
+            alpn: alpn(protocol),
+            check_name: info.http.auto_san_validation,
+        },
         downstream: 0,
     }
 }

@@ -5,9 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Stop, Turn};
-use crate::config::route::{DirectResponse, Redirect, Route, RouteTable, VirtualHost};
 use crate::config::hcm::ReplyProgram;
 use crate::config::headers::HeaderMutations;
+use crate::config::route::{DirectResponse, Redirect, Route, RouteTable, VirtualHost};
 use crate::filters::headers::apply;
 use crate::http::HeaderId;
 use crate::http::hcm::{self, Reply};
@@ -20,7 +20,10 @@ impl Turn<'_> {
         route: &Route,
         direct: &DirectResponse,
     ) -> Stop {
-        self.record.moments.request_end.get_or_insert(self.record.start);
+        self.record
+            .moments
+            .request_end
+            .get_or_insert(self.record.start);
         let mut reply = Reply::new(direct.status, direct.body.clone(), "direct_response");
         self.stage_response_mutations(table, vhost, route, &mut reply);
         reply.into()
@@ -34,7 +37,8 @@ impl Turn<'_> {
         redirect: &Redirect,
     ) -> Stop {
         let location = self.redirect_location(route, redirect);
-        let mut reply = Reply::new(redirect.status, "", "direct_response").header(HeaderId::Location, location);
+        let mut reply =
+            Reply::new(redirect.status, "", "direct_response").header(HeaderId::Location, location);
         self.stage_response_mutations(table, vhost, route, &mut reply);
         reply.into()
     }
@@ -47,7 +51,14 @@ impl Turn<'_> {
         } else {
             self.mapped_reply(reply)
         };
-        hcm::process_response(self.worker, self.hcm, self.request, self.response, false, Instant::now());
+        hcm::process_response(
+            self.worker,
+            self.hcm,
+            self.request,
+            self.response,
+            false,
+            Instant::now(),
+        );
         body
     }
 
@@ -57,7 +68,11 @@ impl Turn<'_> {
         self.record.status = reply.status;
         self.record.local_reply = Some(reply.body.clone());
         let random = self.worker.random();
-        let mapper = hcm.local_reply.mappers.iter().find(|mapper| mapper.filter.admits(&self.context(), random));
+        let mapper = hcm
+            .local_reply
+            .mappers
+            .iter()
+            .find(|mapper| mapper.filter.admits(&self.context(), random));
         if let Some(mapper) = mapper {
             mapped.status = mapper.status.unwrap_or(mapped.status);
             if let Some(body) = &mapper.body {
@@ -67,24 +82,33 @@ impl Turn<'_> {
         // Formats see the reply as it is by now.
         self.record.status = mapped.status;
         self.record.local_reply = Some(mapped.body.clone());
-        let format = mapper.and_then(|mapper| mapper.format.as_ref()).or(hcm.local_reply.body.as_ref());
+        let format = mapper
+            .and_then(|mapper| mapper.format.as_ref())
+            .or(hcm.local_reply.body.as_ref());
         let mut content_type = None;
         if let Some(format) = format {
             let mut out = Vec::new();
             match &format.program {
                 ReplyProgram::Text(program) => program.render(&self.context(), &mut out),
-                ReplyProgram::Json(template) => template.render_with(&self.context(), &mut out, &mut Vec::new()),
+                ReplyProgram::Json(template) => {
+                    template.render_with(&self.context(), &mut out, &mut Vec::new())
+                }
             }
             mapped.body = out.into();
             content_type = Some(&format.content_type);
         }
         let body = mapped.write(self.response, self.record.is_grpc);
         if let Some(kind) = content_type.filter(|_| !self.record.is_grpc && !body.is_empty()) {
-            self.response.headers.set_id(HeaderId::ContentType, kind.as_bytes());
+            self.response
+                .headers
+                .set_id(HeaderId::ContentType, kind.as_bytes());
         }
         if let Some(mapper) = mapper {
             let mut head = self.response.clone();
-            let set = HeaderMutations { remove: Box::default(), set: mapper.headers.clone().into() };
+            let set = HeaderMutations {
+                remove: Box::default(),
+                set: mapper.headers.clone().into(),
+            };
             apply(&set, &mut head, &self.context(), &mut Vec::new());
             *self.response = head;
         }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::http::HeaderId;
 use crate::http::hcm::Reply;
 use crate::http::stream::StreamError;
-use crate::http::{HeaderId, ResponseHead};
 use crate::observe::record::ResponseFlags;
 use crate::upstream::{AcquireError, ConnectError};
 
@@ -37,9 +37,9 @@ impl ResetReason {
 
     pub(crate) fn flags(self) -> ResponseFlags {
         match self {
-            Self::RemoteConnectionFailure | Self::LocalConnectionFailure | Self::ConnectionTimeout => {
-                ResponseFlags::UPSTREAM_CONNECTION_FAILURE
-            }
+            Self::RemoteConnectionFailure
+            | Self::LocalConnectionFailure
+            | Self::ConnectionTimeout => ResponseFlags::UPSTREAM_CONNECTION_FAILURE,
             Self::ConnectionTermination => ResponseFlags::UPSTREAM_CONNECTION_TERMINATION,
             Self::Overflow => ResponseFlags::UPSTREAM_OVERFLOW,
             Self::RemoteReset | Self::RemoteRefusedStream => ResponseFlags::UPSTREAM_REMOTE_RESET,
@@ -60,19 +60,27 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(reason: ResetReason) -> Self {
-        Self { reason, transport: None, detail: None }
+        Self {
+            reason,
+            transport: None,
+            detail: None,
+        }
     }
 
     pub(crate) fn acquire(error: AcquireError) -> Self {
         match error {
             AcquireError::Overflow => Self::new(ResetReason::Overflow),
-            AcquireError::Connect(ConnectError::Timeout) => Self::new(ResetReason::ConnectionTimeout),
-            AcquireError::Connect(ConnectError::Remote(text) | ConnectError::Tls(text)) => {
-                Self { transport: Some(text), ..Self::new(ResetReason::RemoteConnectionFailure) }
+            AcquireError::Connect(ConnectError::Timeout) => {
+                Self::new(ResetReason::ConnectionTimeout)
             }
-            AcquireError::Connect(ConnectError::Local(text)) => {
-                Self { transport: Some(text), ..Self::new(ResetReason::LocalConnectionFailure) }
-            }
+            AcquireError::Connect(ConnectError::Remote(text) | ConnectError::Tls(text)) => Self {
+                transport: Some(text),
+                ..Self::new(ResetReason::RemoteConnectionFailure)
+            },
+            AcquireError::Connect(ConnectError::Local(text)) => Self {
+                transport: Some(text),
+                ..Self::new(ResetReason::LocalConnectionFailure)
+            },
         }
     }
 
@@ -81,30 +89,61 @@ impl Failure {
             StreamError::Closed | StreamError::ConnectionReset | StreamError::Io(_) => {
                 (ResetReason::ConnectionTermination, None)
             }
-            StreamError::Truncated(at) => (ResetReason::ConnectionTermination, Some(at.to_string())),
+            StreamError::Truncated(at) => {
+                (ResetReason::ConnectionTermination, Some(at.to_string()))
+            }
             StreamError::Malformed(at) => (ResetReason::ProtocolError, Some(at.to_string())),
-            StreamError::StreamReset(code) => (ResetReason::RemoteReset, Some(format!("RST_STREAM {code:?}"))),
+            StreamError::StreamReset(code) => (
+                ResetReason::RemoteReset,
+                Some(format!("RST_STREAM {code:?}")),
+            ),
             StreamError::Refused => (ResetReason::RemoteRefusedStream, None),
-            StreamError::Http2(text) => (ResetReason::ConnectionTermination, Some(text.to_string())),
+            StreamError::Http2(text) => {
+                (ResetReason::ConnectionTermination, Some(text.to_string()))
+            }
         };
-        Self { reason, transport: None, detail }
+        Self {
+            reason,
+            transport: None,
+            detail,
+        }
     }
 
     /// The answer when no response had begun.
     pub(crate) fn reply(&self, attempts: u32) -> Reply {
-        let retried = if attempts > 1 { "retried and the latest " } else { "" };
+        let retried = if attempts > 1 {
+            "retried and the latest "
+        } else {
+            ""
+        };
         let mut body = format!(
             "upstream connect error or disconnect/reset before headers. {retried}reset reason: {}",
             self.reason.text()
         );
-        if let Some(text) = self.transport.as_ref().filter(|text| text.starts_with("TLS_error")) {
+        if let Some(text) = self
+            .transport
+            .as_ref()
+            .filter(|text| text.starts_with("TLS_error"))
+        {
             body.push_str(", transport failure reason: ");
             body.push_str(text);
         }
-        let status = if self.reason == ResetReason::ProtocolError { 502 } else { 503 };
-        let reply = Reply::new(status, body, self.details("upstream_reset_before_response_started"))
-            .flag(self.reason.flags());
-        if self.reason == ResetReason::Overflow { reply.header(HeaderId::XEnvoyOverloaded, *b"true") } else { reply }
+        let status = if self.reason == ResetReason::ProtocolError {
+            502
+        } else {
+            503
+        };
+        let reply = Reply::new(
+            status,
+            body,
+            self.details("upstream_reset_before_response_started"),
+        )
+        .flag(self.reason.flags());
+        if self.reason == ResetReason::Overflow {
+            reply.header(HeaderId::XEnvoyOverloaded, *b"true")
+        } else {
+            reply
+        }
     }
 
     /// `name{reason|transport failure}`, with underscores for spaces.
@@ -117,9 +156,4 @@ impl Failure {
         text.push('}');
         text.replace(' ', "_")
     }
-}
-
-/// Counts of a response head as Envoy measures it.
-pub(crate) fn head_bytes(head: &ResponseHead) -> u64 {
-    head.headers.byte_size() as u64
 }

@@ -3,24 +3,53 @@
 use std::time::{Duration, Instant};
 
 use super::{Stop, Turn};
-use crate::config::route::{Action, Route};
-use crate::filters::cors::Verdict;
-use crate::filters::fault::{ABORT_BODY, ABORT_DETAILS, AbortWith};
+use crate::config::hcm::HttpFilterKind;
+use crate::config::ids::ClusterId;
+use crate::config::route::RouteFilters;
+use crate::filters::cors::{CorsPolicy, Verdict};
+use crate::filters::fault::{ABORT_BODY, ABORT_DETAILS, AbortWith, Injection};
 use crate::http::HeaderId;
 use crate::http::hcm::Reply;
 use crate::observe::record::ResponseFlags;
 
 impl Turn<'_> {
-    pub(super) async fn filter(&mut self, route: &Route) -> Result<(), Stop> {
-        self.cors_request(route)?;
-        self.fault(route).await
+    /// Runs the connection manager's filters in their order. `cluster` is the one chosen for a forwarded request.
+    pub(super) async fn filter(
+        &mut self,
+        filters: &RouteFilters,
+        cluster: Option<ClusterId>,
+    ) -> Result<(), Stop> {
+        let hcm = self.hcm;
+        for filter in &hcm.filters {
+            match &filter.kind {
+                HttpFilterKind::Cors => self.cors_request(filters)?,
+                HttpFilterKind::Fault(_) if filters.fault_in_retry && cluster.is_some() => {}
+                HttpFilterKind::Fault(_) => {
+                    if let Some(injection) = self.injection(filters, cluster) {
+                        self.inject(injection).await?;
+                    }
+                }
+                HttpFilterKind::Router(_) => break,
+            }
+        }
+        Ok(())
     }
 
-    fn cors_request(&mut self, route: &Route) -> Result<(), Stop> {
-        let Some(policy) = &route.filters.cors else { return Ok(()) };
-        if route.filters.cors_disabled {
+    /// The CORS policy in force, if the filter is.
+    fn cors_policy<'f>(&self, filters: &'f RouteFilters) -> Option<&'f CorsPolicy> {
+        let filter = self
+            .hcm
+            .filters
+            .iter()
+            .find(|filter| matches!(filter.kind, HttpFilterKind::Cors))?;
+        let off = filters.cors_disabled || (filter.disabled && !filters.cors_enabled);
+        filters.cors.as_deref().filter(|_| !off)
+    }
+
+    fn cors_request(&mut self, filters: &RouteFilters) -> Result<(), Stop> {
+        let Some(policy) = self.cors_policy(filters) else {
             return Ok(());
-        }
+        };
         match policy.judge(&self.view(), self.worker.random()) {
             Verdict::Pass | Verdict::NotAllowed | Verdict::Simple => Ok(()),
             Verdict::EmptyPreflight => Err(Reply::new(200, "", "cors_response").into()),
@@ -36,41 +65,70 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn cors_response(&mut self, route: &Route) {
-        let Some(policy) = &route.filters.cors else { return };
-        if route.filters.cors_disabled || !self.request.headers.has_id(HeaderId::Origin) {
+    pub(super) fn cors_response(&mut self, filters: &RouteFilters) {
+        if !self.request.headers.has_id(HeaderId::Origin) {
             return;
         }
+        let Some(policy) = self.cors_policy(filters) else {
+            return;
+        };
         if policy.judge(&self.view(), self.worker.random()) == Verdict::Simple {
-            let origin = self.request.headers.get_id(HeaderId::Origin).unwrap_or_default().to_vec();
+            let origin = self
+                .request
+                .headers
+                .get_id(HeaderId::Origin)
+                .unwrap_or_default()
+                .to_vec();
             for (name, value) in policy.response_headers(&origin) {
                 self.response.headers.set(name, value);
             }
         }
     }
 
-    async fn fault(&mut self, route: &Route) -> Result<(), Stop> {
-        let Some(policy) = &route.filters.fault else { return Ok(()) };
-        if route.filters.fault_disabled {
-            return Ok(());
-        }
-        let cluster = match &route.action {
-            Action::Forward(forward) => match &forward.cluster {
-                crate::config::route::ClusterChoice::One(id) => self.worker.shared.ids.cluster_name(*id),
+    /// What the fault filter injects into this request.
+    pub(super) fn injection(
+        &self,
+        filters: &RouteFilters,
+        cluster: Option<ClusterId>,
+    ) -> Option<Injection> {
+        let (filter, own) = self
+            .hcm
+            .filters
+            .iter()
+            .find_map(|filter| match &filter.kind {
+                HttpFilterKind::Fault(own) => Some((filter, own)),
                 _ => None,
-            },
-            _ => None,
-        };
-        let faults = &self.worker.shared.faults;
+            })?;
+        if filters.fault_disabled || (filter.disabled && !filters.fault_enabled) {
+            return None;
+        }
+        let policy = filters.fault.as_ref().or(own.as_ref())?;
+        let shared = &self.worker.shared;
+        let name = cluster
+            .filter(|_| !policy.upstream_cluster.is_empty())
+            .and_then(|id| shared.ids.cluster_name(id));
+        let name = name.as_deref().unwrap_or_default();
         let worker = self.worker;
-        let name = cluster.as_deref().unwrap_or_default();
-        let injection = policy.inject(&self.view(), name, faults.count(), &mut || worker.random());
+        let injection = policy.inject(&self.view(), name, shared.faults.count(), &mut || {
+            worker.random()
+        });
+        (injection != Injection::default()).then_some(injection)
+    }
+
+    async fn inject(&mut self, injection: Injection) -> Result<(), Stop> {
         if let Some(delay) = injection.delay {
-            let _active = faults.begin();
+            let _active = self.worker.shared.faults.begin();
             self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
             self.delay(delay).await?;
         }
-        let Some(abort) = injection.abort else { return Ok(()) };
+        match injection.abort {
+            Some(abort) => Err(self.aborted(abort).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The answer of an injected abort.
+    pub(super) fn aborted(&mut self, abort: AbortWith) -> Reply {
         let reply = match abort {
             AbortWith::Http(status) => Reply::new(status, ABORT_BODY, ABORT_DETAILS),
             AbortWith::Grpc(status) => {
@@ -80,7 +138,7 @@ impl Turn<'_> {
                 reply
             }
         };
-        Err(reply.flag(ResponseFlags::FAULT_INJECTED).into())
+        reply.flag(ResponseFlags::FAULT_INJECTED)
     }
 
     /// Waits while the client stays.

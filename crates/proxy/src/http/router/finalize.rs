@@ -6,7 +6,9 @@ use super::attempt::Plan;
 use super::forward::Routing;
 use super::{Stop, Turn};
 use crate::config::headers::{HeaderTarget, LevelMutations};
-use crate::config::route::{Forward, HostRewrite, PathMatch, PathRedirect, PathRewrite, Redirect, Route, SchemeRedirect};
+use crate::config::route::{
+    Forward, HostRewrite, PathMatch, PathRedirect, PathRewrite, Redirect, Route, SchemeRedirect,
+};
 use crate::config::route::{RouteTable, VirtualHost};
 use crate::config::{LowerName, RequestView};
 use crate::filters::headers::{Direction, HeaderSink, apply_levels};
@@ -24,7 +26,9 @@ impl Turn<'_> {
             }
             Normalised::Redirect(path) => {
                 let details = "path_normalization_failed";
-                Err(Reply::new(307, "", details).header(HeaderId::Location, path).into())
+                Err(Reply::new(307, "", details)
+                    .header(HeaderId::Location, path)
+                    .into())
             }
             Normalised::Refused(details) => Err(Reply::new(400, "", details).closing().into()),
         }
@@ -32,23 +36,40 @@ impl Turn<'_> {
 
     /// Whether `x-envoy-*` headers are added.
     pub(super) fn envoy_headers(&self) -> bool {
-        !self.hcm.router().is_some_and(|router| router.suppress_envoy_headers)
+        !self
+            .hcm
+            .router()
+            .is_some_and(|router| router.suppress_envoy_headers)
     }
 
     pub(super) fn finalize_request(&mut self, routing: Routing<'_>, plan: &Plan) {
         let Routing { route, forward, .. } = routing;
         self.request.headers.retain_ids(|id| {
-            !matches!(id, HeaderId::XEnvoyUpstreamRqTimeoutMs | HeaderId::XEnvoyUpstreamRqPerTryTimeoutMs)
+            !matches!(
+                id,
+                HeaderId::XEnvoyUpstreamRqTimeoutMs | HeaderId::XEnvoyUpstreamRqPerTryTimeoutMs
+            )
         });
         if self.envoy_headers()
             && let Some(timeout) = plan.expected_ms
         {
             let mut digits = itoa::Buffer::new();
             let text = digits.format(timeout);
-            self.request.headers.set_id(HeaderId::XEnvoyExpectedRqTimeoutMs, text.as_bytes());
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyExpectedRqTimeoutMs, text.as_bytes());
         }
-        self.mutate(routing.table, routing.vhost, route, routing.weighted.map(|w| &w.headers), Direction::Request);
-        if let Some(host) = routing.weighted.and_then(|weighted| weighted.host_rewrite.as_ref()) {
+        self.mutate(
+            routing.table,
+            routing.vhost,
+            route,
+            routing.weighted.map(|w| &w.headers),
+            Direction::Request,
+        );
+        if let Some(host) = routing
+            .weighted
+            .and_then(|weighted| weighted.host_rewrite.as_ref())
+        {
             self.rewrite_host(forward, host.as_bytes());
         } else {
             self.rewrite_authority(forward);
@@ -79,14 +100,18 @@ impl Turn<'_> {
             return;
         }
         if forward.append_x_forwarded_host && !old.is_empty() {
-            self.request.headers.join_id(HeaderId::XForwardedHost, ",", &old);
+            self.request
+                .headers
+                .join_id(HeaderId::XForwardedHost, ",", &old);
         }
         self.request.set_authority(host);
     }
 
     /// `auto_host_rewrite`: the endpoint's own name.
     pub(super) fn auto_host(&mut self, host: &crate::balance::Host) {
-        let Some(route) = self.record.route.clone() else { return };
+        let Some(route) = self.record.route.clone() else {
+            return;
+        };
         if let crate::config::route::Action::Forward(forward) = &route.action
             && matches!(forward.host_rewrite, Some(HostRewrite::Auto))
             && !host.hostname.is_empty()
@@ -114,7 +139,9 @@ impl Turn<'_> {
         };
         if new != old {
             if self.envoy_headers() {
-                self.request.headers.set_id(HeaderId::XEnvoyOriginalPath, &old);
+                self.request
+                    .headers
+                    .set_id(HeaderId::XEnvoyOriginalPath, &old);
             }
             self.request.set_path(&new);
         }
@@ -124,7 +151,9 @@ impl Turn<'_> {
         if routing.vhost.include_attempt_count_in_response {
             let mut digits = itoa::Buffer::new();
             let count = digits.format(self.record.attempts);
-            self.response.headers.set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+            self.response
+                .headers
+                .set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
         }
         self.mutate(
             routing.table,
@@ -133,7 +162,7 @@ impl Turn<'_> {
             routing.weighted.map(|w| &w.headers),
             Direction::Response,
         );
-        self.cors_response(routing.route);
+        self.cors_response(routing.filters);
     }
 
     /// Applies the mutations of every level to one head.
@@ -158,12 +187,26 @@ impl Turn<'_> {
         match direction {
             Direction::Request => {
                 let mut after = self.request.clone();
-                apply_levels(&levels, wins, direction, &mut after, &self.context(), &mut scratch);
+                apply_levels(
+                    &levels,
+                    wins,
+                    direction,
+                    &mut after,
+                    &self.context(),
+                    &mut scratch,
+                );
                 *self.request = after;
             }
             Direction::Response => {
                 let mut after = self.response.clone();
-                apply_levels(&levels, wins, direction, &mut after, &self.context(), &mut scratch);
+                apply_levels(
+                    &levels,
+                    wins,
+                    direction,
+                    &mut after,
+                    &self.context(),
+                    &mut scratch,
+                );
                 *self.response = after;
             }
         }
@@ -226,7 +269,9 @@ impl Turn<'_> {
             PathRedirect::Prefix(prefix) => {
                 out.extend_from_slice(&replace_prefix(&route.matcher.path, &old[..cut], prefix));
             }
-            PathRedirect::Regex(substitution) => out.extend_from_slice(&substitution.apply(&old[..cut])),
+            PathRedirect::Regex(substitution) => {
+                out.extend_from_slice(&substitution.apply(&old[..cut]))
+            }
         }
         out.extend_from_slice(query);
         out
@@ -237,7 +282,9 @@ impl Turn<'_> {
 fn replace_prefix(matched: &PathMatch, path: &[u8], replacement: &[u8]) -> Vec<u8> {
     let cut = memchr::memchr2(b'?', b'#', path).unwrap_or(path.len());
     let length = match matched {
-        PathMatch::Prefix(text) | PathMatch::SegmentPrefix(text) | PathMatch::Exact(text) => text.bytes.len().min(path.len()),
+        PathMatch::Prefix(text) | PathMatch::SegmentPrefix(text) | PathMatch::Exact(text) => {
+            text.bytes.len().min(path.len())
+        }
         PathMatch::Regex(_) | PathMatch::Connect => cut,
     };
     let mut new = replacement.to_vec();
@@ -267,7 +314,11 @@ impl HeaderSink for RequestHead {
             HeaderTarget::Path => self.set_path(value),
             HeaderTarget::Method => self.set_method(value),
             HeaderTarget::Scheme => {
-                self.scheme = if value == b"https" { crate::http::Scheme::Https } else { crate::http::Scheme::Http };
+                self.scheme = if value == b"https" {
+                    crate::http::Scheme::Https
+                } else {
+                    crate::http::Scheme::Http
+                };
             }
             HeaderTarget::Status => {}
             HeaderTarget::Named { lower, .. } => self.headers.set(lower.as_str(), value),
@@ -298,7 +349,9 @@ impl HeaderSink for ResponseHead {
     fn set(&mut self, target: &HeaderTarget, value: &[u8]) {
         match target {
             HeaderTarget::Status => {
-                let status = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                let status = std::str::from_utf8(value)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
                 if let Some(status @ 200..=599) = status {
                     self.status = status;
                 }

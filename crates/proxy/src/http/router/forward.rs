@@ -12,7 +12,11 @@ use crate::balance::NoHost;
 use crate::codec::h1::BodyLength;
 use crate::config::Cluster;
 use crate::config::ids::ClusterId;
-use crate::config::route::{ClusterChoice, Forward, Route, RouteTable, VirtualHost, WeightedCluster, WeightedTarget};
+use crate::config::retry::RetryOn;
+use crate::config::route::{
+    ClusterChoice, Forward, Route, RouteFilters, RouteTable, VirtualHost, WeightedCluster,
+    WeightedTarget,
+};
 use crate::http::hcm::Reply;
 use crate::http::stream::Stream;
 use crate::observe::record::ResponseFlags;
@@ -28,31 +32,31 @@ pub(super) struct Routing<'r> {
     pub(super) route: &'r Route,
     pub(super) forward: &'r Forward,
     pub(super) weighted: Option<&'r WeightedCluster>,
+    /// The route's filters, with those of the weighted cluster on top.
+    pub(super) filters: &'r RouteFilters,
 }
 
 impl Turn<'_> {
     pub(super) async fn forward(
         &mut self,
-        table: &RouteTable,
-        vhost: &VirtualHost,
-        route: &Route,
-        forward: &Forward,
+        routing: Routing<'_>,
+        id: Option<ClusterId>,
     ) -> Result<(), Stop> {
-        let (id, weighted) = self.choose_cluster(forward);
+        let forward = routing.forward;
         let cluster = id.and_then(|id| self.config.cluster(id).cloned());
         let Some(cluster) = cluster else {
             let reply = Reply::new(forward.cluster_not_found_status, "", "cluster_not_found");
             return Err(reply.flag(ResponseFlags::NO_CLUSTER_FOUND).into());
         };
         self.record.cluster = Some(Arc::clone(&cluster.info));
-        let routing = Routing { table, vhost, route, forward, weighted };
         let upgrade = self.check_upgrade(forward)?;
+        self.check_envoy_headers()?;
         let mut plan = self.plan(routing, cluster, upgrade);
         self.finalize_request(routing, &plan);
         self.mirror(routing, &mut plan);
         loop {
             self.record.attempts += 1;
-            match self.attempt(&mut plan).await {
+            match self.attempt(routing, &mut plan).await {
                 Ok(up) => {
                     let wait = match self.retry_on_response(&mut plan) {
                         None => return self.respond(routing, plan, up).await,
@@ -62,11 +66,22 @@ impl Turn<'_> {
                     self.back_off(&mut plan, wait).await?;
                 }
                 Err(Attempt::Stop(stop)) => return Err(stop),
+                Err(Attempt::Fault(abort)) => {
+                    let reply = self.aborted(abort);
+                    reply.write(self.response, self.record.is_grpc);
+                    match self.retry_on_response(&mut plan) {
+                        Some(wait) => self.back_off(&mut plan, wait).await?,
+                        None => return Err(reply.into()),
+                    }
+                }
                 Err(Attempt::NoHost(reason)) => return Err(no_host(reason)),
-                Err(Attempt::PerTryTimeout) => match self.retry_on_timeout(&mut plan) {
-                    Some(wait) => self.back_off(&mut plan, wait).await?,
-                    None => return Err(per_try_timeout()),
-                },
+                Err(Attempt::PerTryTimeout) => {
+                    plan.after_timeout = true;
+                    match self.retry_on_timeout(&mut plan) {
+                        Some(wait) => self.back_off(&mut plan, wait).await?,
+                        None => return Err(per_try_timeout()),
+                    }
+                }
                 Err(Attempt::Failed(failure, replayable)) => {
                     if replayable {
                         // The idle race: nothing was lost, and this is no retry of the route's policy.
@@ -84,7 +99,10 @@ impl Turn<'_> {
     }
 
     fn failed(&mut self, failure: &Failure) -> Stop {
-        self.record.upstream_failure = failure.transport.as_ref().map(|text| text.replace(' ', "_").into());
+        self.record.upstream_failure = failure
+            .transport
+            .as_ref()
+            .map(|text| text.replace(' ', "_").into());
         if let Some(detail) = &failure.detail {
             self.record.cause = Some(crate::observe::record::Cause {
                 code: "upstream_protocol",
@@ -94,7 +112,10 @@ impl Turn<'_> {
         failure.reply(self.record.attempts).into()
     }
 
-    fn choose_cluster<'f>(&self, forward: &'f Forward) -> (Option<ClusterId>, Option<&'f WeightedCluster>) {
+    pub(super) fn choose_cluster<'f>(
+        &self,
+        forward: &'f Forward,
+    ) -> (Option<ClusterId>, Option<&'f WeightedCluster>) {
         let by_header = |name: &crate::config::LowerName| {
             let name = std::str::from_utf8(self.request.headers.get(name.as_str())?).ok()?;
             self.worker.shared.ids.find_cluster(name)
@@ -103,8 +124,13 @@ impl Turn<'_> {
             ClusterChoice::One(id) => (Some(*id), None),
             ClusterChoice::Header(name) => (by_header(name), None),
             ClusterChoice::Weighted(weighted) => {
-                let header = weighted.random_header.as_ref().and_then(|name| self.request.headers.get(name.as_str()));
-                let Some(chosen) = weighted.choose(header, self.worker.random()) else { return (None, None) };
+                let header = weighted
+                    .random_header
+                    .as_ref()
+                    .and_then(|name| self.request.headers.get(name.as_str()));
+                let Some(chosen) = weighted.choose(header, self.worker.random()) else {
+                    return (None, None);
+                };
                 let id = match &chosen.cluster {
                     WeightedTarget::Id(id) => Some(*id),
                     WeightedTarget::Header(name) => by_header(name),
@@ -126,12 +152,29 @@ impl Turn<'_> {
         let retry = RetryState::new(forward.retry.as_ref(), &self.view());
         // What follows an upgrade belongs to the tunnel, not to the request.
         let ended = self.request.body == BodyLength::None || upgrade;
-        let keeps_body = retry.is_some() || !forward.mirror.is_empty() || !routing.table.options.mirror.is_empty() || is_idempotent(self.request.method());
-        let mut upload = if ended { Relay::ended() } else { Relay::default() };
-        upload.replay = (keeps_body || ended).then(|| Replay { bytes: Vec::new(), limit: self.replay_limit(routing.route) });
-        let respect = self.hcm.router().is_some_and(|router| router.respect_expected_rq_timeout);
+        let keeps_body = retry.is_some()
+            || !forward.mirror.is_empty()
+            || !routing.table.options.mirror.is_empty()
+            || is_idempotent(self.request.method());
+        let mut upload = if ended {
+            Relay::ended()
+        } else {
+            Relay::default()
+        };
+        upload.replay = (keeps_body || ended).then(|| Replay {
+            bytes: Vec::new(),
+            limit: self.replay_limit(routing.route),
+        });
+        let respect = self
+            .hcm
+            .router()
+            .is_some_and(|router| router.respect_expected_rq_timeout);
         let limits = request_timeouts(forward, &self.view(), respect);
-        let max_stream = stream_duration(forward.max_stream_duration.as_ref(), timeouts.max_stream_duration, &self.view());
+        let max_stream = stream_duration(
+            forward.max_stream_duration.as_ref(),
+            timeouts.max_stream_duration,
+            &self.view(),
+        );
         let mut plan = Plan {
             cluster,
             priority: forward.priority,
@@ -152,6 +195,7 @@ impl Turn<'_> {
             retry,
             upgrade,
             replays: 0,
+            after_timeout: false,
             mirrors: Vec::new(),
             permit: None,
             active: None,
@@ -168,11 +212,43 @@ impl Turn<'_> {
         usize::try_from(route.body_buffer_limit.unwrap_or(limit).min(MAX_REPLAY)).unwrap_or(0)
     }
 
+    /// The router's `strict_check_headers`.
+    fn check_envoy_headers(&self) -> Result<(), Stop> {
+        let Some(router) = self.hcm.router() else {
+            return Ok(());
+        };
+        for name in &router.strict_check_headers {
+            let Some(value) = self.request.headers.get_str(name) else {
+                continue;
+            };
+            let good = match &**name {
+                "x-envoy-retry-on" | "x-envoy-retry-grpc-on" => RetryOn::parse(value).1.is_empty(),
+                _ => value.parse::<u64>().is_ok(),
+            };
+            if !good {
+                let body = format!("invalid header '{name}' with value '{value}'");
+                let reply = Reply::new(
+                    400,
+                    body,
+                    format!("request_headers_failed_strict_check{{{name}}}"),
+                );
+                return Err(reply
+                    .flag(ResponseFlags::INVALID_ENVOY_REQUEST_HEADERS)
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
     /// RFC 9110 §7.8 and RFC 8441: an upgrade is passed on only where it is allowed.
     fn check_upgrade(&self, forward: &Forward) -> Result<bool, Stop> {
         let refused = || Reply::new(403, "", "upgrade_failed").closing().into();
         if self.request.is_connect() && self.request.protocol().is_empty() {
-            return if self.hcm.upgrade_allowed(forward, b"connect") { Ok(true) } else { Err(refused()) };
+            return if self.hcm.upgrade_allowed(forward, b"connect") {
+                Ok(true)
+            } else {
+                Err(refused())
+            };
         }
         match self.request.upgrade() {
             None => Ok(false),
@@ -198,9 +274,9 @@ const MAX_REPLAY: u64 = 1024 * 1024;
 
 fn no_host(reason: NoHost) -> Stop {
     match reason {
-        NoHost::Dropped => {
-            Reply::new(503, "drop overload", "drop_overload").flag(ResponseFlags::DROP_OVERLOAD).into()
-        }
+        NoHost::Dropped => Reply::new(503, "drop overload", "drop_overload")
+            .flag(ResponseFlags::DROP_OVERLOAD)
+            .into(),
         _ => Reply::new(503, "no healthy upstream", "no_healthy_upstream")
             .flag(ResponseFlags::NO_HEALTHY_UPSTREAM)
             .into(),
@@ -208,7 +284,8 @@ fn no_host(reason: NoHost) -> Stop {
 }
 
 pub(super) fn response_timeout() -> Reply {
-    Reply::new(504, "upstream request timeout", "response_timeout").flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
+    Reply::new(504, "upstream request timeout", "response_timeout")
+        .flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
 }
 
 fn per_try_timeout() -> Stop {

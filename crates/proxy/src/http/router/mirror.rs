@@ -50,7 +50,9 @@ impl Turn<'_> {
             if !policy.fraction.hit(self.worker.random()) {
                 continue;
             }
-            let Some(cluster) = self.mirror_cluster(policy) else { continue };
+            let Some(cluster) = self.mirror_cluster(policy) else {
+                continue;
+            };
             let mut head = self.request.clone();
             match &policy.host_rewrite {
                 Some(host) => head.set_authority(host.as_bytes()),
@@ -61,7 +63,12 @@ impl Turn<'_> {
                 None => {}
             }
             let limit = plan.timeout.unwrap_or(Duration::from_secs(60));
-            plan.mirrors.push(Copy { cluster, head, priority: plan.priority, limit });
+            plan.mirrors.push(Copy {
+                cluster,
+                head,
+                priority: plan.priority,
+                limit,
+            });
         }
         if plan.upload.ended {
             self.send_mirrors(plan);
@@ -82,7 +89,9 @@ impl Turn<'_> {
     /// Sends the copies; a body that outgrew its buffer is not copied.
     pub(super) fn send_mirrors(&mut self, plan: &mut Plan) {
         let copies = std::mem::take(&mut plan.mirrors);
-        let Some(replay) = plan.upload.replay.as_ref().filter(|_| !copies.is_empty()) else { return };
+        let Some(replay) = plan.upload.replay.as_ref().filter(|_| !copies.is_empty()) else {
+            return;
+        };
         for copy in copies {
             if IN_FLIGHT.get() >= MOST {
                 return;
@@ -107,14 +116,25 @@ fn shadow_host(authority: &[u8]) -> Vec<u8> {
 }
 
 async fn send(worker: Rc<Worker>, config: Arc<Config>, copy: Copy, body: Vec<u8>) -> Option<()> {
-    let Copy { cluster, mut head, priority, .. } = copy;
+    let Copy {
+        cluster,
+        mut head,
+        priority,
+        ..
+    } = copy;
     if head.body != BodyLength::None {
         head.body = BodyLength::Length(body.len() as u64);
         let length = body.len().to_string();
-        head.headers.set_id(crate::http::HeaderId::ContentLength, length.as_bytes());
+        head.headers
+            .set_id(crate::http::HeaderId::ContentLength, length.as_bytes());
     }
     let now = Instant::now();
-    let ask = Ask { avoid: &[], more_picks: 0, destination: None, now };
+    let ask = Ask {
+        avoid: &[],
+        more_picks: 0,
+        destination: None,
+        now,
+    };
     let host = worker.choose(&cluster, &ask).ok()?.host;
     let _permit = cluster.breaker(priority).try_take(Resource::Requests)?;
     let _active = host.shared.begin_request();
@@ -123,23 +143,34 @@ async fn send(worker: Rc<Worker>, config: Arc<Config>, copy: Copy, body: Vec<u8>
     let pool = target.pool(&worker, now);
     let acquired = match upstream::ready(&pool, now) {
         Some(found) => found,
-        None => upstream::acquire(&worker, &target, &pool, &Cell::default()).await.ok()?,
+        None => upstream::acquire(&worker, &target, &pool, &Cell::default())
+            .await
+            .ok()?,
     };
     let ended = head.body == BodyLength::None;
-    let mut up = Upstream::begin(acquired, &head, ended, false, Limits::default()).await.ok()?;
+    let mut up = Upstream::begin(acquired, &head, ended, false, Limits::default())
+        .await
+        .ok()?;
     if !ended {
         up.stream.push(&body);
         up.stream.finish(None);
     }
-    std::future::poll_fn(|cx| up.stream.poll_flush(cx)).await.ok()?;
+    std::future::poll_fn(|cx| up.stream.poll_flush(cx))
+        .await
+        .ok()?;
     let mut response = ResponseHead::default();
     loop {
-        std::future::poll_fn(|cx| up.poll_head(head.method(), &mut response, cx)).await.ok()?;
+        std::future::poll_fn(|cx| up.poll_head(head.method(), &mut response, cx))
+            .await
+            .ok()?;
         if !response.is_informational() {
             break;
         }
     }
-    while let Fill::Data = std::future::poll_fn(|cx| up.stream.poll_fill(cx)).await.ok()? {
+    while let Fill::Data = std::future::poll_fn(|cx| up.stream.poll_fill(cx))
+        .await
+        .ok()?
+    {
         let n = up.stream.data().len();
         up.stream.consume(n);
     }

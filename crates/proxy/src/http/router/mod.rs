@@ -23,6 +23,7 @@ use crate::codec::h1::BodyLength;
 use crate::config::hcm::RouteSource;
 use crate::config::route::{Action, RequireTls};
 use crate::config::{Config, Hcm, RouteTable};
+use crate::downstream::h1::Last;
 use crate::http::hcm::{self, Refusal, Reply};
 use crate::http::stream::{Stream, StreamError};
 use crate::http::timer::Deadline;
@@ -30,10 +31,10 @@ use crate::http::{HeaderId, HeaderList, RequestHead, ResponseHead, Version, has_
 use crate::observe::hooks;
 use crate::observe::log::ExchangeContext;
 use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
-use crate::downstream::h1::Last;
 use crate::worker::Worker;
 
 use answer::Manner;
+use forward::Routing;
 
 /// What becomes of an HTTP/1 connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +117,8 @@ impl<'c> Turn<'c> {
         let closes = match head.version {
             Version::Http10 => !has_token(&head.headers, HeaderId::Connection, b"keep-alive"),
             Version::Http11 => {
-                head.headers.has_id(HeaderId::Connection) && has_token(&head.headers, HeaderId::Connection, b"close")
+                head.headers.has_id(HeaderId::Connection)
+                    && has_token(&head.headers, HeaderId::Connection, b"close")
             }
             Version::Http2 => false,
         };
@@ -140,8 +142,10 @@ impl<'c> Turn<'c> {
     async fn serve(&mut self) -> Result<(), Stop> {
         let worker = self.worker;
         let (hcm, connection) = (self.hcm, self.connection);
-        hcm::process_request(hcm, connection, self.request, &mut self.record, || worker.random())
-            .map_err(|refusal| self.refuse(refusal))?;
+        hcm::process_request(hcm, connection, self.request, &mut self.record, || {
+            worker.random()
+        })
+        .map_err(|refusal| self.refuse(refusal))?;
         self.normalize_path()?;
         self.continue_expected().await?;
         let table: Arc<RouteTable> = match &hcm.routes {
@@ -161,11 +165,38 @@ impl<'c> Turn<'c> {
             return Err(self.no_route());
         };
         self.record.route = Some(Arc::clone(&route));
-        self.filter(&route).await?;
+        self.remove_internal_headers(&table);
+        let chosen = match &route.action {
+            Action::Forward(forward) => Some((forward, self.choose_cluster(forward))),
+            _ => None,
+        };
+        let weighted = chosen.as_ref().and_then(|(_, (_, weighted))| *weighted);
+        let filters = weighted.map_or(&route.filters, |weighted| &weighted.filters);
+        let cluster = chosen.as_ref().and_then(|(_, (id, _))| *id);
+        self.filter(filters, cluster).await?;
         match &route.action {
-            Action::Forward(forward) => self.forward(&table, &vhost, &route, forward).await,
+            Action::Forward(forward) => {
+                let routing = Routing {
+                    table: &table,
+                    vhost: &vhost,
+                    route: &route,
+                    forward,
+                    weighted,
+                    filters,
+                };
+                self.forward(routing, cluster).await
+            }
             Action::Redirect(redirect) => Err(self.redirect(&table, &vhost, &route, redirect)),
             Action::Direct(direct) => Err(self.direct(&table, &vhost, &route, direct)),
+        }
+    }
+
+    /// `internal_only_headers` of external clients.
+    fn remove_internal_headers(&mut self, table: &RouteTable) {
+        if !self.record.internal {
+            for name in &table.options.internal_only_headers {
+                self.request.headers.remove(name.as_str());
+            }
         }
     }
 
@@ -182,16 +213,25 @@ impl<'c> Turn<'c> {
 
     /// The request as format strings see it.
     pub(crate) fn context(&self) -> ExchangeContext<'_> {
-        ExchangeContext { exchange: self.view(), hostname: &self.worker.shared.observe.hostname }
+        ExchangeContext {
+            exchange: self.view(),
+            hostname: &self.worker.shared.observe.hostname,
+        }
     }
 
     fn refuse(&self, refusal: Refusal) -> Stop {
         let reply = Reply::new(refusal.status, "", refusal.details);
-        if refusal.close { reply.closing().into() } else { reply.into() }
+        if refusal.close {
+            reply.closing().into()
+        } else {
+            reply.into()
+        }
     }
 
     fn no_route(&self) -> Stop {
-        Reply::new(404, "", "route_not_found").flag(ResponseFlags::NO_ROUTE_FOUND).into()
+        Reply::new(404, "", "route_not_found")
+            .flag(ResponseFlags::NO_ROUTE_FOUND)
+            .into()
     }
 
     fn require_tls(&self, rule: RequireTls) -> Result<(), Stop> {
@@ -206,7 +246,9 @@ impl<'c> Turn<'c> {
         let mut location = b"https://".to_vec();
         location.extend_from_slice(self.request.authority());
         location.extend_from_slice(self.request.path());
-        Err(Reply::new(301, "", "direct_response").header(HeaderId::Location, location).into())
+        Err(Reply::new(301, "", "direct_response")
+            .header(HeaderId::Location, location)
+            .into())
     }
 
     /// RFC 9110 §10.1.1. Envoy answers `100 Continue` itself unless it is told to pass it on.
@@ -214,7 +256,11 @@ impl<'c> Turn<'c> {
         if !self.request.headers.has_id(HeaderId::Expect) || self.hcm.proxy_100_continue {
             return Ok(());
         }
-        let asked = self.request.headers.get_id(HeaderId::Expect).is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
+        let asked = self
+            .request
+            .headers
+            .get_id(HeaderId::Expect)
+            .is_some_and(|v| v.eq_ignore_ascii_case(b"100-continue"));
         if !asked {
             return Ok(());
         }
@@ -223,15 +269,23 @@ impl<'c> Turn<'c> {
             && self.request.version == Version::Http11
             && conn.unread() == 0
         {
-            conn.send.bytes().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            std::future::poll_fn(|cx| conn.poll_flush(cx)).await.map_err(Stop::Downstream)?;
+            conn.send
+                .bytes()
+                .extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            std::future::poll_fn(|cx| conn.poll_flush(cx))
+                .await
+                .map_err(Stop::Downstream)?;
         }
         Ok(())
     }
 
     /// Whether the connection goes on. A body that the client has not finished sending cannot be skipped safely.
     fn complete(&mut self) -> After {
-        if self.manner.close || !self.down.body_done() { After::Close } else { After::KeepAlive }
+        if self.manner.close || !self.down.body_done() {
+            After::Close
+        } else {
+            After::KeepAlive
+        }
     }
 
     fn break_off(&mut self, stop: &Stop) {
@@ -241,10 +295,14 @@ impl<'c> Turn<'c> {
                     self.record.cause = Some(crate::http::cause_of(at));
                     (ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR, at.fault.details())
                 }
-                StreamError::StreamReset(_) => {
-                    (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, "http2.remote_reset")
-                }
-                _ => (ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION, "downstream_remote_disconnect"),
+                StreamError::StreamReset(_) => (
+                    ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
+                    "http2.remote_reset",
+                ),
+                _ => (
+                    ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
+                    "downstream_remote_disconnect",
+                ),
             };
             self.record.flags.insert(flag);
             self.record.details = details.into();
@@ -280,10 +338,18 @@ impl<'c> Turn<'c> {
             .await;
         }
         let body = self.local_reply(reply);
-        self.manner.close |= reply.close || self.request.is_connect() || !self.down.body_done() || self.last.is_last();
-        let length = if body.is_empty() { BodyLength::None } else { BodyLength::Length(body.len() as u64) };
+        self.manner.close |= reply.close
+            || self.request.is_connect()
+            || !self.down.body_done()
+            || self.last.is_last();
+        let length = if body.is_empty() {
+            BodyLength::None
+        } else {
+            BodyLength::Length(body.len() as u64)
+        };
         self.head_sent = true;
-        answer::send_response(self.down, self.response, length, self.manner).map_err(Stop::Downstream)?;
+        answer::send_response(self.down, self.response, length, self.manner)
+            .map_err(Stop::Downstream)?;
         self.record.status = self.response.status;
         self.record.moments.downstream_tx_begin = Some(Instant::now());
         if !self.manner.to_head_request && !body.is_empty() {
@@ -299,7 +365,11 @@ impl<'c> Turn<'c> {
 
     /// Sends what is queued, for as long as the peer keeps taking it.
     async fn flush(&mut self) -> Result<(), Stop> {
-        let limit = self.hcm.timeouts.stream_flush.or(self.hcm.timeouts.stream_idle);
+        let limit = self
+            .hcm
+            .timeouts
+            .stream_flush
+            .or(self.hcm.timeouts.stream_idle);
         let deadline = limit.map(|limit| Instant::now() + limit);
         let (down, timer) = (&mut *self.down, &mut *self.timer);
         std::future::poll_fn(|cx| {

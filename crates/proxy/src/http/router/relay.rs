@@ -40,10 +40,18 @@ pub(crate) struct Replay {
 impl Relay {
     /// A direction without a body: its end was passed on with the head.
     pub(crate) fn ended() -> Self {
-        Self { ended: true, ..Self::default() }
+        Self {
+            ended: true,
+            ..Self::default()
+        }
     }
 
-    pub(crate) fn poll(&mut self, source: &mut Stream, sink: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+    pub(crate) fn poll(
+        &mut self,
+        source: &mut Stream,
+        sink: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Broken>> {
         loop {
             let mut starved = false;
             while !self.ended && sink.queued() < HIGH {

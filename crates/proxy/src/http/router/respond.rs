@@ -18,7 +18,12 @@ use crate::observe::record::ResponseFlags;
 use crate::resilience::outlier::Outcome;
 
 impl Turn<'_> {
-    pub(super) async fn respond(&mut self, routing: Routing<'_>, mut plan: Plan, mut up: Upstream) -> Result<(), Stop> {
+    pub(super) async fn respond(
+        &mut self,
+        routing: Routing<'_>,
+        mut plan: Plan,
+        mut up: Upstream,
+    ) -> Result<(), Stop> {
         let now = Instant::now();
         let moments = &mut self.record.moments;
         moments.upstream_rx_begin = Some(now);
@@ -32,7 +37,9 @@ impl Turn<'_> {
             plan.upload = Relay::default();
         }
         self.outlier(&plan, Outcome::Response(self.record.status));
-        let result = self.exchange(&mut plan, &mut up, &mut download, tunnel).await;
+        let result = self
+            .exchange(&mut plan, &mut up, &mut download, tunnel)
+            .await;
         self.account(&plan, &up, &download);
         match result {
             Ok(()) => {
@@ -57,7 +64,8 @@ impl Turn<'_> {
 
     fn switches_protocol(&self) -> bool {
         self.response.status == 101
-            || ((self.request.is_connect() || self.down_is_h2()) && (200..300).contains(&self.response.status))
+            || ((self.request.is_connect() || self.down_is_h2())
+                && (200..300).contains(&self.response.status))
     }
 
     fn response_headers(&mut self, routing: Routing<'_>, plan: &Plan, tunnel: bool, now: Instant) {
@@ -70,10 +78,19 @@ impl Turn<'_> {
             let elapsed = now.saturating_duration_since(begun).as_millis();
             let mut digits = itoa::Buffer::new();
             let text = digits.format(elapsed);
-            self.response.headers.set_id(HeaderId::XEnvoyUpstreamServiceTime, text.as_bytes());
+            self.response
+                .headers
+                .set_id(HeaderId::XEnvoyUpstreamServiceTime, text.as_bytes());
         }
         self.finalize_response(routing, plan);
-        hcm::process_response(self.worker, self.hcm, self.request, self.response, tunnel, now);
+        hcm::process_response(
+            self.worker,
+            self.hcm,
+            self.request,
+            self.response,
+            tunnel,
+            now,
+        );
         self.record.status = self.response.status;
     }
 
@@ -84,7 +101,8 @@ impl Turn<'_> {
         self.manner.tunnel = tunnel;
         self.head_sent = true;
         let body = self.response.body;
-        let reusable = answer::send_response(self.down, self.response, body, self.manner).map_err(Stop::Downstream)?;
+        let reusable = answer::send_response(self.down, self.response, body, self.manner)
+            .map_err(Stop::Downstream)?;
         self.manner.close |= !reusable;
         self.record.sent.head = match &*self.down {
             Stream::H1(conn) => conn.send.pending() as u64,
@@ -94,7 +112,11 @@ impl Turn<'_> {
             conn.become_tunnel();
         }
         let bodiless = body == BodyLength::None && !tunnel;
-        Ok(if bodiless { Relay::ended() } else { Relay::default() })
+        Ok(if bodiless {
+            Relay::ended()
+        } else {
+            Relay::default()
+        })
     }
 
     /// Moves both bodies until the response is complete and delivered.
@@ -109,7 +131,9 @@ impl Turn<'_> {
         std::future::poll_fn(|cx| {
             if !plan.upload.done && !upload_broken {
                 match plan.upload.poll(self.down, &mut up.stream, cx) {
-                    Poll::Ready(Err(Broken::Source(error))) => return Poll::Ready(Err(Stop::Downstream(error))),
+                    Poll::Ready(Err(Broken::Source(error))) => {
+                        return Poll::Ready(Err(Stop::Downstream(error)));
+                    }
                     // The upstream has heard enough; its response goes on.
                     Poll::Ready(Err(Broken::Sink(_))) => upload_broken = true,
                     Poll::Ready(Ok(())) | Poll::Pending => {}
@@ -122,15 +146,20 @@ impl Turn<'_> {
             }
             match download.poll(&mut up.stream, self.down, cx) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(Broken::Source(error))) => return Poll::Ready(Err(self.upstream_broke(&error))),
-                Poll::Ready(Err(Broken::Sink(error))) => return Poll::Ready(Err(Stop::Downstream(error))),
+                Poll::Ready(Err(Broken::Source(error))) => {
+                    return Poll::Ready(Err(self.upstream_broke(&error)));
+                }
+                Poll::Ready(Err(Broken::Sink(error))) => {
+                    return Poll::Ready(Err(Stop::Downstream(error)));
+                }
                 Poll::Pending => {}
             }
             if download.moved {
                 download.moved = false;
                 plan.clocks.active_at = Instant::now();
             }
-            if plan.upload.done && !tunnel
+            if plan.upload.done
+                && !tunnel
                 && let Poll::Ready(error) = self.down.poll_gone(cx)
             {
                 return Poll::Ready(Err(Stop::Downstream(error)));
@@ -149,7 +178,9 @@ impl Turn<'_> {
     fn upstream_broke(&mut self, error: &StreamError) -> Stop {
         let failure = Failure::stream(error);
         self.record.flags.insert(failure.reason.flags());
-        self.record.details = failure.details("upstream_reset_after_response_started").into();
+        self.record.details = failure
+            .details("upstream_reset_after_response_started")
+            .into();
         self.record.cause = failure.detail.map(|text| crate::observe::record::Cause {
             code: "upstream_broke_response",
             text: text.into(),
@@ -160,7 +191,9 @@ impl Turn<'_> {
     /// A time limit passed after the response had begun.
     fn late(&mut self, expiry: Expiry) -> Stop {
         let (flag, details) = match expiry {
-            Expiry::Response | Expiry::PerTry => (ResponseFlags::UPSTREAM_REQUEST_TIMEOUT, "response_timeout"),
+            Expiry::Response | Expiry::PerTry => {
+                (ResponseFlags::UPSTREAM_REQUEST_TIMEOUT, "response_timeout")
+            }
             Expiry::StreamIdle => (ResponseFlags::STREAM_IDLE_TIMEOUT, "stream_idle_timeout"),
             Expiry::MaxStream => (ResponseFlags::DURATION_TIMEOUT, "max_duration_timeout"),
             Expiry::Request => (ResponseFlags::default(), "request_overall_timeout"),
@@ -181,10 +214,17 @@ impl Turn<'_> {
 
     fn note_grpc_status(&mut self) {
         let from = |list: &HeaderList| {
-            std::str::from_utf8(list.get_id(HeaderId::GrpcStatus)?).ok()?.parse::<u8>().ok()
+            std::str::from_utf8(list.get_id(HeaderId::GrpcStatus)?)
+                .ok()?
+                .parse::<u8>()
+                .ok()
         };
         if self.record.is_grpc {
-            self.record.grpc_status = self.trailers.as_deref().and_then(from).or_else(|| from(&self.response.headers));
+            self.record.grpc_status = self
+                .trailers
+                .as_deref()
+                .and_then(from)
+                .or_else(|| from(&self.response.headers));
         }
     }
 }

@@ -26,7 +26,11 @@ impl ResponseView for Answer<'_> {
     }
 
     fn grpc_status(&self) -> Option<u32> {
-        let value = self.head.headers.get_id(HeaderId::GrpcStatus).filter(|_| self.grpc)?;
+        let value = self
+            .head
+            .headers
+            .get_id(HeaderId::GrpcStatus)
+            .filter(|_| self.grpc)?;
         std::str::from_utf8(value).ok()?.parse().ok()
     }
 }
@@ -35,9 +39,17 @@ impl Turn<'_> {
     /// How long to wait before the next attempt, if the response just received is to be retried.
     pub(super) fn retry_on_response(&mut self, plan: &mut Plan) -> Option<Duration> {
         let worker = self.worker;
-        let retry = plan.retry.as_mut().filter(|_| plan.upload.replay.is_some())?;
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let answer = Answer { head: self.response, grpc: self.record.is_grpc };
+        let retry = plan
+            .retry
+            .as_mut()
+            .filter(|_| plan.upload.replay.is_some())?;
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs());
+        let answer = Answer {
+            head: self.response,
+            grpc: self.record.is_grpc,
+        };
         let breaker = plan.cluster.breaker(plan.priority);
         let decision = retry.on_response(&answer, now, breaker, &mut || worker.random());
         let wait = self.decided(plan, decision);
@@ -52,16 +64,25 @@ impl Turn<'_> {
         self.retry_on(plan, Reset::Local, true)
     }
 
-    pub(super) fn retry_on_failure(&mut self, plan: &mut Plan, failure: &Failure) -> Option<Duration> {
+    pub(super) fn retry_on_failure(
+        &mut self,
+        plan: &mut Plan,
+        failure: &Failure,
+    ) -> Option<Duration> {
         let reset = match failure.reason {
-            ResetReason::RemoteConnectionFailure | ResetReason::LocalConnectionFailure => Reset::ConnectFailure,
+            ResetReason::RemoteConnectionFailure | ResetReason::LocalConnectionFailure => {
+                Reset::ConnectFailure
+            }
             ResetReason::ConnectionTimeout => Reset::ConnectTimeout,
             ResetReason::ConnectionTermination | ResetReason::RemoteReset => Reset::Remote,
             ResetReason::Overflow => Reset::Overflow,
             ResetReason::RemoteRefusedStream => Reset::RefusedStream,
             ResetReason::ProtocolError => Reset::Local,
         };
-        let started = !matches!(reset, Reset::ConnectFailure | Reset::ConnectTimeout | Reset::Overflow);
+        let started = !matches!(
+            reset,
+            Reset::ConnectFailure | Reset::ConnectTimeout | Reset::Overflow
+        );
         self.retry_on(plan, reset, started)
     }
 
@@ -83,7 +104,9 @@ impl Turn<'_> {
             }
             Decision::No => None,
             Decision::LimitExceeded => {
-                self.record.flags.insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+                self.record
+                    .flags
+                    .insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
                 hooks::retry_limit_exceeded(self.worker, &plan.cluster);
                 None
             }

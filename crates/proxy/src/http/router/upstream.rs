@@ -45,12 +45,21 @@ impl Upstream {
             Acquired::H1(pooled) => {
                 let (mut conn, lease) = pooled.split();
                 let wire_before = (conn.wire_in, conn.wire_out);
-                send_h1_request(&mut conn, head, upgrade);
+                let absolute = lease.pool().info.http.http1.send_fully_qualified_url;
+                send_h1_request(&mut conn, head, upgrade, absolute);
                 let reused = lease.meta.requests.get() > 1;
-                let parser = ResponseParser::new(limits);
+                let parser = ResponseParser::new(limits).keep_case(conn.keeps_case());
                 let head_bytes = conn.send.pending() as u64;
                 let (stream, lease) = (Stream::H1(conn), Lease::H1(lease));
-                Ok(Self { stream, lease, parser, reused, wire_before, keep: true, head_bytes })
+                Ok(Self {
+                    stream,
+                    lease,
+                    parser,
+                    reused,
+                    wire_before,
+                    keep: true,
+                    head_bytes,
+                })
             }
             Acquired::H2(lease) => Self::begin_h2(lease, head, ended).await,
         }
@@ -70,7 +79,15 @@ impl Upstream {
         let reused = lease.connection.meta.requests.get() > 1;
         let parser = ResponseParser::new(Limits::default());
         let head_bytes = head.headers.byte_size() as u64;
-        Ok(Self { stream, lease: Lease::H2(lease), parser, reused, wire_before: (0, 0), keep: true, head_bytes })
+        Ok(Self {
+            stream,
+            lease: Lease::H2(lease),
+            parser,
+            reused,
+            wire_before: (0, 0),
+            keep: true,
+            head_bytes,
+        })
     }
 
     pub(crate) fn meta(&self) -> &Rc<ConnectionMeta> {
@@ -83,7 +100,10 @@ impl Upstream {
     /// Wire bytes received and sent for this request.
     pub(crate) fn wire(&self) -> (u64, u64) {
         match &self.stream {
-            Stream::H1(conn) => (conn.wire_in - self.wire_before.0, conn.wire_out - self.wire_before.1),
+            Stream::H1(conn) => (
+                conn.wire_in - self.wire_before.0,
+                conn.wire_out - self.wire_before.1,
+            ),
             Stream::H2(_) => (0, 0),
         }
     }
@@ -112,17 +132,22 @@ impl Upstream {
         cx: &mut Context<'_>,
     ) -> Poll<Result<u64, StreamError>> {
         match &mut self.stream {
-            Stream::H2(stream) => stream.poll_response(head, cx).map_ok(|()| head.headers.byte_size() as u64),
+            Stream::H2(stream) => stream
+                .poll_response(head, cx)
+                .map_ok(|()| head.headers.byte_size() as u64),
             Stream::H1(conn) => loop {
                 if conn.unread() > 0
-                    && let Some(used) =
-                        conn.parse_response(&mut self.parser, head).map_err(StreamError::Malformed)?
+                    && let Some(used) = conn
+                        .parse_response(&mut self.parser, head)
+                        .map_err(StreamError::Malformed)?
                 {
                     if !head.is_informational() {
                         head.body = ResponseParser::body_for(method, head);
                         conn.expect_body(head.body);
                         self.keep = keeps_alive(head);
-                        if let (Lease::H1(lease), Some(value)) = (&self.lease, head.headers.get_id(HeaderId::KeepAlive)) {
+                        if let (Lease::H1(lease), Some(value)) =
+                            (&self.lease, head.headers.get_id(HeaderId::KeepAlive))
+                        {
                             lease.pool().limit.borrow_mut().on_header(value);
                         }
                     }
