@@ -268,9 +268,8 @@ impl HeaderMatcher {
         };
         let outcome = match (&self.test, value) {
             (HeaderTest::Present(wanted), value) => value.is_some() == *wanted,
-            // A value matcher on an absent header never matches, inverted or not... (Envoy's
-            // header_utility.cc: missing without treat_missing_header_as_empty returns invert_match).
-            (_, None) => return self.invert,
+            // Envoy: a condition on the value of an absent header does not hold, inverted or not.
+            (_, None) => return false,
             (HeaderTest::String(matcher), Some(value)) => matcher.matches(value),
             (HeaderTest::Range { start, end }, Some(value)) => {
                 parse_i64(value).is_some_and(|number| number >= *start && number < *end)

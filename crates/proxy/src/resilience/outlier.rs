@@ -534,8 +534,9 @@ fn room_for_one_more(policy: &OutlierPolicy, active: usize, hosts: usize) -> boo
     if active == 0 && policy.always_eject_one_host {
         return true;
     }
-    let ejected = 100.0 * active as f64 / hosts.max(1) as f64;
-    ejected < f64::from(policy.max_ejection_percent.min(100))
+    // Envoy 1.40 counts the host in question: of three hosts none is ejected at 10 %.
+    let ejected = 100.0 * (active + 1) as f64 / hosts.max(1) as f64;
+    ejected <= f64::from(policy.max_ejection_percent.min(100))
 }
 
 fn rate_threshold(rated: &[(&Arc<Host>, f64)], factor: u32) -> f64 {

@@ -107,6 +107,18 @@ fn the_share_of_ejected_hosts_is_bounded() {
     assert_eq!(bench.ejected(), 2);
 }
 
+// Seen with Envoy 1.40: three hosts at 10 % give overflow alone.
+#[test]
+fn a_share_smaller_than_one_host_protects_all_unless_one_may_always_go() {
+    let mut bench = Bench::new(3, OutlierPolicy::default());
+    assert!(bench.fail(0, 5).iter().all(|event| matches!(event, Event::Overflow { .. })));
+    assert_eq!(bench.ejected(), 0);
+    let mut bench = Bench::new(3, OutlierPolicy { always_eject_one_host: true, ..OutlierPolicy::default() });
+    bench.fail(0, 5);
+    bench.fail(1, 5);
+    assert_eq!(bench.ejected(), 1);
+}
+
 #[test]
 fn gateway_failures_and_enforcement_follow_the_policy() {
     let enforcing = Enforcing { consecutive_5xx: 0, consecutive_gateway_failure: 100, ..OutlierPolicy::default().enforcing };
