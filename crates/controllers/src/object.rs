@@ -161,6 +161,17 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Whether a status says this already. Typed servers leave out zeros, so those say nothing.
+pub(crate) fn says(object: &Value, status: &Map<String, Value>) -> bool {
+    let told = |fields: Option<&Map<String, Value>>| -> Map<String, Value> {
+        let fields = fields.into_iter().flatten();
+        let kept = fields.map(|(name, value)| (name.clone(), normalised(value)));
+        kept.filter(|(_, value)| !is_empty(value) && *value != 0)
+            .collect()
+    };
+    told(object["status"].as_object()) == told(Some(status))
+}
+
 /// Adds a value to a hash; the order of an object's fields does not matter.
 pub(crate) fn feed(hasher: &mut ContentHasher, value: &Value) {
     match value {

@@ -15,7 +15,7 @@ use crate::hub::{Controller, Plan};
 use crate::object::{
     adoption, annotation, condition, controlled_by, controller_of, controller_reference, count,
     created, deleting, generation, items, key, labels, owner_key, pod_finished, pod_ready, release,
-    timestamp, uid, unix,
+    says, timestamp, uid, unix,
 };
 use crate::selector::Selector;
 
@@ -91,16 +91,14 @@ fn refused(set: &Value, error: &StoreError, now: i64) -> Vec<Action> {
     let mut actions = vec![Action::Tell(
         Event::new(&REPLICA_SET, set, "FailedCreate", message, FROM).warning(),
     )];
-    if Some(&status) != set["status"].as_object() {
+    if !says(set, &status) {
+        // `replicas` is a required field of the status.
+        let replicas = count(&set["status"]["replicas"]);
         let conditions = &status["conditions"];
-        let patch = json!({ "status": { "conditions": conditions, "replicas": count(&status_field(set, "replicas")) } });
+        let patch = json!({ "status": { "conditions": conditions, "replicas": replicas } });
         actions.push(Action::PatchStatus(REPLICA_SET, key(set), patch));
     }
     actions
-}
-
-fn status_field(set: &Value, field: &str) -> Value {
-    set["status"][field].clone()
 }
 
 fn set_failure(status: &mut Map<String, Value>, failure: Option<&str>, now: i64) {
@@ -157,7 +155,7 @@ fn plan(set: &Arc<Value>, cache: &Cache, now: i64) -> Plan {
         actions.extend(deletions(set, &active, active.len().saturating_sub(wanted)));
     }
     let (status, again) = status(set, &active, missing == 0, now);
-    if Some(&status) != set["status"].as_object() {
+    if !says(set, &status) {
         let patch = json!({ "status": status });
         actions.push(Action::PatchStatus(REPLICA_SET, key(set), patch));
     }

@@ -17,7 +17,7 @@ use crate::cache::Cache;
 use crate::hub::{Controller, Plan};
 use crate::object::{
     annotation, controlled_by, controller_of, count, created, deleting, key, labels, meta,
-    owner_key, pod_finished,
+    owner_key, pod_finished, says,
 };
 use crate::selector::Selector;
 use rollout::{Counts, Share, Strategy, grow_new, shrink_old, spread};
@@ -151,7 +151,7 @@ fn plan(deployment: &Value, cache: &Cache, now: i64) -> Plan {
         ..
     } = look;
     let (status, again) = status::status(deployment, &sets, strategy, &step, now);
-    if Some(&status) != deployment["status"].as_object() {
+    if !says(deployment, &status) {
         let patch = json!({ "status": status });
         actions.push(Action::PatchStatus(DEPLOYMENT, key(deployment), patch));
     }
