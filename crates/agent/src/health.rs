@@ -1,6 +1,7 @@
 //! The agent's own server on 15020: readiness of the proxy, the application's probes, merged stats.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use axum::routing::{any, get};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
@@ -99,6 +102,18 @@ async fn app(
     }
 }
 
+/// Our own calls to the application must not come back through the proxy: redirection passes this source
+/// (Istio does the same).
+const UNCAPTURED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+
+async fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("{address}:{port}: {e}");
+    let target: SocketAddr = format!("{address}:{port}").parse().map_err(|e| failed(&e))?;
+    let socket = TcpSocket::new_v4().map_err(|e| failed(&e))?;
+    socket.bind((UNCAPTURED, 0).into()).map_err(|e| failed(&e))?;
+    socket.connect(target).await.map_err(|e| failed(&e))
+}
+
 /// Asks the application as the kubelet would have.
 pub(crate) async fn ask(probe: &AppProbe, address: &str) -> Result<StatusCode, String> {
     let (seconds, port) = match probe {
@@ -125,10 +140,7 @@ pub(crate) async fn ask(probe: &AppProbe, address: &str) -> Result<StatusCode, S
                 scheme,
                 ..
             } => http_get(address, port, path, scheme, headers).await,
-            AppProbe::TcpSocket { .. } => tokio::net::TcpStream::connect((address, port))
-                .await
-                .map(|_| StatusCode::OK)
-                .map_err(|e| format!("{address}:{port}: {e}")),
+            AppProbe::TcpSocket { .. } => dial(address, port).await.map(|_| StatusCode::OK),
             AppProbe::Grpc { service, .. } => grpc(address, port, service).await,
         }
     };
@@ -147,7 +159,9 @@ async fn http_get(
     if scheme.eq_ignore_ascii_case("HTTPS") {
         return https_get(address, port, path, headers).await;
     }
-    let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut connector = HttpConnector::new();
+    connector.set_local_address(Some(UNCAPTURED.into()));
+    let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
     let request = request(&format!("http://{address}:{port}"), path, headers)?;
     let response = client
         .request(request)
@@ -169,9 +183,7 @@ async fn https_get(
     headers: &[(String, String)],
 ) -> Result<StatusCode, String> {
     let failed = |e: &dyn std::fmt::Display| format!("{address}:{port}: {e}");
-    let tcp = tokio::net::TcpStream::connect((address, port))
-        .await
-        .map_err(|e| failed(&e))?;
+    let tcp = dial(address, port).await?;
     let config = crate::unverified::client_config().map_err(|e| failed(&e))?;
     let name =
         rustls_pki_types::ServerName::try_from(address.to_owned()).map_err(|e| failed(&e))?;
@@ -229,6 +241,7 @@ async fn grpc(address: &str, port: u16, service: &str) -> Result<StatusCode, Str
     let failed = |e: &dyn std::fmt::Display| format!("{address}:{port}: {e}");
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}:{port}"))
         .map_err(|e| failed(&e))?
+        .local_address(Some(UNCAPTURED.into()))
         .connect()
         .await
         .map_err(|e| failed(&e))?;

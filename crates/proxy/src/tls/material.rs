@@ -22,6 +22,9 @@ use crate::config::tls::{
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(super) config: Arc<ServerConfig>,
+    /// For clients that offer none of our protocols: rustls refuses those (RFC 7301 §3.2), Envoy goes on
+    /// without ALPN, and Istio's sidecars rely on it.
+    pub(super) without_alpn: Arc<ServerConfig>,
     pub(super) local: Option<Arc<PeerFacts>>,
     pub(super) validates: bool,
 }
@@ -285,8 +288,13 @@ fn server(config: &Config, context: &DownstreamTls) -> Result<Server, String> {
     } else if let Some(ticketer) = ticketer() {
         built.ticketer = ticketer;
     }
+    let mut indifferent = built.clone();
+    indifferent.alpn_protocols.clear();
+    let mut without_alpn = built.clone();
+    without_alpn.alpn_protocols.clear();
     Ok(Server {
         config: Arc::new(built),
+        without_alpn: Arc::new(without_alpn),
         local,
         validates,
     })

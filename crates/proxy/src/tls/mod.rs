@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
 pub(crate) use material::Cache;
 
@@ -81,9 +81,15 @@ pub(crate) async fn accept(
         .tls
         .server(config, context)
         .map_err(|error| format!("TLS error: {error}"))?;
-    let acceptor = TlsAcceptor::from(Arc::clone(&built.config));
-    let stream = acceptor
-        .accept(io)
+    let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io)
+        .await
+        .map_err(|error| facts::failure(&error))?;
+    let offered = hello.client_hello().alpn().map(|mut offered| {
+        offered.any(|protocol| built.config.alpn_protocols.iter().any(|own| own == protocol))
+    });
+    let chosen = if offered == Some(false) { &built.without_alpn } else { &built.config };
+    let stream = hello
+        .into_stream(Arc::clone(chosen))
         .await
         .map_err(|error| facts::failure(&error))?;
     let connection = stream.get_ref().1;
