@@ -322,7 +322,7 @@ impl WorkerRun {
             match command {
                 None => break,
                 Some(Command::Set { listener, sockets }) => {
-                    listeners.set(&worker, &listener, sockets, self.drain_time)
+                    listeners.set(&worker, &listener, sockets, self.drain_time);
                 }
                 Some(Command::Remove(name)) => listeners.remove(&name, self.drain_time),
                 Some(Command::Advance(phase)) => listeners.advance_all(phase),

@@ -133,7 +133,7 @@ impl Incoming {
                 match limited.await {
                     Ok((stream, facts)) => {
                         self.secured(chain, Transport::TlsServer(Box::new(stream)), facts)
-                            .await
+                            .await;
                     }
                     Err(reason) => {
                         tracing::debug!(%reason, remote = %self.facts.direct_remote, "TLS handshake failed");
@@ -199,7 +199,7 @@ impl Incoming {
         let facts = Arc::new(facts);
         match &chain.filter {
             NetworkFilter::Close => {
-                hooks::closed_without_response(&worker, &facts, "no_network_filter")
+                hooks::closed_without_response(&worker, &facts, "no_network_filter");
             }
             NetworkFilter::TcpProxy(proxy) => {
                 crate::tcp::serve(worker, facts, Arc::clone(proxy), io, prefix, guard).await;

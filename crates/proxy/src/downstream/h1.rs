@@ -106,7 +106,7 @@ impl Http1 {
                     After::Close
                 }
                 Next::End(cause) => {
-                    if self.served.get() == 1 {
+                    if self.served.get() == 1 && cause != "client_closed" {
                         hooks::closed_without_response(&self.worker, &self.facts, cause);
                     }
                     return;

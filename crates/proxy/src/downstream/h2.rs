@@ -34,8 +34,11 @@ struct Connection {
     active: Cell<u32>,
 }
 
-/// Windows are bounded: a peer must not make us buffer without end.
-const MAX_WINDOW: u32 = 16 * 1024 * 1024;
+/// A peer must not make us hold more of a stream than the buffer limit; RFC 9113 §6.9.2 sets the least useful window.
+pub(crate) fn bounded_window(buffer_limit: u32) -> u32 {
+    buffer_limit.clamp(65_535, 4 * 1024 * 1024)
+}
+
 /// Streams that a peer resets before they are looked at: beyond this the connection ends (CVE-2023-44487).
 const RESETS: usize = 50;
 
@@ -49,11 +52,12 @@ pub(crate) async fn serve(
     guard: DrainGuard,
 ) {
     let options = &hcm.http2;
+    let window = bounded_window(facts.listener.buffer_limit);
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(options.max_concurrent_streams)
-        .initial_window_size(options.initial_stream_window.min(MAX_WINDOW))
-        .initial_connection_window_size(options.initial_connection_window.min(MAX_WINDOW))
+        .initial_window_size(options.initial_stream_window.min(window))
+        .initial_connection_window_size(options.initial_connection_window.min(4 * window))
         .header_table_size(options.header_table_size)
         // The crate refuses more with 431 and bounds CONTINUATION frames by it.
         .max_header_list_size(u32::try_from(hcm.max_request_headers_bytes).unwrap_or(u32::MAX))
@@ -83,7 +87,7 @@ pub(crate) async fn serve(
             hooks::closed_without_response(&connection.worker, &connection.facts, "http2_preface");
         }
         Err(_) => {
-            hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout")
+            hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout");
         }
     }
 }
@@ -131,7 +135,7 @@ impl Connection {
             .await;
             match event {
                 Event::Accepted(Some(Ok((request, respond)))) => {
-                    self.clone().spawn(request, respond)
+                    self.clone().spawn(request, respond);
                 }
                 Event::Accepted(Some(Err(error))) => {
                     tracing::debug!(%error, remote = %self.facts.direct_remote, "HTTP/2 connection failed");

@@ -113,7 +113,7 @@ impl Listeners {
                     tokio::task::spawn_local(task);
                 }
                 Err(error) => {
-                    tracing::error!(%error, listener = %listener.name, "cannot use a listening socket")
+                    tracing::error!(%error, listener = %listener.name, "cannot use a listening socket");
                 }
             }
         }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::connect::ConnectError;
 use super::pool::{ConnectionMeta, Handoff, OpenSlot, Pool};
 use crate::config::hcm::Http2Options;
+use crate::downstream::h2::bounded_window;
 use crate::http::h2ping;
 use crate::http::transport::Transport;
 
@@ -56,9 +57,10 @@ impl H2Connection {
         meta: Rc<ConnectionMeta>,
         slot: OpenSlot,
     ) -> Result<Rc<Self>, h2::Error> {
+        let window = bounded_window(slot.pool().info.buffer_limit);
         let (sender, mut driver) = h2::client::Builder::new()
-            .initial_window_size(options.initial_stream_window.min(MAX_WINDOW))
-            .initial_connection_window_size(options.initial_connection_window.min(MAX_WINDOW))
+            .initial_window_size(options.initial_stream_window.min(window))
+            .initial_connection_window_size(options.initial_connection_window.min(4 * window))
             .header_table_size(options.header_table_size)
             .enable_push(false)
             .max_header_list_size(1 << 20)
@@ -140,6 +142,3 @@ impl H2Connection {
         !(self.closed.get() || idle && (removed || idle_timeout.is_some_and(|limit| age >= limit)))
     }
 }
-
-/// RFC 9113 §6.9.1: windows are at most 2^31-1; ours are bounded so that one peer cannot make us buffer without end.
-const MAX_WINDOW: u32 = 16 * 1024 * 1024;

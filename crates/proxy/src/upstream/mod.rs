@@ -131,7 +131,7 @@ pub async fn acquire(
                 if let Some(found) = ready(pool, Instant::now()) {
                     return Ok(found);
                 }
-                continue;
+                // Others took all of its streams, or the peer allows none: wait for one to end.
             }
         } else if let Some(permit) = connection_permit(worker, target, pool) {
             return open(worker, target, pool, permit, effort)

@@ -61,7 +61,7 @@ fn send_h1_response(
     } else {
         match body {
             BodyLength::None if !head.headers.has_id(HeaderId::ContentLength) => {
-                extra = b"content-length: 0\r\n"
+                extra = b"content-length: 0\r\n";
             }
             BodyLength::None | BodyLength::Length(_) => {}
             BodyLength::Chunked | BodyLength::UntilClose => {

@@ -11,24 +11,25 @@ use super::clocks::{Clocks, Expiry};
 use super::failure::{Failure, ResetReason};
 use super::forward::Routing;
 use super::relay::{Broken, Relay};
+use super::target::target;
 use super::upstream::Upstream;
 use super::{Stop, Turn};
 use crate::balance::{ActiveRequest, Ask, Host, NoHost};
 use crate::codec::h1::Limits;
-use crate::config::cluster::UpstreamProtocol;
 use crate::config::route::Priority;
-use crate::config::{Cluster, Config};
+use crate::downstream::drain::Phase;
+use crate::config::Cluster;
 use crate::filters::fault::AbortWith;
 use crate::http::hcm::Reply;
 use crate::http::stream::StreamError;
-use crate::http::{HeaderId, RequestHead, Scheme, Version};
+use crate::http::{HeaderId, Scheme, Version};
 use crate::observe::hooks;
 use crate::observe::record::ResponseFlags;
 use crate::resilience::breaker::{Permit, Resource};
 use crate::resilience::outlier::Outcome;
 use crate::resilience::replay::{self, Replay};
 use crate::resilience::retry::RetryState;
-use crate::upstream::{self, AcquireError, Acquired, ConnectOptions, Effort, PoolProtocol, Target};
+use crate::upstream::{self, AcquireError, Acquired, Effort, Target};
 
 /// What stays the same, or is carried over, from attempt to attempt.
 pub(super) struct Plan {
@@ -385,8 +386,14 @@ impl Turn<'_> {
                     Poll::Pending => break,
                 }
             }
-            if let Poll::Ready(error) = self.down.poll_gone(cx) {
+            // While the body is still coming, reading it shows whether the client is there.
+            if (plan.upload.done || send_error.is_some())
+                && let Poll::Ready(error) = self.down.poll_gone(cx)
+            {
                 return Poll::Ready(Err(Waiting::Stop(Stop::Downstream(error))));
+            }
+            if self.last.guard.phase() == Phase::Ended {
+                return Poll::Ready(Err(Waiting::Stop(Stop::Broken)));
             }
             self.poll_clocks(plan, cx).map(|expiry| match expiry {
                 Expiry::PerTry => Err(Waiting::PerTry),
@@ -532,54 +539,6 @@ impl Turn<'_> {
     }
 }
 
-/// The pool that serves a request, and the parameters of its connections.
-pub(super) fn target(
-    config: &Arc<Config>,
-    cluster: &Arc<Cluster>,
-    host: Arc<Host>,
-    priority: Priority,
-    request: &RequestHead,
-    downstream: Version,
-) -> Target {
-    let info = &cluster.info;
-    let protocol = match info.http.protocol {
-        UpstreamProtocol::Http1 => PoolProtocol::Http1,
-        UpstreamProtocol::Http2 => PoolProtocol::Http2,
-        UpstreamProtocol::Auto if host.transport.is_some() => PoolProtocol::Auto,
-        UpstreamProtocol::Auto => PoolProtocol::Http1,
-        UpstreamProtocol::UseDownstream if downstream == Version::Http2 => PoolProtocol::Http2,
-        UpstreamProtocol::UseDownstream => PoolProtocol::Http1,
-    };
-    let sni = match (&host.transport, info.http.auto_sni) {
-        (Some(_), true) => {
-            let authority = match &info.http.override_auto_sni_header {
-                Some(name) => request.headers.get(name.as_str()).unwrap_or_default(),
-                None => request.authority(),
-            };
-            std::str::from_utf8(crate::config::route_match::without_port(authority))
-                .ok()
-                .map(Arc::from)
-        }
-        (Some(tls), false) if tls.auto_host_sni && !host.hostname.is_empty() => {
-            Some(Arc::clone(&host.hostname))
-        }
-        _ => None,
-    };
-    Target {
-        config: Arc::clone(config),
-        cluster: Arc::clone(cluster),
-        host,
-        priority,
-        protocol,
-        options: ConnectOptions {
-            sni,
-            alpn: alpn(protocol),
-            check_name: info.http.auto_san_validation,
-        },
-        downstream: 0,
-    }
-}
-
 /// Why waiting for a head ended without one.
 enum Waiting {
     Upstream(StreamError),
@@ -588,15 +547,6 @@ enum Waiting {
 }
 
 const PER_TRY: &str = "upstream_per_try_timeout";
-
-fn alpn(protocol: PoolProtocol) -> Option<&'static [&'static [u8]]> {
-    match protocol {
-        PoolProtocol::Auto => Some(&[b"h2", b"http/1.1"]),
-        PoolProtocol::Http1 => Some(&[b"http/1.1"]),
-        PoolProtocol::Http2 => Some(&[b"h2"]),
-        PoolProtocol::Tcp => None,
-    }
-}
 
 fn reason(status: u16) -> &'static str {
     crate::codec::h1::reason_phrase(status)

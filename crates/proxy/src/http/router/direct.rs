@@ -91,7 +91,7 @@ impl Turn<'_> {
             match &format.program {
                 ReplyProgram::Text(program) => program.render(&self.context(), &mut out),
                 ReplyProgram::Json(template) => {
-                    template.render_with(&self.context(), &mut out, &mut Vec::new())
+                    template.render_with(&self.context(), &mut out, &mut Vec::new());
                 }
             }
             mapped.body = out.into();

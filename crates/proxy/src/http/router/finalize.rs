@@ -270,7 +270,7 @@ impl Turn<'_> {
                 out.extend_from_slice(&replace_prefix(&route.matcher.path, &old[..cut], prefix));
             }
             PathRedirect::Regex(substitution) => {
-                out.extend_from_slice(&substitution.apply(&old[..cut]))
+                out.extend_from_slice(&substitution.apply(&old[..cut]));
             }
         }
         out.extend_from_slice(query);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Turn;
-use super::attempt::{Plan, target};
+use super::attempt::Plan;
 use super::forward::Routing;
+use super::target::target;
 use super::upstream::Upstream;
 use crate::balance::Ask;
 use crate::codec::h1::{BodyLength, Limits};

@@ -12,6 +12,7 @@ mod mirror;
 mod relay;
 mod respond;
 mod retry;
+mod target;
 mod upstream;
 
 use std::rc::Rc;

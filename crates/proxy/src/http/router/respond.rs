@@ -12,6 +12,7 @@ use super::relay::{Broken, Relay};
 use super::upstream::Upstream;
 use super::{Stop, Turn};
 use crate::codec::h1::BodyLength;
+use crate::downstream::drain::Phase;
 use crate::http::stream::{Stream, StreamError};
 use crate::http::{HeaderId, HeaderList, hcm};
 use crate::observe::record::ResponseFlags;
@@ -153,6 +154,9 @@ impl Turn<'_> {
                     return Poll::Ready(Err(Stop::Downstream(error)));
                 }
                 Poll::Pending => {}
+            }
+            if self.last.guard.phase() == Phase::Ended {
+                return Poll::Ready(Err(Stop::Broken));
             }
             if download.moved {
                 download.moved = false;
