@@ -8,6 +8,7 @@ use super::tcp::{self, Destination};
 use super::{access_log, http, inspectors};
 use crate::generate::Scope;
 use crate::mesh_view::gateway::{GatewayListener, GatewayServer, MergedGateway};
+use crate::mesh_view::telemetry::Logs;
 use crate::names;
 use crate::pb::{self, accesslog_v3, core_v3, listener_v3};
 use crate::route;
@@ -16,15 +17,20 @@ use crate::tls;
 
 /// All listeners of a gateway.
 pub(crate) fn listeners(scope: &Scope<'_>, gateway: &MergedGateway) -> Vec<Made> {
-    let files = scope
-        .view
-        .access_log(&scope.node.namespace, &scope.node.labels, Side::Gateway);
+    let Logs { files, sources } =
+        scope
+            .view
+            .access_log(&scope.node.namespace, &scope.node.labels, Side::Gateway);
     let log = access_log::per_request(&files);
     let unmatched = access_log::per_listener(&files);
     gateway
         .listeners
         .iter()
         .filter_map(|merged| Builder { scope, log: &log }.listener(merged, &unmatched))
+        .map(|(listener, mut provenance)| {
+            provenance.extend(sources.iter().cloned());
+            (listener, provenance)
+        })
         .collect()
 }
 

@@ -11,6 +11,7 @@ use super::http::{Options, Routes, Side};
 use super::tcp::{self, Destination};
 use super::{access_log, http, inspectors};
 use crate::generate::{InboundPort, Scope};
+use crate::mesh_view::telemetry::Logs;
 use crate::names;
 use crate::pb::{self, accesslog_v3, boolean, core_v3, duration, listener_v3, route_v3, uint32};
 use crate::route;
@@ -22,13 +23,15 @@ pub(crate) fn listener(
     scope: &Scope<'_>,
     ports: &[InboundPort],
 ) -> (listener_v3::Listener, Vec<ObjectRef>) {
-    let files = scope
-        .view
-        .access_log(&scope.node.namespace, &scope.node.labels, Side::Inbound);
+    let Logs { files, sources } =
+        scope
+            .view
+            .access_log(&scope.node.namespace, &scope.node.labels, Side::Inbound);
     let log = access_log::per_request(&files);
     let builder = Builder { scope, log: &log };
     let mut chains = vec![builder.black_hole()];
     let (default_mode, mut provenance) = scope.mtls(None);
+    provenance.extend(sources);
     chains.extend(builder.passthrough(None, default_mode));
     for port in scope
         .view

@@ -14,6 +14,7 @@ use super::tcp::{self, Destination};
 use super::{access_log, http, inspectors};
 use crate::generate::Scope;
 use crate::mesh_view::model::{Port, Resolution, Service};
+use crate::mesh_view::telemetry::Logs;
 use crate::names;
 use crate::pb::{self, accesslog_v3, boolean, core_v3, listener_v3, uint32};
 use crate::route::tcp::TcpChain;
@@ -29,13 +30,15 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Made> {
             place(scope, service, port, &mut bound);
         }
     }
-    let files = scope
-        .view
-        .access_log(&scope.node.namespace, &scope.node.labels, Side::Outbound);
+    let Logs { files, sources } =
+        scope
+            .view
+            .access_log(&scope.node.namespace, &scope.node.labels, Side::Outbound);
     let log = access_log::per_request(&files);
     let unmatched = access_log::per_listener(&files);
-    let mut made = vec![(virtual_outbound(scope, &log, &unmatched), Vec::new())];
-    for ((bind, port), entry) in bound {
+    let mut made = vec![(virtual_outbound(scope, &log, &unmatched), sources.clone())];
+    for ((bind, port), mut entry) in bound {
+        entry.provenance.extend(sources.iter().cloned());
         made.push(entry.listener(scope, &bind, port, &log, &unmatched));
     }
     made

@@ -25,9 +25,10 @@ use self::gateway::Gateway;
 use self::model::{EndpointSet, MtlsMode, Service};
 use self::peer_policy::PeerPolicies;
 use self::settings::MeshSettings;
-use self::telemetry::{AccessLogFile, AccessLogs};
+use self::telemetry::{AccessLogs, Logs};
 use self::virtual_service::VirtualService;
 use self::workload::Workloads;
+use crate::generate::Warning;
 use crate::listener::http::Side;
 
 /// Content hashes of the tables of a view.
@@ -268,12 +269,18 @@ impl MeshView {
         self.peer_policies.mode(namespace, labels, Some(port)).0
     }
 
+    /// What is odd about objects, whatever proxy looks at them.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.access_logs.warnings()
+    }
+
     pub(crate) fn access_log(
         &self,
         namespace: &str,
         labels: &BTreeMap<String, String>,
         side: Side,
-    ) -> Vec<AccessLogFile> {
+    ) -> Logs {
         self.access_logs.of(namespace, labels, side)
     }
 

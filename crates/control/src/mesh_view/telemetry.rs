@@ -8,7 +8,10 @@ use api::istio::extension_provider::EnvoyFileAccessLogProvider;
 use api::istio::mesh_config::AccessLogEncoding;
 use api::istio::{AccessLogging, MeshConfig, Telemetry, WorkloadMode};
 
+use base::ObjectRef;
+
 use super::model::subset_of;
+use crate::generate::Warning;
 use crate::listener::access_log::{DEFAULT_JSON_FORMAT, DEFAULT_TEXT_FORMAT};
 use crate::listener::http::Side;
 
@@ -24,6 +27,13 @@ pub(crate) struct AccessLogFile {
 pub(crate) enum LogFormat {
     Text(Arc<str>),
     Json(BTreeMap<String, serde_json::Value>),
+}
+
+/// The logs of one side of a proxy, and the Telemetries that decided.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Logs {
+    pub(crate) files: Vec<AccessLogFile>,
+    pub(crate) sources: Vec<ObjectRef>,
 }
 
 /// The provider that exists without being declared: the mesh's own log settings, on standard output
@@ -43,9 +53,9 @@ pub(crate) struct AccessLogs {
 
 #[derive(Debug)]
 struct Source {
+    origin: ObjectRef,
     namespace: Arc<str>,
     created: i64,
-    name: Arc<str>,
     selector: Option<BTreeMap<String, String>>,
     logging: Vec<AccessLogging>,
 }
@@ -74,7 +84,7 @@ impl AccessLogs {
             .map(|resource| Source {
                 namespace: Arc::clone(&resource.meta.key.namespace),
                 created: resource.meta.created,
-                name: Arc::clone(&resource.meta.key.name),
+                origin: resource.meta.reference(),
                 selector: resource
                     .spec
                     .selector
@@ -84,7 +94,7 @@ impl AccessLogs {
                 logging: resource.spec.access_logging.clone(),
             })
             .collect();
-        sources.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        sources.sort_by(|a, b| (a.created, &a.origin.key).cmp(&(b.created, &b.origin.key)));
         Self {
             root: Arc::clone(root),
             mesh: (!config.access_log_file.is_empty()).then(|| AccessLogFile {
@@ -101,16 +111,36 @@ impl AccessLogs {
         }
     }
 
+    /// Telemetries that name providers which `extensionProviders` does not have as file logs.
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let entries = self
+            .telemetries
+            .iter()
+            .flat_map(|source| source.logging.iter().map(move |entry| (source, entry)));
+        entries
+            .flat_map(|(source, entry)| entry.providers.iter().map(move |provider| (source, &provider.name)))
+            .filter(|(_, name)| !self.providers.contains_key(*name))
+            .map(|(source, name)| Warning {
+                object: source.origin.clone(),
+                reason: "UnknownProvider",
+                message: format!("access log provider {name:?} is not among the mesh's extensionProviders; nothing is logged to it"),
+            })
+            .collect()
+    }
+
     /// The logs of one side of a workload's proxy. Without any Telemetry for it, what `MeshConfig` says.
     pub(crate) fn of(
         &self,
         namespace: &str,
         labels: &BTreeMap<String, String>,
         side: Side,
-    ) -> Vec<AccessLogFile> {
+    ) -> Logs {
         let levels = self.levels(namespace, labels);
         if levels.is_empty() && self.default_providers.is_empty() {
-            return self.mesh.iter().cloned().collect();
+            return Logs {
+                files: self.mesh.iter().cloned().collect(),
+                sources: Vec::new(),
+            };
         }
         let mut names: Vec<&str> = self.default_providers.iter().map(String::as_str).collect();
         let mut disabled: BTreeSet<&str> = BTreeSet::new();
@@ -146,7 +176,10 @@ impl AccessLogs {
                 files.push(file.clone());
             }
         }
-        files
+        Logs {
+            files,
+            sources: levels.iter().map(|source| source.origin.clone()).collect(),
+        }
     }
 
     /// Mesh, namespace and workload level, the oldest of each.

@@ -160,13 +160,15 @@ impl Planner {
             return Vec::new();
         };
         let mut warnings: BTreeMap<ObjectRef, Vec<Warning>> = BTreeMap::new();
-        for connection in lock(&self.connections).values() {
-            for warning in &connection.warnings {
-                let known = warnings.entry(warning.object.clone()).or_default();
-                if !known.contains(warning) {
-                    known.push(warning.clone());
-                }
+        let mut add = |warning: &Warning| {
+            let known = warnings.entry(warning.object.clone()).or_default();
+            if !known.contains(warning) {
+                known.push(warning.clone());
             }
+        };
+        view.warnings().iter().for_each(&mut add);
+        for connection in lock(&self.connections).values() {
+            connection.warnings.iter().for_each(&mut add);
         }
         let statuses = Statuses {
             live: self.all_live(),

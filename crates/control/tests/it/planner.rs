@@ -299,6 +299,29 @@ async fn an_object_that_cannot_be_read_is_quarantined_alone() {
 }
 
 #[tokio::test]
+async fn telemetry_is_live_where_its_logs_are_and_names_providers_that_exist() {
+    let (planner, _reports, _snapshots) = planner();
+    let telemetry = "
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs}
+spec:
+  accessLogging: [{providers: [{name: nobody}]}]
+";
+    planner.plan(&bookinfo().yaml(telemetry).snapshot());
+    let _views = planner.connect(conn(1, productpage())).await.unwrap();
+    let _other = planner.connect(conn(2, auto())).await.unwrap();
+    let logs = object("Telemetry", "logs");
+    assert_eq!(
+        planner.live(&logs).wanted,
+        1,
+        "the proxies of its namespace"
+    );
+    let (warned, message) = condition(&planner, &logs, "Warning");
+    assert!(warned && message.contains("nobody"), "{message}");
+}
+
+#[tokio::test]
 async fn snapshots_are_followed_and_statuses_reported() {
     let (planner, mut reports, snapshots) = planner();
     snapshots
