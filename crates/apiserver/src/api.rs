@@ -77,7 +77,14 @@ impl Api {
     }
 
     /// A call of the server itself about a built-in type.
-    pub(crate) fn internal_call(&self, group: &str, plural: &str, verb: &'static str, namespace: &str, name: &str) -> Option<Call> {
+    pub(crate) fn internal_call(
+        &self,
+        group: &str,
+        plural: &str,
+        verb: &'static str,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Call> {
         let resource: Arc<Resource> = self.registry.find(group, "v1", plural)?;
         Some(Call::internal(resource, verb, namespace, name))
     }

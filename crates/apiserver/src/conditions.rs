@@ -12,7 +12,9 @@ pub(crate) fn set(object: &mut Value, kind: &str, status: &str, reason: &str, me
     if !object["status"]["conditions"].is_array() {
         object["status"]["conditions"] = json!([]);
     }
-    let Some(conditions) = object["status"]["conditions"].as_array_mut() else { return };
+    let Some(conditions) = object["status"]["conditions"].as_array_mut() else {
+        return;
+    };
     let before = conditions.iter().position(|c| c["type"] == kind);
     let since = match before.map(|i| &conditions[i]) {
         Some(same) if same["status"] == status => same["lastTransitionTime"].clone(),

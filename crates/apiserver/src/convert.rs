@@ -48,7 +48,10 @@ mod tests {
             "reason": "r", "count": 2, "firstTimestamp": "t", "source": {"component": "c"}, "metadata": {"name": "e"}});
         let mut event = core.clone();
         event_from_core(&mut event);
-        assert_eq!((event["note"].as_str(), event["regarding"]["kind"].as_str()), (Some("m"), Some("Pod")));
+        assert_eq!(
+            (event["note"].as_str(), event["regarding"]["kind"].as_str()),
+            (Some("m"), Some("Pod"))
+        );
         assert_eq!(event.get("message"), None);
         event_to_core(&mut event);
         assert_eq!(event, core);

@@ -28,28 +28,60 @@ pub(crate) struct Cause {
 
 impl Cause {
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
-        let message = if detail.is_empty() { "Required value".into() } else { format!("Required value: {detail}") };
-        Self { reason: "FieldValueRequired", message, field: field.into() }
+        let message = if detail.is_empty() {
+            "Required value".into()
+        } else {
+            format!("Required value: {detail}")
+        };
+        Self {
+            reason: "FieldValueRequired",
+            message,
+            field: field.into(),
+        }
     }
 
-    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: impl std::fmt::Display) -> Self {
+    pub(crate) fn invalid(
+        field: impl Into<String>,
+        value: &Value,
+        detail: impl std::fmt::Display,
+    ) -> Self {
         let message = format!("Invalid value: {}: {detail}", shown(value));
-        Self { reason: "FieldValueInvalid", message, field: field.into() }
+        Self {
+            reason: "FieldValueInvalid",
+            message,
+            field: field.into(),
+        }
     }
 
     pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
-        Self { reason: "FieldValueForbidden", message: format!("Forbidden: {detail}"), field: field.into() }
+        Self {
+            reason: "FieldValueForbidden",
+            message: format!("Forbidden: {detail}"),
+            field: field.into(),
+        }
     }
 
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
         let message = format!("Duplicate value: {}", shown(value));
-        Self { reason: "FieldValueDuplicate", message, field: field.into() }
+        Self {
+            reason: "FieldValueDuplicate",
+            message,
+            field: field.into(),
+        }
     }
 
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
-        let message = format!("Unsupported value: {}: supported values: {}", shown(value), list.join(", "));
-        Self { reason: "FieldValueNotSupported", message, field: field.into() }
+        let message = format!(
+            "Unsupported value: {}: supported values: {}",
+            shown(value),
+            list.join(", ")
+        );
+        Self {
+            reason: "FieldValueNotSupported",
+            message,
+            field: field.into(),
+        }
     }
 }
 
@@ -60,7 +92,10 @@ fn shown(value: &Value) -> String {
         other => other.to_string(),
     };
     if text.len() > 256 {
-        let end = (0..=256).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        let end = (0..=256)
+            .rev()
+            .find(|i| text.is_char_boundary(*i))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -69,7 +104,13 @@ fn shown(value: &Value) -> String {
 
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { code, reason, message: message.into(), details: None, retry_after: None }))
+        Self(Box::new(Inner {
+            code,
+            reason,
+            message: message.into(),
+            details: None,
+            retry_after: None,
+        }))
     }
 
     fn with_details(mut self, details: Value) -> Self {
@@ -85,19 +126,38 @@ impl ApiError {
         Self::new(401, "Unauthorized", "Unauthorized")
     }
 
-    pub(crate) fn forbidden(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
-        let what = if name.is_empty() { qualified(group, plural) } else { format!("{} {name:?}", qualified(group, plural)) };
-        Self::new(403, "Forbidden", format!("{what} is forbidden: {why}")).with_details(details(group, plural, name))
+    pub(crate) fn forbidden(
+        group: &str,
+        plural: &str,
+        name: &str,
+        why: impl std::fmt::Display,
+    ) -> Self {
+        let what = if name.is_empty() {
+            qualified(group, plural)
+        } else {
+            format!("{} {name:?}", qualified(group, plural))
+        };
+        Self::new(403, "Forbidden", format!("{what} is forbidden: {why}"))
+            .with_details(details(group, plural, name))
     }
 
     pub(crate) fn not_found(group: &str, plural: &str, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} {name:?} not found", qualified(group, plural)))
-            .with_details(details(group, plural, name))
+        Self::new(
+            404,
+            "NotFound",
+            format!("{} {name:?} not found", qualified(group, plural)),
+        )
+        .with_details(details(group, plural, name))
     }
 
     /// No such path or resource type.
     pub(crate) fn no_route() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+        Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        )
+        .with_details(json!({}))
     }
 
     pub(crate) fn method_not_allowed(method: &str) -> Self {
@@ -110,12 +170,24 @@ impl ApiError {
     }
 
     pub(crate) fn already_exists(group: &str, plural: &str, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} {name:?} already exists", qualified(group, plural)))
-            .with_details(details(group, plural, name))
+        Self::new(
+            409,
+            "AlreadyExists",
+            format!("{} {name:?} already exists", qualified(group, plural)),
+        )
+        .with_details(details(group, plural, name))
     }
 
-    pub(crate) fn conflict(group: &str, plural: &str, name: &str, why: impl std::fmt::Display) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", qualified(group, plural));
+    pub(crate) fn conflict(
+        group: &str,
+        plural: &str,
+        name: &str,
+        why: impl std::fmt::Display,
+    ) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            qualified(group, plural)
+        );
         Self::new(409, "Conflict", message).with_details(details(group, plural, name))
     }
 
@@ -129,7 +201,11 @@ impl ApiError {
     }
 
     pub(crate) fn too_large() -> Self {
-        Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+        Self::new(
+            413,
+            "RequestEntityTooLarge",
+            "Request entity too large: limit is 3145728",
+        )
     }
 
     pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
@@ -138,12 +214,19 @@ impl ApiError {
 
     /// 422 with every wrong field, as `kubectl` prints them.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let lines: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let lines: Vec<String> = causes
+            .iter()
+            .map(|c| format!("{}: {}", c.field, c.message))
+            .collect();
         let errors = match lines.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
         let causes: Vec<Value> = causes
             .iter()
             .map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field}))
@@ -154,7 +237,12 @@ impl ApiError {
                 details[key] = value.into();
             }
         }
-        Self::new(422, "Invalid", format!("{qualified} {name:?} is invalid: {errors}")).with_details(details)
+        Self::new(
+            422,
+            "Invalid",
+            format!("{qualified} {name:?} is invalid: {errors}"),
+        )
+        .with_details(details)
     }
 
     pub(crate) fn too_many_requests(message: impl Into<String>, retry_after: u32) -> Self {
@@ -166,16 +254,16 @@ impl ApiError {
 
     pub(crate) fn internal(message: impl std::fmt::Display) -> Self {
         let text = message.to_string();
-        Self::new(500, "InternalError", format!("Internal error occurred: {text}"))
-            .with_details(json!({"causes": [{"message": text}]}))
+        Self::new(
+            500,
+            "InternalError",
+            format!("Internal error occurred: {text}"),
+        )
+        .with_details(json!({"causes": [{"message": text}]}))
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(503, "ServiceUnavailable", message)
-    }
-
-    pub(crate) fn gateway_timeout(message: impl Into<String>) -> Self {
-        Self::new(504, "Timeout", message)
     }
 
     pub(crate) fn code(&self) -> u16 {
@@ -203,7 +291,11 @@ impl ApiError {
 }
 
 fn qualified(group: &str, plural: &str) -> String {
-    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+    if group.is_empty() {
+        plural.to_owned()
+    } else {
+        format!("{plural}.{group}")
+    }
 }
 
 fn details(group: &str, plural: &str, name: &str) -> Value {

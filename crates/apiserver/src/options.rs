@@ -27,6 +27,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Seconds between bookmarks of a watch that asked for them.
     pub bookmark_interval: Duration,
+    /// Changes per resource that a watch can go back to; older ones are answered with 410.
+    pub watch_history: usize,
     /// Events older than this are removed.
     pub event_ttl: Duration,
 }
@@ -54,6 +56,7 @@ impl Options {
             issuer: "https://kubernetes.default.svc.cluster.local".into(),
             max_connections: 4096,
             bookmark_interval: Duration::from_secs(60),
+            watch_history: crate::storage::HISTORY,
             event_ttl: Duration::from_secs(3600),
         }
     }

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::options::{Kubeconfig, Options};
@@ -43,14 +46,22 @@ pub(crate) struct Issued {
 }
 
 fn file_error(path: &Path, error: io::Error) -> PkiError {
-    PkiError::File { path: path.into(), error }
+    PkiError::File {
+        path: path.into(),
+        error,
+    }
 }
 
 /// Writes a file that only its owner can read, so that it is whole or absent after a crash.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), PkiError> {
     let temporary = path.with_extension("new");
     let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -63,11 +74,15 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), PkiError>
 }
 
 fn load_or_create_key(path: &Path) -> Result<KeyPair, PkiError> {
-    let bad = |reason: String| PkiError::Key { path: path.into(), reason };
+    let bad = |reason: String| PkiError::Key {
+        path: path.into(),
+        reason,
+    };
     match fs::read_to_string(path) {
         Ok(pem) => KeyPair::from_pem(&pem).map_err(|e| bad(e.to_string())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| bad(e.to_string()))?;
+            let key =
+                KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|e| bad(e.to_string()))?;
             write_private(path, key.serialize_pem().as_bytes())?;
             Ok(key)
         }
@@ -90,20 +105,39 @@ impl Pki {
             Err(error) => return Err(file_error(&certificate, error)),
         };
         let token_key = load_or_create_key(&directory.join("sa.key"))?;
-        let issuer = Issuer::from_ca_cert_pem(&ca_pem, key)
-            .map_err(|e| PkiError::Key { path: certificate, reason: e.to_string() })?;
-        Ok(Self { issuer, ca_pem, token_key })
+        let issuer = Issuer::from_ca_cert_pem(&ca_pem, key).map_err(|e| PkiError::Key {
+            path: certificate,
+            reason: e.to_string(),
+        })?;
+        Ok(Self {
+            issuer,
+            ca_pem,
+            token_key,
+        })
     }
 
     /// The certificate that the API server shows to its clients.
     pub(crate) fn serving(&self, options: &Options) -> Result<Issued, PkiError> {
-        let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-            .map(str::to_owned)
-            .into();
+        let mut names: Vec<String> = [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ]
+        .map(str::to_owned)
+        .into();
         names.push(options.advertise.ip().to_string());
         names.extend(options.service_cidr.hosts().next().map(|ip| ip.to_string()));
         names.extend(options.extra_sans.iter().cloned());
-        self.issue("kube-apiserver", &[], &names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(
+            "kube-apiserver",
+            &[],
+            &names,
+            ExtendedKeyUsagePurpose::ServerAuth,
+        )
     }
 
     /// Writes `pki/kubelet.crt` and `pki/kubelet.key` for the node's kubelet API; the server trusts nodes
@@ -112,10 +146,18 @@ impl Pki {
         let mut names: Vec<String> = ["localhost", "127.0.0.1"].map(str::to_owned).into();
         names.push(options.advertise.ip().to_string());
         names.extend(options.extra_sans.iter().cloned());
-        let issued = self.issue("system:node", &["system:nodes"], &names, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let issued = self.issue(
+            "system:node",
+            &["system:nodes"],
+            &names,
+            ExtendedKeyUsagePurpose::ServerAuth,
+        )?;
         let directory = options.data_dir.join("pki");
         write_private(&directory.join("kubelet.key"), issued.key.as_bytes())?;
-        write_private(&directory.join("kubelet.crt"), issued.certificate.as_bytes())
+        write_private(
+            &directory.join("kubelet.crt"),
+            issued.certificate.as_bytes(),
+        )
     }
 
     /// A client certificate: the user is its common name, the groups its organisations.
@@ -123,13 +165,24 @@ impl Pki {
         self.issue(user, groups, &[], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
-    fn issue(&self, subject: &str, groups: &[&str], names: &[String], usage: ExtendedKeyUsagePurpose) -> Result<Issued, PkiError> {
-        let failed = |e: rcgen::Error| PkiError::Issue { subject: subject.into(), reason: e.to_string() };
+    fn issue(
+        &self,
+        subject: &str,
+        groups: &[&str],
+        names: &[String],
+        usage: ExtendedKeyUsagePurpose,
+    ) -> Result<Issued, PkiError> {
+        let failed = |e: rcgen::Error| PkiError::Issue {
+            subject: subject.into(),
+            reason: e.to_string(),
+        };
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, subject);
         for group in groups {
-            params.distinguished_name.push(DnType::OrganizationName, *group);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, *group);
         }
         for name in names {
             let san = match name.parse::<IpAddr>() {
@@ -146,7 +199,10 @@ impl Pki {
         params.not_after = now + Duration::days(LEAF_DAYS);
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(failed)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(failed)?;
-        Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem() })
+        Ok(Issued {
+            certificate: certificate.pem(),
+            key: key.serialize_pem(),
+        })
     }
 
     /// Writes the administrator's kubeconfig; the client certificate is embedded.
@@ -155,7 +211,10 @@ impl Pki {
         if let Some(parent) = to.path.parent() {
             fs::create_dir_all(parent).map_err(|e| file_error(parent, e))?;
         }
-        write_private(&to.path, render_kubeconfig(to, &self.ca_pem, &client).as_bytes())
+        write_private(
+            &to.path,
+            render_kubeconfig(to, &self.ca_pem, &client).as_bytes(),
+        )
     }
 }
 
@@ -185,12 +244,17 @@ fn self_signed(key: &KeyPair) -> Result<String, PkiError> {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, subject);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     let now = OffsetDateTime::now_utc();
     params.not_before = now - Duration::hours(1);
     params.not_after = now + Duration::days(CA_DAYS);
-    let certificate = params
-        .self_signed(key)
-        .map_err(|e| PkiError::Issue { subject: subject.into(), reason: e.to_string() })?;
+    let certificate = params.self_signed(key).map_err(|e| PkiError::Issue {
+        subject: subject.into(),
+        reason: e.to_string(),
+    })?;
     Ok(certificate.pem())
 }

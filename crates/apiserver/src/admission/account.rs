@@ -22,13 +22,27 @@ impl Api {
         if !spec.is_object() {
             return Ok(());
         }
-        if spec["serviceAccountName"].as_str().unwrap_or_default().is_empty() {
+        if spec["serviceAccountName"]
+            .as_str()
+            .unwrap_or_default()
+            .is_empty()
+        {
             spec["serviceAccountName"] = "default".into();
             spec["serviceAccount"] = "default".into();
         }
-        let name = spec["serviceAccountName"].as_str().unwrap_or_default().to_owned();
-        let Some(account) = self.storage.get(&ResourceId::new("", "serviceaccounts"), &call.namespace, &name) else {
-            let why = format!("error looking up service account {}/{name}: serviceaccount {name:?} not found", call.namespace);
+        let name = spec["serviceAccountName"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let Some(account) = self.storage.get(
+            &ResourceId::new("", "serviceaccounts"),
+            &call.namespace,
+            &name,
+        ) else {
+            let why = format!(
+                "error looking up service account {}/{name}: serviceaccount {name:?} not found",
+                call.namespace
+            );
             return Err(call.forbidden(why));
         };
         if spec["imagePullSecrets"].is_null() && account.value["imagePullSecrets"].is_array() {
@@ -41,26 +55,51 @@ impl Api {
     /// Mounts the token into every container that has nothing at its place, also into those that a webhook
     /// added.
     pub(super) fn mount_token(&self, call: &Call, pod: &mut Value) {
-        let name = pod["spec"]["serviceAccountName"].as_str().unwrap_or("default").to_owned();
-        let account = self.storage.get(&ResourceId::new("", "serviceaccounts"), &call.namespace, &name);
+        let name = pod["spec"]["serviceAccountName"]
+            .as_str()
+            .unwrap_or("default")
+            .to_owned();
+        let account = self.storage.get(
+            &ResourceId::new("", "serviceaccounts"),
+            &call.namespace,
+            &name,
+        );
         let by_account = account.is_none_or(|a| a.value["automountServiceAccountToken"] != false);
-        let wanted = pod["spec"]["automountServiceAccountToken"].as_bool().unwrap_or(by_account);
+        let wanted = pod["spec"]["automountServiceAccountToken"]
+            .as_bool()
+            .unwrap_or(by_account);
         if !wanted {
             return;
         }
-        let existing = pod["spec"]["volumes"].as_array().into_iter().flatten().filter_map(|v| v["name"].as_str());
-        let known = existing.clone().find(|name| name.starts_with(PREFIX)).map(str::to_owned);
-        let volume = known.clone().unwrap_or_else(|| format!("{PREFIX}{}", meta::random_suffix()));
+        let existing = pod["spec"]["volumes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v["name"].as_str());
+        let known = existing
+            .clone()
+            .find(|name| name.starts_with(PREFIX))
+            .map(str::to_owned);
+        let volume = known
+            .clone()
+            .unwrap_or_else(|| format!("{PREFIX}{}", meta::random_suffix()));
         let mut used = false;
         for field in ["initContainers", "containers"] {
             for container in list_mut(&mut pod["spec"], field) {
-                let mounted = container["volumeMounts"].as_array().into_iter().flatten().any(|m| m["mountPath"] == MOUNT);
+                let mounted = container["volumeMounts"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .any(|m| m["mountPath"] == MOUNT);
                 if mounted || !container.is_object() {
                     continue;
                 }
                 used = true;
                 let mount = json!({"name": volume, "mountPath": MOUNT, "readOnly": true});
-                match container.get_mut("volumeMounts").and_then(Value::as_array_mut) {
+                match container
+                    .get_mut("volumeMounts")
+                    .and_then(Value::as_array_mut)
+                {
                     Some(mounts) => mounts.push(mount),
                     None => container["volumeMounts"] = json!([mount]),
                 }
@@ -77,7 +116,11 @@ impl Api {
 }
 
 fn list_mut<'a>(object: &'a mut Value, field: &str) -> impl Iterator<Item = &'a mut Value> {
-    object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten()
+    object
+        .get_mut(field)
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
 }
 
 fn token_volume(name: &str) -> Value {

@@ -45,7 +45,10 @@ impl Api {
             && let Some(wrong) = self.schemas.validate(&call.resource, object).first()
         {
             let (kind, version) = (&call.resource.kind, &call.resource.version);
-            let message = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}: {}", wrong.field, wrong.message);
+            let message = format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {}: {}",
+                wrong.field, wrong.message
+            );
             return Err(ApiError::bad_request(message));
         }
         if unknown.is_empty() {
@@ -54,8 +57,15 @@ impl Api {
         match call.query.get("fieldValidation") {
             Some("Ignore") => {}
             Some("Strict") => {
-                let list: Vec<String> = unknown.iter().take(MAX_UNKNOWN).map(|path| format!("unknown field \"{path}\"")).collect();
-                return Err(ApiError::bad_request(format!("strict decoding error: {}", list.join(", "))));
+                let list: Vec<String> = unknown
+                    .iter()
+                    .take(MAX_UNKNOWN)
+                    .map(|path| format!("unknown field \"{path}\""))
+                    .collect();
+                return Err(ApiError::bad_request(format!(
+                    "strict decoding error: {}",
+                    list.join(", ")
+                )));
             }
             None | Some("Warn") => {
                 for path in unknown.iter().take(MAX_UNKNOWN) {
@@ -63,7 +73,9 @@ impl Api {
                 }
             }
             Some(other) => {
-                let message = format!("fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Warn\", \"Strict\"");
+                let message = format!(
+                    "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Warn\", \"Strict\""
+                );
                 return Err(ApiError::bad_request(message));
             }
         }
@@ -75,7 +87,10 @@ impl Api {
         if !call.resource.namespaced {
             return Ok(());
         }
-        let Some(namespace) = self.storage.get(&ResourceId::new("", "namespaces"), "", &call.namespace) else {
+        let Some(namespace) =
+            self.storage
+                .get(&ResourceId::new("", "namespaces"), "", &call.namespace)
+        else {
             return Err(ApiError::not_found("", "namespaces", &call.namespace));
         };
         if meta::is_deleting(&namespace.value) {
@@ -109,20 +124,37 @@ impl Api {
     }
 
     /// Mutating admission: the built-in steps, then the webhooks.
-    pub(crate) async fn admit(&self, call: &Call, operation: &'static str, object: &mut Value, old: Option<&Value>) -> ApiResult<()> {
+    pub(crate) async fn admit(
+        &self,
+        call: &Call,
+        operation: &'static str,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> ApiResult<()> {
         if operation == "CREATE" && call.resource.is("", "pods") {
             self.admit_account(call, object)?;
         }
-        self.mutate_by_webhooks(call, operation, object, old).await?;
+        self.mutate_by_webhooks(call, operation, object, old)
+            .await?;
         if operation == "CREATE" && call.resource.is("", "pods") {
             self.mount_token(call, object);
         }
         Ok(())
     }
 
-    pub(crate) fn validate(&self, call: &Call, object: &Value, old: Option<&Value>) -> ApiResult<()> {
+    pub(crate) fn validate(
+        &self,
+        call: &Call,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> ApiResult<()> {
         validate::object(call, object, old)?;
-        if call.resource.is("apiextensions.k8s.io", "customresourcedefinitions") && call.subresource.is_empty() && has_rules(&object["spec"]["versions"]) {
+        if call
+            .resource
+            .is("apiextensions.k8s.io", "customresourcedefinitions")
+            && call.subresource.is_empty()
+            && has_rules(&object["spec"]["versions"])
+        {
             call.warn("x-kubernetes-validations (CEL) are not evaluated by this server; types, enums, patterns, bounds and required fields are");
         }
         let causes: Vec<Cause> = match call.resource.custom() {
@@ -136,19 +168,39 @@ impl Api {
         if old.is_some_and(meta::is_deleting) {
             return Ok(());
         }
-        Err(ApiError::invalid(call.resource.group(), &call.resource.kind, &call.name, &causes))
+        Err(ApiError::invalid(
+            call.resource.group(),
+            &call.resource.kind,
+            &call.name,
+            &causes,
+        ))
     }
 
     /// Validating admission: the webhooks.
-    pub(crate) async fn review(&self, call: &Call, operation: &'static str, object: Option<&Value>, old: Option<&Value>) -> ApiResult<()> {
-        self.validate_by_webhooks(call, operation, object.unwrap_or(&Value::Null), old.unwrap_or(&Value::Null), &json!({})).await
+    pub(crate) async fn review(
+        &self,
+        call: &Call,
+        operation: &'static str,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> ApiResult<()> {
+        self.validate_by_webhooks(
+            call,
+            operation,
+            object.unwrap_or(&Value::Null),
+            old.unwrap_or(&Value::Null),
+            &json!({}),
+        )
+        .await
     }
 }
 
 /// Whether a schema carries CEL rules anywhere.
 fn has_rules(value: &Value) -> bool {
     match value {
-        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
+        Value::Object(map) => {
+            map.contains_key("x-kubernetes-validations") || map.values().any(has_rules)
+        }
         Value::Array(list) => list.iter().any(has_rules),
         _ => false,
     }

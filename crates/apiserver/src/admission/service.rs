@@ -52,7 +52,11 @@ const STATIC_BAND: usize = 256;
 
 impl Addresses {
     pub(crate) fn new(cidr: IpNet, ports: (u16, u16)) -> Self {
-        Self { cidr, ports, pending: Arc::default() }
+        Self {
+            cidr,
+            ports,
+            pending: Arc::default(),
+        }
     }
 
     fn reservable(&self, ip: IpAddr) -> bool {
@@ -62,14 +66,26 @@ impl Addresses {
 
 fn used(api: &Api, except: &Call) -> (HashSet<IpAddr>, HashSet<u16>) {
     let (mut addresses, mut ports) = (HashSet::new(), HashSet::new());
-    for ((namespace, name), object) in api.storage.snapshot(&ResourceId::new("", "services")).range(None, None) {
+    for ((namespace, name), object) in api
+        .storage
+        .snapshot(&ResourceId::new("", "services"))
+        .range(None, None)
+    {
         if **namespace == *except.namespace && **name == *except.name {
             continue;
         }
         let spec = &object.value["spec"];
-        addresses.extend(spec["clusterIP"].as_str().and_then(|ip| ip.parse::<IpAddr>().ok()));
+        addresses.extend(
+            spec["clusterIP"]
+                .as_str()
+                .and_then(|ip| ip.parse::<IpAddr>().ok()),
+        );
         for port in spec["ports"].as_array().into_iter().flatten() {
-            ports.extend(port["nodePort"].as_u64().and_then(|p| u16::try_from(p).ok()));
+            ports.extend(
+                port["nodePort"]
+                    .as_u64()
+                    .and_then(|p| u16::try_from(p).ok()),
+            );
         }
     }
     (addresses, ports)
@@ -77,12 +93,21 @@ fn used(api: &Api, except: &Call) -> (HashSet<IpAddr>, HashSet<u16>) {
 
 impl Api {
     /// Gives a Service its addresses and node ports. The reservation holds them until it is stored.
-    pub(crate) fn allocate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> ApiResult<Option<Reservation>> {
+    pub(crate) fn allocate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> ApiResult<Option<Reservation>> {
         if !call.resource.is("", "services") || !call.subresource.is_empty() {
             return Ok(None);
         }
         let pending = self.addresses.pending.clone();
-        let mut reservation = Reservation { pending: pending.clone(), address: None, ports: Vec::new() };
+        let mut reservation = Reservation {
+            pending: pending.clone(),
+            address: None,
+            ports: Vec::new(),
+        };
         let mut guard = pending.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut addresses, mut ports) = used(self, call);
         addresses.extend(&guard.addresses);
@@ -115,7 +140,11 @@ impl Api {
             }
             return Ok(());
         }
-        let given = spec["clusterIP"].as_str().or_else(|| spec["clusterIPs"][0].as_str()).unwrap_or_default().to_owned();
+        let given = spec["clusterIP"]
+            .as_str()
+            .or_else(|| spec["clusterIPs"][0].as_str())
+            .unwrap_or_default()
+            .to_owned();
         let chosen = match given.as_str() {
             "None" => "None".to_owned(),
             "" => {
@@ -130,11 +159,20 @@ impl Api {
                 if !kept {
                     let refuse = |why: &str| {
                         let detail = format!("failed to allocate IP {explicit}: {why}");
-                        invalid(Cause::invalid("spec.clusterIPs", &json!([explicit]), detail))
+                        invalid(Cause::invalid(
+                            "spec.clusterIPs",
+                            &json!([explicit]),
+                            detail,
+                        ))
                     };
-                    let ip: IpAddr = explicit.parse().map_err(|_| refuse("not a valid IP address"))?;
+                    let ip: IpAddr = explicit
+                        .parse()
+                        .map_err(|_| refuse("not a valid IP address"))?;
                     if !self.addresses.reservable(ip) {
-                        return Err(refuse(&format!("the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}", self.addresses.cidr)));
+                        return Err(refuse(&format!(
+                            "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
+                            self.addresses.cidr
+                        )));
                     }
                     if addresses.contains(&ip) {
                         return Err(refuse("provided IP is already allocated"));
@@ -144,13 +182,18 @@ impl Api {
                 explicit.to_owned()
             }
         };
-        let family = if chosen.contains(':') || matches!(self.addresses.cidr, IpNet::V6(_)) { "IPv6" } else { "IPv4" };
+        let family = if chosen.contains(':') || matches!(self.addresses.cidr, IpNet::V6(_)) {
+            "IPv6"
+        } else {
+            "IPv4"
+        };
         spec["clusterIP"] = chosen.as_str().into();
         spec["clusterIPs"] = json!([chosen]);
         if spec["ipFamilies"].is_null() {
             spec["ipFamilies"] = json!([family]);
         }
-        self.choose_ports(spec, &kind, old, ports, reservation).map_err(invalid)
+        self.choose_ports(spec, &kind, old, ports, reservation)
+            .map_err(invalid)
     }
 
     fn choose_ports(
@@ -161,39 +204,64 @@ impl Api {
         used: &mut HashSet<u16>,
         reservation: &mut Reservation,
     ) -> Result<(), Cause> {
-        let wanted = kind == "NodePort" || (kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false);
+        let wanted = kind == "NodePort"
+            || (kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false);
         let (first, last) = self.addresses.ports;
-        let before: Vec<Value> = old.and_then(|old| old["spec"]["ports"].as_array().cloned()).unwrap_or_default();
+        let before: Vec<Value> = old
+            .and_then(|old| old["spec"]["ports"].as_array().cloned())
+            .unwrap_or_default();
         let same = |a: &Value, b: &Value| a["port"] == b["port"] && a["protocol"] == b["protocol"];
         let mut own = BTreeSet::new();
-        for (i, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        for (i, port) in spec
+            .get_mut("ports")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
             let field = format!("spec.ports[{i}].nodePort");
             if !wanted && kind == "ClusterIP" {
-                let kept = before.iter().any(|b| same(b, port) && b["nodePort"] == port["nodePort"]);
+                let kept = before
+                    .iter()
+                    .any(|b| same(b, port) && b["nodePort"] == port["nodePort"]);
                 if port["nodePort"].as_u64().unwrap_or(0) != 0 && !kept {
-                    return Err(Cause::forbidden(field, "may not be used when `type` is 'ClusterIP'"));
+                    return Err(Cause::forbidden(
+                        field,
+                        "may not be used when `type` is 'ClusterIP'",
+                    ));
                 }
                 if let Some(map) = port.as_object_mut() {
                     map.remove("nodePort");
                 }
                 continue;
             }
-            let carried = before.iter().find(|b| same(b, port)).and_then(|b| b["nodePort"].as_u64());
+            let carried = before
+                .iter()
+                .find(|b| same(b, port))
+                .and_then(|b| b["nodePort"].as_u64());
             let given = port["nodePort"].as_u64().filter(|n| *n != 0).or(carried);
             let number = match given.map(u16::try_from) {
                 None if !wanted => continue,
                 None => {
                     let free = (first..=last).find(|p| !used.contains(p) && !own.contains(p));
-                    free.ok_or_else(|| Cause::invalid(&field, &Value::Null, "no node port is free"))?
+                    free.ok_or_else(|| {
+                        Cause::invalid(&field, &Value::Null, "no node port is free")
+                    })?
                 }
                 Some(Ok(number)) if (first..=last).contains(&number) => {
                     if used.contains(&number) {
-                        return Err(Cause::invalid(field, &number.into(), "provided port is already allocated"));
+                        return Err(Cause::invalid(
+                            field,
+                            &number.into(),
+                            "provided port is already allocated",
+                        ));
                     }
                     number
                 }
                 Some(_) => {
-                    let detail = format!("provided port is not in the valid range. The range of valid ports is {first}-{last}");
+                    let detail = format!(
+                        "provided port is not in the valid range. The range of valid ports is {first}-{last}"
+                    );
                     return Err(Cause::invalid(field, &port["nodePort"], detail));
                 }
             };
@@ -208,6 +276,9 @@ impl Api {
     fn free_address(&self, used: &HashSet<IpAddr>) -> Option<IpAddr> {
         let hosts = || self.addresses.cidr.hosts();
         let free = |ip: &IpAddr| self.addresses.reservable(*ip) && !used.contains(ip);
-        hosts().skip(STATIC_BAND).find(free).or_else(|| hosts().find(free))
+        hosts()
+            .skip(STATIC_BAND)
+            .find(free)
+            .or_else(|| hosts().find(free))
     }
 }

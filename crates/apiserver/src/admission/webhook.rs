@@ -35,17 +35,24 @@ impl Hook {
 }
 
 fn any(list: &Value, wanted: &str) -> bool {
-    list.as_array().into_iter().flatten().any(|v| v == "*" || v == wanted)
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .any(|v| v == "*" || v == wanted)
 }
 
 /// `pods`, `pods/status`, `*/scale`, `pods/*`, `*/*`.
 fn resource_matches(list: &Value, plural: &str, subresource: &str) -> bool {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).any(|pattern| {
-        let (resource, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
-        let sub_fits = sub == subresource || (sub == "*" && pattern.contains('/'));
-        // `*` alone means every resource without its subresources; `*/*` means everything.
-        (resource == "*" || resource == plural) && sub_fits
-    })
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .any(|pattern| {
+            let (resource, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
+            let sub_fits = sub == subresource || (sub == "*" && pattern.contains('/'));
+            // `*` alone means every resource without its subresources; `*/*` means everything.
+            (resource == "*" || resource == plural) && sub_fits
+        })
 }
 
 impl Api {
@@ -54,14 +61,24 @@ impl Api {
         let mut hooks = Vec::new();
         for ((_, name), object) in snapshot.range(None, None) {
             for spec in object.value["webhooks"].as_array().into_iter().flatten() {
-                hooks.push(Hook { configuration: name.clone(), spec: spec.clone() });
+                hooks.push(Hook {
+                    configuration: name.clone(),
+                    spec: spec.clone(),
+                });
             }
         }
         hooks
     }
 
     /// Whether the hook wants the request, and in which version it wants to see it.
-    fn wants(&self, hook: &Hook, call: &Call, operation: &str, object: &Value, old: &Value) -> Option<Arc<crate::registry::Resource>> {
+    fn wants(
+        &self,
+        hook: &Hook,
+        call: &Call,
+        operation: &str,
+        object: &Value,
+        old: &Value,
+    ) -> Option<Arc<crate::registry::Resource>> {
         // Webhook configurations are never sent to webhooks: a broken one could not be repaired.
         if call.resource.group() == GROUP {
             return None;
@@ -71,11 +88,17 @@ impl Api {
             return None;
         }
         let selector = LabelSelector::from_object(&hook.spec["objectSelector"]);
-        let selected = (!object.is_null() && selector.matches(object)) || (!old.is_null() && selector.matches(old));
+        let selected = (!object.is_null() && selector.matches(object))
+            || (!old.is_null() && selector.matches(old));
         selected.then_some(version)
     }
 
-    fn wanted_version(&self, hook: &Hook, call: &Call, operation: &str) -> Option<Arc<crate::registry::Resource>> {
+    fn wanted_version(
+        &self,
+        hook: &Hook,
+        call: &Call,
+        operation: &str,
+    ) -> Option<Arc<crate::registry::Resource>> {
         let resource = &call.resource;
         let rules = || hook.spec["rules"].as_array().into_iter().flatten();
         let fits = |rule: &Value, version: &str| {
@@ -98,47 +121,81 @@ impl Api {
         }
         // `Equivalent`: the same object seen through another served version.
         let all = self.registry.all();
-        let mut others = all.values().filter(|other| other.id == resource.id && other.version != resource.version);
-        others.find(|other| rules().any(|rule| fits(rule, &other.version))).cloned()
+        let mut others = all
+            .values()
+            .filter(|other| other.id == resource.id && other.version != resource.version);
+        others
+            .find(|other| rules().any(|rule| fits(rule, &other.version)))
+            .cloned()
     }
 
     fn namespace_selected(&self, hook: &Hook, call: &Call, object: &Value) -> bool {
         let selector = LabelSelector::from_object(&hook.spec["namespaceSelector"]);
         if call.resource.is("", "namespaces") {
-            let stored = self.storage.get(&ResourceId::new("", "namespaces"), "", &call.name);
-            return selector.matches(stored.as_ref().map_or(object, |o| if object.is_null() { &o.value } else { object }));
+            let stored = self
+                .storage
+                .get(&ResourceId::new("", "namespaces"), "", &call.name);
+            return selector.matches(
+                stored
+                    .as_ref()
+                    .map_or(object, |o| if object.is_null() { &o.value } else { object }),
+            );
         }
         if !call.resource.namespaced {
             return true;
         }
-        let namespace = self.storage.get(&ResourceId::new("", "namespaces"), "", &call.namespace);
+        let namespace = self
+            .storage
+            .get(&ResourceId::new("", "namespaces"), "", &call.namespace);
         namespace.is_some_and(|namespace| selector.matches(&namespace.value))
     }
 
     /// Lets mutating webhooks change the object, in the order of their configurations' names; those that
     /// asked for it see it again when a later one changed it.
-    pub(super) async fn mutate_by_webhooks(&self, call: &Call, operation: &'static str, object: &mut Value, old: Option<&Value>) -> ApiResult<()> {
+    pub(super) async fn mutate_by_webhooks(
+        &self,
+        call: &Call,
+        operation: &'static str,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> ApiResult<()> {
         let hooks = self.hooks("mutatingwebhookconfigurations");
         let old = old.cloned().unwrap_or(Value::Null);
         // For each hook: the object as it left it.
         let mut seen: Vec<Option<Value>> = Vec::with_capacity(hooks.len());
         for hook in &hooks {
-            let called = self.mutate_once(hook, call, operation, object, &old).await?;
+            let called = self
+                .mutate_once(hook, call, operation, object, &old)
+                .await?;
             seen.push(called.then(|| object.clone()));
         }
         for (hook, seen) in hooks.iter().zip(seen) {
-            let again = hook.spec["reinvocationPolicy"] == "IfNeeded" && seen.is_some_and(|seen| seen != *object);
+            let again = hook.spec["reinvocationPolicy"] == "IfNeeded"
+                && seen.is_some_and(|seen| seen != *object);
             if again {
-                self.mutate_once(hook, call, operation, object, &old).await?;
+                self.mutate_once(hook, call, operation, object, &old)
+                    .await?;
             }
         }
         Ok(())
     }
 
-    async fn mutate_once(&self, hook: &Hook, call: &Call, operation: &'static str, object: &mut Value, old: &Value) -> ApiResult<bool> {
-        let Some(seen_as) = self.wants(hook, call, operation, object, old) else { return Ok(false) };
+    async fn mutate_once(
+        &self,
+        hook: &Hook,
+        call: &Call,
+        operation: &'static str,
+        object: &mut Value,
+        old: &Value,
+    ) -> ApiResult<bool> {
+        let Some(seen_as) = self.wants(hook, call, operation, object, old) else {
+            return Ok(false);
+        };
         let own_version = object["apiVersion"].clone();
-        let response = match self.ask(hook, call, operation, object, old, &seen_as).await? {
+        let response = match self
+            .ask(hook, call, operation, object, old, &seen_as)
+            .await?
+        {
             Some(response) => response,
             None => return Ok(false),
         };
@@ -146,11 +203,17 @@ impl Api {
             let mut patched = object.clone();
             patched["apiVersion"] = seen_as.api_version().into();
             json_patch::patch(&mut patched, &patch).map_err(|error| {
-                ApiError::internal(format!("failed to apply the patch of webhook {:?}: {error}", hook.name()))
+                ApiError::internal(format!(
+                    "failed to apply the patch of webhook {:?}: {error}",
+                    hook.name()
+                ))
             })?;
             patched["apiVersion"] = own_version;
             if !patched["metadata"].is_object() {
-                return Err(ApiError::internal(format!("webhook {:?} removed the object's metadata", hook.name())));
+                return Err(ApiError::internal(format!(
+                    "webhook {:?} removed the object's metadata",
+                    hook.name()
+                )));
             }
             *object = patched;
         }
@@ -158,7 +221,14 @@ impl Api {
     }
 
     /// Asks every validating webhook; the first refusal, in the order of their names, is the answer.
-    pub(super) async fn validate_by_webhooks(&self, call: &Call, operation: &'static str, object: &Value, old: &Value, _options: &Value) -> ApiResult<()> {
+    pub(super) async fn validate_by_webhooks(
+        &self,
+        call: &Call,
+        operation: &'static str,
+        object: &Value,
+        old: &Value,
+        _options: &Value,
+    ) -> ApiResult<()> {
         let hooks = self.hooks("validatingwebhookconfigurations");
         let asked = hooks.iter().filter_map(|hook| {
             let seen_as = self.wants(hook, call, operation, object, old)?;
@@ -180,8 +250,16 @@ impl Api {
         old: &Value,
         seen_as: &crate::registry::Resource,
     ) -> ApiResult<Option<Review>> {
-        if call.dry_run && !matches!(hook.spec["sideEffects"].as_str(), Some("None" | "NoneOnDryRun")) {
-            return Err(ApiError::bad_request(format!("admission webhook {:?} does not support dry run", hook.name())));
+        if call.dry_run
+            && !matches!(
+                hook.spec["sideEffects"].as_str(),
+                Some("None" | "NoneOnDryRun")
+            )
+        {
+            return Err(ApiError::bad_request(format!(
+                "admission webhook {:?} does not support dry run",
+                hook.name()
+            )));
         }
         let request = admission_request(call, operation, object, old, seen_as);
         match self.webhooks.call(self, &hook.spec, request).await {
@@ -189,7 +267,11 @@ impl Api {
                 for warning in &review.warnings {
                     call.warn(warning.clone());
                 }
-                if review.allowed { Ok(Some(review)) } else { Err(denied(hook.name(), &review)) }
+                if review.allowed {
+                    Ok(Some(review))
+                } else {
+                    Err(denied(hook.name(), &review))
+                }
             }
             Err(error) if hook.ignores_failure() => {
                 tracing::warn!(webhook = hook.name(), configuration = %hook.configuration, %error, "failed open");
@@ -206,7 +288,10 @@ fn failed(name: &str, error: &CallError) -> ApiError {
 
 fn denied(name: &str, review: &Review) -> ApiError {
     let status = &review.status;
-    let code = status["code"].as_u64().and_then(|c| u16::try_from(c).ok()).filter(|c| (400..600).contains(c));
+    let code = status["code"]
+        .as_u64()
+        .and_then(|c| u16::try_from(c).ok())
+        .filter(|c| (400..600).contains(c));
     let base = format!("admission webhook {name:?} denied the request");
     let text = match (status["message"].as_str(), status["reason"].as_str()) {
         (Some(message), _) if !message.is_empty() => format!("{base}: {message}"),
@@ -242,7 +327,13 @@ fn in_version(object: &Value, resource: &crate::registry::Resource) -> Value {
     shown
 }
 
-fn admission_request(call: &Call, operation: &str, object: &Value, old: &Value, seen_as: &crate::registry::Resource) -> Value {
+fn admission_request(
+    call: &Call,
+    operation: &str,
+    object: &Value,
+    old: &Value,
+    seen_as: &crate::registry::Resource,
+) -> Value {
     let options = match operation {
         "CREATE" => "CreateOptions",
         "UPDATE" => "UpdateOptions",

@@ -35,12 +35,20 @@ const PUBLIC_PATHS: &[&str] = &["/healthz", "/readyz", "/livez", "/version"];
 const READ: &[&str] = &["get", "list", "watch"];
 
 pub(crate) fn decide(storage: &Storage, user: &User, action: &Action<'_>) -> Decision {
-    let yes = |reason| Decision { allowed: true, reason };
+    let yes = |reason| Decision {
+        allowed: true,
+        reason,
+    };
     if user.in_group(MASTERS) {
         return yes("member of system:masters");
     }
     if let Some(path) = action.path {
-        let open = PUBLIC_PATHS.iter().any(|p| path == *p || path.strip_prefix(p).is_some_and(|rest| rest.starts_with('/')));
+        let open = PUBLIC_PATHS.iter().any(|p| {
+            path == *p
+                || path
+                    .strip_prefix(p)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        });
         if open && action.verb == "get" {
             return yes("public endpoint");
         }
@@ -57,35 +65,73 @@ pub(crate) fn decide(storage: &Storage, user: &User, action: &Action<'_>) -> Dec
     if rbac::permits(storage, user, action) {
         return yes("RBAC");
     }
-    Decision { allowed: false, reason: "" }
+    Decision {
+        allowed: false,
+        reason: "",
+    }
 }
 
 fn is_self_review(action: &Action<'_>) -> bool {
-    action.verb == "create" && matches!(action.plural, "selfsubjectreviews" | "selfsubjectaccessreviews" | "selfsubjectrulesreviews")
+    action.verb == "create"
+        && matches!(
+            action.plural,
+            "selfsubjectreviews" | "selfsubjectaccessreviews" | "selfsubjectrulesreviews"
+        )
 }
 
 fn node_may(action: &Action<'_>) -> bool {
     if READ.contains(&action.verb) {
         return matches!(
             action.plural,
-            "pods" | "nodes" | "services" | "endpoints" | "endpointslices" | "configmaps" | "secrets" | "namespaces" | "serviceaccounts" | "leases" | "events"
+            "pods"
+                | "nodes"
+                | "services"
+                | "endpoints"
+                | "endpointslices"
+                | "configmaps"
+                | "secrets"
+                | "namespaces"
+                | "serviceaccounts"
+                | "leases"
+                | "events"
         );
     }
     match (action.plural, action.subresource) {
         ("nodes" | "pods", "" | "status") => true,
         ("events" | "leases", "") => true,
-        ("serviceaccounts", "token") | ("tokenreviews" | "subjectaccessreviews", "") => action.verb == "create",
+        ("serviceaccounts", "token") | ("tokenreviews" | "subjectaccessreviews", "") => {
+            action.verb == "create"
+        }
         _ => false,
     }
 }
 
 /// The text of kube-apiserver's refusals.
 pub(crate) fn refusal(user: &User, action: &Action<'_>) -> String {
-    let Action { verb, group, plural, subresource, namespace, path, .. } = *action;
+    let Action {
+        verb,
+        group,
+        plural,
+        subresource,
+        namespace,
+        path,
+        ..
+    } = *action;
     if let Some(path) = path {
         return format!("User {:?} cannot {verb} path {path:?}", user.name);
     }
-    let resource = if subresource.is_empty() { plural.to_owned() } else { format!("{plural}/{subresource}") };
-    let place = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace {namespace:?}") };
-    format!("User {:?} cannot {verb} resource {resource:?} in API group {group:?} {place}", user.name)
+    let resource = if subresource.is_empty() {
+        plural.to_owned()
+    } else {
+        format!("{plural}/{subresource}")
+    };
+    let place = if namespace.is_empty() {
+        "at the cluster scope".to_owned()
+    } else {
+        format!("in the namespace {namespace:?}")
+    };
+    format!(
+        "User {:?} cannot {verb} resource {resource:?} in API group {group:?} {place}",
+        user.name
+    )
 }

@@ -21,7 +21,11 @@ pub(crate) const MASTERS: &str = "system:masters";
 
 impl User {
     pub(crate) fn anonymous() -> Self {
-        Self { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], ..Self::default() }
+        Self {
+            name: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+            ..Self::default()
+        }
     }
 
     /// The holder of a verified client certificate: common name and organisations.
@@ -29,10 +33,16 @@ impl User {
         let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
         let subject = certificate.subject();
         let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
-        let organisations = subject.iter_organization().filter_map(|o| o.as_str().ok().map(str::to_owned));
+        let organisations = subject
+            .iter_organization()
+            .filter_map(|o| o.as_str().ok().map(str::to_owned));
         let mut groups: Vec<String> = organisations.collect();
         groups.push(AUTHENTICATED.into());
-        Some(Self { name, groups, ..Self::default() })
+        Some(Self {
+            name,
+            groups,
+            ..Self::default()
+        })
     }
 
     pub(crate) fn in_group(&self, group: &str) -> bool {
@@ -41,7 +51,9 @@ impl User {
 
     /// Namespace and name, when the user is a service account.
     pub(crate) fn service_account(&self) -> Option<(&str, &str)> {
-        self.name.strip_prefix("system:serviceaccount:")?.split_once(':')
+        self.name
+            .strip_prefix("system:serviceaccount:")?
+            .split_once(':')
     }
 
     /// `UserInfo`, as reviews and admission carry it.
@@ -51,7 +63,11 @@ impl User {
             info["uid"] = self.uid.clone().into();
         }
         if !self.extra.is_empty() {
-            let extra: Map<String, Value> = self.extra.iter().map(|(k, v)| (k.clone(), json!([v]))).collect();
+            let extra: Map<String, Value> = self
+                .extra
+                .iter()
+                .map(|(k, v)| (k.clone(), json!([v])))
+                .collect();
             info["extra"] = extra.into();
         }
         info

@@ -13,7 +13,11 @@ fn id(plural: &str) -> ResourceId {
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 fn names(user: &User, subject: &Value, namespace: &str) -> bool {
@@ -35,14 +39,23 @@ fn allows(rule: &Value, action: &Action<'_>) -> bool {
         return false;
     }
     if let Some(path) = action.path {
-        return items(&rule["nonResourceURLs"])
-            .any(|pattern| pattern == path || pattern.strip_suffix('*').is_some_and(|prefix| path.starts_with(prefix)));
+        return items(&rule["nonResourceURLs"]).any(|pattern| {
+            pattern == path
+                || pattern
+                    .strip_suffix('*')
+                    .is_some_and(|prefix| path.starts_with(prefix))
+        });
     }
     let with_sub = format!("{}/{}", action.plural, action.subresource);
     let any_sub = format!("*/{}", action.subresource);
-    let resource = if action.subresource.is_empty() { action.plural } else { &with_sub };
+    let resource = if action.subresource.is_empty() {
+        action.plural
+    } else {
+        &with_sub
+    };
     let resources = any("resources", resource) || items(&rule["resources"]).any(|v| v == any_sub);
-    let named = rule["resourceNames"].as_array().is_none_or(Vec::is_empty) || items(&rule["resourceNames"]).any(|n| n == action.name);
+    let named = rule["resourceNames"].as_array().is_none_or(Vec::is_empty)
+        || items(&rule["resourceNames"]).any(|n| n == action.name);
     resources && any("apiGroups", action.group) && named
 }
 
@@ -53,7 +66,10 @@ pub(crate) fn rules(storage: &Storage, user: &User, namespace: &str) -> Vec<Valu
     let local = storage.snapshot(&id("rolebindings"));
     let mut collect = |binding: &Value, namespace: &str| {
         let subjects = binding["subjects"].as_array().into_iter().flatten();
-        if !subjects.into_iter().any(|subject| names(user, subject, namespace)) {
+        if !subjects
+            .into_iter()
+            .any(|subject| names(user, subject, namespace))
+        {
             return;
         }
         let reference = &binding["roleRef"];
@@ -63,7 +79,13 @@ pub(crate) fn rules(storage: &Storage, user: &User, namespace: &str) -> Vec<Valu
             _ => storage.get(&id("roles"), namespace, name),
         };
         if let Some(role) = role {
-            rules.extend(role.value["rules"].as_array().into_iter().flatten().cloned());
+            rules.extend(
+                role.value["rules"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            );
         }
     };
     for (_, binding) in cluster.range(None, None) {
@@ -79,5 +101,7 @@ pub(crate) fn rules(storage: &Storage, user: &User, namespace: &str) -> Vec<Valu
 
 /// Whether a stored role allows the action.
 pub(crate) fn permits(storage: &Storage, user: &User, action: &Action<'_>) -> bool {
-    rules(storage, user, action.namespace).iter().any(|rule| allows(rule, action))
+    rules(storage, user, action.namespace)
+        .iter()
+        .any(|rule| allows(rule, action))
 }

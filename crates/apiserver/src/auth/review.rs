@@ -30,29 +30,70 @@ impl Api {
     }
 
     fn review_token(&self, spec: &Value) -> Value {
-        let asked = spec["audiences"].as_array().into_iter().flatten().filter_map(|a| a.as_str().map(str::to_owned));
+        let asked = spec["audiences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|a| a.as_str().map(str::to_owned));
         let mut audiences: Vec<String> = asked.collect();
         if audiences.is_empty() {
             audiences = self.audiences();
         }
-        match self.tokens.verify(spec["token"].as_str().unwrap_or_default(), &audiences, &self.storage) {
-            Ok((user, matched)) => json!({"authenticated": true, "user": user.info(), "audiences": matched}),
+        match self.tokens.verify(
+            spec["token"].as_str().unwrap_or_default(),
+            &audiences,
+            &self.storage,
+        ) {
+            Ok((user, matched)) => {
+                json!({"authenticated": true, "user": user.info(), "audiences": matched})
+            }
             Err(error) => json!({"authenticated": false, "user": {}, "error": error.to_string()}),
         }
     }
 
     fn review_access(&self, user: &User, spec: &Value) -> ApiResult<Value> {
-        let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
+        let text =
+            |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
         let (resource, other) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
         let Decision { allowed, reason } = if resource.is_object() {
-            let parts = ["verb", "group", "resource", "subresource", "namespace", "name"].map(|field| text(resource, field));
+            let parts = [
+                "verb",
+                "group",
+                "resource",
+                "subresource",
+                "namespace",
+                "name",
+            ]
+            .map(|field| text(resource, field));
             let [verb, group, plural, subresource, namespace, name] = &parts;
-            authorize::decide(&self.storage, user, &Action { verb, group, plural, subresource, namespace, name, path: None })
+            authorize::decide(
+                &self.storage,
+                user,
+                &Action {
+                    verb,
+                    group,
+                    plural,
+                    subresource,
+                    namespace,
+                    name,
+                    path: None,
+                },
+            )
         } else if other.is_object() {
             let (verb, path) = (text(other, "verb"), text(other, "path"));
-            authorize::decide(&self.storage, user, &Action { verb: &verb, path: Some(&path), ..Action::default() })
+            authorize::decide(
+                &self.storage,
+                user,
+                &Action {
+                    verb: &verb,
+                    path: Some(&path),
+                    ..Action::default()
+                },
+            )
         } else {
-            return Err(ApiError::bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified"));
+            return Err(ApiError::bad_request(
+                "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+            ));
         };
         let mut status = json!({"allowed": allowed});
         if !reason.is_empty() {
@@ -68,16 +109,29 @@ impl Api {
             rules.push(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
             rules.push(json!({"verbs": ["*"], "nonResourceURLs": ["*"]}));
         }
-        let (paths, resources): (Vec<Value>, Vec<Value>) = rules.into_iter().partition(|rule| rule["nonResourceURLs"].is_array());
+        let (paths, resources): (Vec<Value>, Vec<Value>) = rules
+            .into_iter()
+            .partition(|rule| rule["nonResourceURLs"].is_array());
         json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false})
     }
 }
 
 fn subject(spec: &Value) -> ApiResult<User> {
     let name = spec["user"].as_str().unwrap_or_default();
-    let groups: Vec<String> = spec["groups"].as_array().into_iter().flatten().filter_map(|g| g.as_str().map(str::to_owned)).collect();
+    let groups: Vec<String> = spec["groups"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|g| g.as_str().map(str::to_owned))
+        .collect();
     if name.is_empty() && groups.is_empty() {
-        return Err(ApiError::bad_request("at least one of user or group must be specified"));
+        return Err(ApiError::bad_request(
+            "at least one of user or group must be specified",
+        ));
     }
-    Ok(User { name: name.into(), groups, ..User::default() })
+    Ok(User {
+        name: name.into(),
+        groups,
+        ..User::default()
+    })
 }

@@ -50,7 +50,10 @@ pub(crate) enum TokenError {
     #[error("service account token has been invalidated: {0}")]
     Revoked(String),
     #[error("token audiences {found:?} is invalid for the target audiences {wanted:?}")]
-    Audience { found: Vec<String>, wanted: Vec<String> },
+    Audience {
+        found: Vec<String>,
+        wanted: Vec<String>,
+    },
 }
 
 /// Issues and verifies tokens.
@@ -85,8 +88,12 @@ impl Tokens {
     }
 
     pub(crate) fn issue(&self, claims: &Claims) -> Result<String, TokenError> {
-        let header = Header { kid: Some(self.key_id.clone()), ..Header::new(Algorithm::ES256) };
-        jsonwebtoken::encode(&header, claims, &self.signing).map_err(|e| TokenError::Invalid(e.to_string()))
+        let header = Header {
+            kid: Some(self.key_id.clone()),
+            ..Header::new(Algorithm::ES256)
+        };
+        jsonwebtoken::encode(&header, claims, &self.signing)
+            .map_err(|e| TokenError::Invalid(e.to_string()))
     }
 
     /// The JWK set that verifies these tokens.
@@ -101,7 +108,12 @@ impl Tokens {
 
     /// Checks signature, time, issuer, audience and that the bound objects still exist. Returns the user
     /// and the audiences that matched.
-    pub(crate) fn verify(&self, token: &str, audiences: &[String], storage: &Storage) -> Result<(User, Vec<String>), TokenError> {
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        audiences: &[String],
+        storage: &Storage,
+    ) -> Result<(User, Vec<String>), TokenError> {
         let mut rules = Validation::new(Algorithm::ES256);
         rules.leeway = LEEWAY;
         rules.validate_nbf = true;
@@ -110,9 +122,17 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &rules)
             .map_err(|e| TokenError::Invalid(e.to_string()))?
             .claims;
-        let matched: Vec<String> = claims.aud.iter().filter(|a| audiences.contains(a)).cloned().collect();
+        let matched: Vec<String> = claims
+            .aud
+            .iter()
+            .filter(|a| audiences.contains(a))
+            .cloned()
+            .collect();
         if matched.is_empty() {
-            return Err(TokenError::Audience { found: claims.aud, wanted: audiences.to_vec() });
+            return Err(TokenError::Audience {
+                found: claims.aud,
+                wanted: audiences.to_vec(),
+            });
         }
         check_bindings(&claims.kubernetes, storage)?;
         Ok((user(claims), matched))
@@ -120,7 +140,13 @@ impl Tokens {
 }
 
 fn check_bindings(binding: &Binding, storage: &Storage) -> Result<(), TokenError> {
-    let Binding { namespace, node, pod, secret, serviceaccount } = binding;
+    let Binding {
+        namespace,
+        node,
+        pod,
+        secret,
+        serviceaccount,
+    } = binding;
     let bound = [
         ("nodes", "", node.as_ref()),
         ("pods", namespace.as_str(), pod.as_ref()),
@@ -128,18 +154,31 @@ fn check_bindings(binding: &Binding, storage: &Storage) -> Result<(), TokenError
         ("serviceaccounts", namespace.as_str(), Some(serviceaccount)),
     ];
     for (plural, namespace, bound) in bound {
-        let Some(Bound { name, uid }) = bound else { continue };
+        let Some(Bound { name, uid }) = bound else {
+            continue;
+        };
         let current = storage.get(&ResourceId::new("", plural), namespace, name);
         if current.is_none_or(|object| object.value["metadata"]["uid"] != **uid) {
-            return Err(TokenError::Revoked(format!("{plural} {namespace}/{name} no longer exists")));
+            return Err(TokenError::Revoked(format!(
+                "{plural} {namespace}/{name} no longer exists"
+            )));
         }
     }
     Ok(())
 }
 
 fn user(claims: Claims) -> User {
-    let Binding { namespace, node, pod, serviceaccount, .. } = claims.kubernetes;
-    let mut extra = vec![("authentication.kubernetes.io/credential-id".to_owned(), format!("JTI={}", claims.jti))];
+    let Binding {
+        namespace,
+        node,
+        pod,
+        serviceaccount,
+        ..
+    } = claims.kubernetes;
+    let mut extra = vec![(
+        "authentication.kubernetes.io/credential-id".to_owned(),
+        format!("JTI={}", claims.jti),
+    )];
     for (what, bound) in [("node", node), ("pod", pod)] {
         if let Some(Bound { name, uid }) = bound {
             extra.push((format!("authentication.kubernetes.io/{what}-name"), name));
@@ -149,7 +188,11 @@ fn user(claims: Claims) -> User {
     User {
         name: claims.sub,
         uid: serviceaccount.uid,
-        groups: vec!["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}"), AUTHENTICATED.into()],
+        groups: vec![
+            "system:serviceaccounts".into(),
+            format!("system:serviceaccounts:{namespace}"),
+            AUTHENTICATED.into(),
+        ],
         extra,
     }
 }

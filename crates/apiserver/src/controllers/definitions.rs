@@ -26,7 +26,9 @@ pub(crate) fn load(api: &Api) {
 fn install(api: &Api, object: &Value) {
     match Crd::read(object) {
         Ok(crd) => api.registry.install(crd),
-        Err(causes) => tracing::warn!(definition = %object["metadata"]["name"], ?causes, "a stored definition cannot be served"),
+        Err(causes) => {
+            tracing::warn!(definition = %object["metadata"]["name"], ?causes, "a stored definition cannot be served")
+        }
     }
 }
 
@@ -59,7 +61,8 @@ pub(crate) async fn run(api: Arc<Api>) {
         reached = now;
         let mut leaving = false;
         for ((_, name), object) in api.storage.snapshot(&id()).range(None, None) {
-            leaving |= object.value["metadata"]["deletionTimestamp"].is_string() && !clean_up(&api, name, &object.value).await;
+            leaving |= object.value["metadata"]["deletionTimestamp"].is_string()
+                && !clean_up(&api, name, &object.value).await;
         }
         tokio::select! {
             changed = revision.changed() => if changed.is_err() { return },
@@ -77,12 +80,20 @@ fn condition(kind: &str, reason: &str, message: &str) -> Value {
 fn established(object: &Value) -> Value {
     let mut status = object["status"].clone();
     let has = |kind: &str| {
-        status["conditions"].as_array().into_iter().flatten().any(|c| c["type"] == kind && c["status"] == "True")
+        status["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|c| c["type"] == kind && c["status"] == "True")
     };
     let mut conditions = status["conditions"].as_array().cloned().unwrap_or_default();
     for (kind, reason, message) in [
         ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        (
+            "Established",
+            "InitialNamesAccepted",
+            "the initial names have been accepted",
+        ),
     ] {
         if !has(kind) {
             conditions.retain(|c| c["type"] != kind);
@@ -90,8 +101,16 @@ fn established(object: &Value) -> Value {
         }
     }
     let spec = &object["spec"];
-    let mut stored: Vec<Value> = status["storedVersions"].as_array().cloned().unwrap_or_default();
-    for version in spec["versions"].as_array().into_iter().flatten().filter(|v| v["storage"] == true) {
+    let mut stored: Vec<Value> = status["storedVersions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    for version in spec["versions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|v| v["storage"] == true)
+    {
         if !stored.contains(&version["name"]) {
             stored.push(version["name"].clone());
         }
@@ -106,10 +125,20 @@ fn established(object: &Value) -> Value {
 }
 
 async fn establish(api: &Api, name: &str, object: &Value) {
-    if object["metadata"]["deletionTimestamp"].is_string() || established(object) == object["status"] {
+    if object["metadata"]["deletionTimestamp"].is_string()
+        || established(object) == object["status"]
+    {
         return;
     }
-    let Some(mut call) = api.internal_call("apiextensions.k8s.io", "customresourcedefinitions", "patch", "", name) else { return };
+    let Some(mut call) = api.internal_call(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "patch",
+        "",
+        name,
+    ) else {
+        return;
+    };
     call.subresource = "status".into();
     let change = |current: &Value| {
         let mut next = current.clone();
@@ -117,13 +146,19 @@ async fn establish(api: &Api, name: &str, object: &Value) {
         Ok(next)
     };
     if let Err(error) = api.update(&call, change).await {
-        tracing::debug!(name, error = error.message(), "the definition left before it was established");
+        tracing::debug!(
+            name,
+            error = error.message(),
+            "the definition left before it was established"
+        );
     }
 }
 
 /// Deletes the objects of a definition that leaves, then lets it go. False while there are any left.
 async fn clean_up(api: &Api, name: &str, definition: &Value) -> bool {
-    let Ok(crd) = Crd::read(definition) else { return true };
+    let Ok(crd) = Crd::read(definition) else {
+        return true;
+    };
     if let Some(resource) = crd.resources().into_iter().next() {
         let resource = Arc::new(resource);
         let objects = || api.storage.snapshot(&resource.id);
@@ -140,10 +175,21 @@ async fn clean_up(api: &Api, name: &str, definition: &Value) -> bool {
             return false;
         }
     }
-    let Some(call) = api.internal_call("apiextensions.k8s.io", "customresourcedefinitions", "patch", "", name) else { return true };
+    let Some(call) = api.internal_call(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "patch",
+        "",
+        name,
+    ) else {
+        return true;
+    };
     let change = |current: &Value| {
         let mut next = current.clone();
-        if let Some(list) = next["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
+        if let Some(list) = next["metadata"]
+            .get_mut("finalizers")
+            .and_then(Value::as_array_mut)
+        {
             list.retain(|f| f != CLEANUP);
         }
         Ok(next)

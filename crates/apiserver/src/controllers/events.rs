@@ -23,7 +23,9 @@ async fn sweep(api: &Api) {
     let now = time::OffsetDateTime::now_utc();
     let snapshot = api.storage.snapshot(&ResourceId::new("", "events"));
     for ((namespace, name), object) in snapshot.range(None, None) {
-        let last = object.value["lastTimestamp"].as_str().or_else(|| object.value["eventTime"].as_str());
+        let last = object.value["lastTimestamp"]
+            .as_str()
+            .or_else(|| object.value["eventTime"].as_str());
         let last = last.unwrap_or_else(|| meta::text(&object.value, "creationTimestamp"));
         let expired = clock::parse(last).is_some_and(|at| now - at > api.options.event_ttl);
         if expired

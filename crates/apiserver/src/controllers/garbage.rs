@@ -56,25 +56,42 @@ async fn sweep(api: &Api) -> bool {
     for resource in api.registry.stored() {
         known_types.insert((resource.group().to_owned(), resource.kind.to_string()));
         for ((namespace, name), object) in api.storage.snapshot(&resource.id).range(None, None) {
-            let found = || Found { resource: resource.clone(), namespace: namespace.clone(), name: name.clone(), object: object.clone() };
-            let foreground = has_finalizer(&object.value, FOREGROUND) && meta::is_deleting(&object.value);
+            let found = || Found {
+                resource: resource.clone(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+                object: object.clone(),
+            };
+            let foreground =
+                has_finalizer(&object.value, FOREGROUND) && meta::is_deleting(&object.value);
             alive.insert(meta::text(&object.value, "uid").to_owned(), foreground);
-            if object.value["metadata"]["ownerReferences"].as_array().is_some_and(|o| !o.is_empty()) {
+            if object.value["metadata"]["ownerReferences"]
+                .as_array()
+                .is_some_and(|o| !o.is_empty())
+            {
                 owned.push(found());
             }
-            if meta::is_deleting(&object.value) && (foreground || has_finalizer(&object.value, ORPHAN)) {
+            if meta::is_deleting(&object.value)
+                && (foreground || has_finalizer(&object.value, ORPHAN))
+            {
                 leaving.push(found());
             }
         }
     }
     let mut again = false;
-    for owner in leaving.iter().filter(|owner| has_finalizer(&owner.object.value, ORPHAN)) {
+    for owner in leaving
+        .iter()
+        .filter(|owner| has_finalizer(&owner.object.value, ORPHAN))
+    {
         if let Err(error) = release(api, owner, &owned).await {
             tracing::debug!(error = error.message(), "orphaning is tried again");
             again = true;
         }
     }
-    if leaving.iter().any(|owner| has_finalizer(&owner.object.value, ORPHAN)) {
+    if leaving
+        .iter()
+        .any(|owner| has_finalizer(&owner.object.value, ORPHAN))
+    {
         // The owned objects changed: the next look decides about them.
         return true;
     }
@@ -88,11 +105,16 @@ async fn sweep(api: &Api) -> bool {
 }
 
 fn has_finalizer(object: &Value, name: &str) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|f| f == name))
+    object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|list| list.iter().any(|f| f == name))
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = &Value> {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten()
+    object["metadata"]["ownerReferences"]
+        .as_array()
+        .into_iter()
+        .flatten()
 }
 
 fn is_owned_by(object: &Value, owner: &Value) -> bool {
@@ -106,7 +128,12 @@ fn young(object: &Value) -> bool {
 
 /// Deletes an object whose owners are all gone, or which an owner that leaves in the foreground waits
 /// for. False when it has to be looked at again.
-async fn collect(api: &Api, dependent: &Found, alive: &HashMap<String, bool>, types: &HashSet<(String, String)>) -> bool {
+async fn collect(
+    api: &Api,
+    dependent: &Found,
+    alive: &HashMap<String, bool>,
+    types: &HashSet<(String, String)>,
+) -> bool {
     let object = &dependent.object.value;
     if meta::is_deleting(object) {
         return true;
@@ -119,7 +146,9 @@ async fn collect(api: &Api, dependent: &Found, alive: &HashMap<String, bool>, ty
             // A type that is not served cannot be judged.
             return Some(false);
         }
-        alive.get(reference["uid"].as_str().unwrap_or_default()).copied()
+        alive
+            .get(reference["uid"].as_str().unwrap_or_default())
+            .copied()
     };
     let solid = owners(object).any(|reference| state(reference) == Some(false));
     if solid {
@@ -129,11 +158,22 @@ async fn collect(api: &Api, dependent: &Found, alive: &HashMap<String, bool>, ty
     if !waited_for && young(object) {
         return false;
     }
-    let call = Call::internal(dependent.resource.clone(), "delete", &dependent.namespace, &dependent.name);
+    let call = Call::internal(
+        dependent.resource.clone(),
+        "delete",
+        &dependent.namespace,
+        &dependent.name,
+    );
     let uid = meta::text(object, "uid");
-    let propagation = if waited_for { "Foreground" } else { "Background" };
+    let propagation = if waited_for {
+        "Foreground"
+    } else {
+        "Background"
+    };
     let body = serde_json::json!({"preconditions": {"uid": uid}, "propagationPolicy": propagation});
-    let Ok(options) = DeleteOptions::read(&call, &body) else { return true };
+    let Ok(options) = DeleteOptions::read(&call, &body) else {
+        return true;
+    };
     match api.delete(&call, &options).await {
         Err(error) if error.code() != 404 && error.code() != 409 => {
             tracing::debug!(name = %dependent.name, error = error.message(), "collection is tried again");
@@ -146,11 +186,22 @@ async fn collect(api: &Api, dependent: &Found, alive: &HashMap<String, bool>, ty
 /// Takes the owner's references out of what it owns, then its `orphan` finalizer.
 async fn release(api: &Api, owner: &Found, owned: &[Found]) -> ApiResult<()> {
     let uid = owner.object.value["metadata"]["uid"].clone();
-    for dependent in owned.iter().filter(|d| is_owned_by(&d.object.value, &owner.object.value)) {
-        let call = Call::internal(dependent.resource.clone(), "patch", &dependent.namespace, &dependent.name);
+    for dependent in owned
+        .iter()
+        .filter(|d| is_owned_by(&d.object.value, &owner.object.value))
+    {
+        let call = Call::internal(
+            dependent.resource.clone(),
+            "patch",
+            &dependent.namespace,
+            &dependent.name,
+        );
         let change = |current: &Value| {
             let mut next = current.clone();
-            let rest: Vec<Value> = owners(current).filter(|reference| reference["uid"] != uid).cloned().collect();
+            let rest: Vec<Value> = owners(current)
+                .filter(|reference| reference["uid"] != uid)
+                .cloned()
+                .collect();
             if rest.is_empty() {
                 meta::metadata(&mut next).remove("ownerReferences");
             } else {
@@ -167,10 +218,18 @@ async fn release(api: &Api, owner: &Found, owned: &[Found]) -> ApiResult<()> {
 }
 
 async fn drop_finalizer(api: &Api, found: &Found, name: &str) -> ApiResult<()> {
-    let call = Call::internal(found.resource.clone(), "patch", &found.namespace, &found.name);
+    let call = Call::internal(
+        found.resource.clone(),
+        "patch",
+        &found.namespace,
+        &found.name,
+    );
     let change = |current: &Value| {
         let mut next = current.clone();
-        if let Some(list) = next["metadata"].get_mut("finalizers").and_then(Value::as_array_mut) {
+        if let Some(list) = next["metadata"]
+            .get_mut("finalizers")
+            .and_then(Value::as_array_mut)
+        {
             list.retain(|f| f != name);
         }
         Ok(next)
@@ -187,8 +246,14 @@ async fn finish_foreground(api: &Api, owner: &Found, owned: &[Found]) -> bool {
         return true;
     }
     let blocked = owned.iter().any(|d| {
-        let blocks = owners(&d.object.value).any(|r| r["uid"] == owner.object.value["metadata"]["uid"] && r["blockOwnerDeletion"] == true);
-        blocks && api.storage.get(&d.resource.id, &d.namespace, &d.name).is_some()
+        let blocks = owners(&d.object.value).any(|r| {
+            r["uid"] == owner.object.value["metadata"]["uid"] && r["blockOwnerDeletion"] == true
+        });
+        blocks
+            && api
+                .storage
+                .get(&d.resource.id, &d.namespace, &d.name)
+                .is_some()
     });
     if blocked {
         return true;

@@ -45,11 +45,21 @@ pub(crate) async fn furnish(api: &Api, namespace: &str) {
     let account = json!({"metadata": {"name": "default"}});
     let root = json!({"metadata": {"name": ROOT_CA}, "data": {"ca.crt": api.pki.ca_pem}});
     for (plural, object) in [("serviceaccounts", account), ("configmaps", root)] {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let Some(mut call) = api.internal_call("", plural, "create", namespace, &name) else { continue };
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let Some(mut call) = api.internal_call("", plural, "create", namespace, &name) else {
+            continue;
+        };
         match api.create(&mut call, object).await {
             Err(error) if error.code() != 409 => {
-                tracing::warn!(namespace, plural, error = error.message(), "cannot furnish the namespace");
+                tracing::warn!(
+                    namespace,
+                    plural,
+                    error = error.message(),
+                    "cannot furnish the namespace"
+                );
             }
             _ => {}
         }
@@ -66,17 +76,38 @@ async fn empty(api: &Api, name: &str, namespace: &Value) -> bool {
             if meta::is_deleting(&object.value) {
                 continue;
             }
-            let call = crate::objects::call::Call::internal(resource.clone(), "delete", name, object_name);
+            let call =
+                crate::objects::call::Call::internal(resource.clone(), "delete", name, object_name);
             if let Err(error) = api.delete(&call, &DeleteOptions::default()).await {
-                tracing::debug!(namespace = name, error = error.message(), "content stays for now");
+                tracing::debug!(
+                    namespace = name,
+                    error = error.message(),
+                    "content stays for now"
+                );
             }
         }
     }
     let left = api.registry.stored().into_iter().filter(|r| r.namespaced);
-    let left = left.filter(|r| api.storage.snapshot(&r.id).range(Some(name), None).next().is_some()).count();
-    let Some(mut call) = api.internal_call("", "namespaces", "update", "", name) else { return false };
+    let left = left
+        .filter(|r| {
+            api.storage
+                .snapshot(&r.id)
+                .range(Some(name), None)
+                .next()
+                .is_some()
+        })
+        .count();
+    let Some(mut call) = api.internal_call("", "namespaces", "update", "", name) else {
+        return false;
+    };
     if left == 0 {
-        let finalizers: Vec<Value> = namespace["spec"]["finalizers"].as_array().into_iter().flatten().filter(|f| *f != "kubernetes").cloned().collect();
+        let finalizers: Vec<Value> = namespace["spec"]["finalizers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|f| *f != "kubernetes")
+            .cloned()
+            .collect();
         return api.finalize(&call, &finalizers.into()).await.is_ok();
     }
     remaining.dedup();
@@ -84,11 +115,21 @@ async fn empty(api: &Api, name: &str, namespace: &Value) -> bool {
     call.subresource = "status".into();
     let change = |current: &Value| {
         let mut next = current.clone();
-        conditions::set(&mut next, "NamespaceContentRemaining", "True", "SomeResourcesRemain", &message);
+        conditions::set(
+            &mut next,
+            "NamespaceContentRemaining",
+            "True",
+            "SomeResourcesRemain",
+            &message,
+        );
         Ok(next)
     };
     if let Err(error) = api.update(&call, change).await {
-        tracing::debug!(namespace = name, error = error.message(), "the namespace changed meanwhile");
+        tracing::debug!(
+            namespace = name,
+            error = error.message(),
+            "the namespace changed meanwhile"
+        );
     }
     false
 }

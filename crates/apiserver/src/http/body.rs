@@ -13,11 +13,14 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = Response<Body>;
 
+pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 /// Kubernetes' own bound on a request body.
 const MAX_BODY: usize = 3 * 1024 * 1024;
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 pub(crate) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Body {
@@ -26,9 +29,15 @@ pub(crate) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Body
 
 fn answer(status: u16, content_type: &'static str, body: Body) -> Answer {
     let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, private"),
+    );
     response
 }
 
@@ -55,10 +64,14 @@ pub(crate) fn text(status: u16, body: impl Into<Bytes>) -> Answer {
 pub(crate) fn refusal(error: &ApiError) -> Answer {
     let mut response = json(error.code(), &error.status());
     if let Some(seconds) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
     }
     if error.code() == 401 {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
@@ -72,14 +85,24 @@ where
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::too_large()),
-        Err(error) => Err(ApiError::bad_request(format!("unable to read the request body: {error}"))),
+        Err(error) => Err(ApiError::bad_request(format!(
+            "unable to read the request body: {error}"
+        ))),
     }
 }
 
 /// The media type without parameters, lower case.
 pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
 }
 
 /// Decodes an object sent to us. Protobuf is refused by name; clients then fall back to JSON.
@@ -91,13 +114,15 @@ pub(crate) fn decode(headers: &HeaderMap, body: &Bytes) -> ApiResult<Value> {
 }
 
 pub(crate) fn unsupported(media_type: &str) -> ApiError {
-    let message = format!(
-        "the body of the request was in an unknown format - accepted media types include: application/json (got {media_type:?})"
-    );
+    let mut message = "the body of the request was in an unknown format - accepted media types include: application/json".to_owned();
+    if media_type == PROTOBUF {
+        message.push_str("; this server does not read protobuf objects: use kubectl apply (kubectl create … --dry-run=client -o yaml | kubectl apply -f -)");
+    }
     ApiError::unsupported_media_type(message)
 }
 
 pub(crate) fn parse_json(body: &[u8]) -> ApiResult<Value> {
     // serde_json bounds the nesting itself.
-    serde_json::from_slice(body).map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}")))
+    serde_json::from_slice(body)
+        .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}")))
 }

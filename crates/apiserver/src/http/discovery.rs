@@ -23,13 +23,25 @@ pub(crate) fn answer<B>(api: &Api, path: &str, request: &Request<B>) -> ApiResul
         ["version"] => Ok(body::json(200, &version())),
         ["api"] if aggregated => Ok(aggregate(api, true)),
         ["apis"] if aggregated => Ok(aggregate(api, false)),
-        ["api"] => Ok(body::json(200, &json!({
-            "kind": "APIVersions", "versions": ["v1"],
-            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": api.options.advertise.to_string()}],
-        }))),
+        ["api"] => Ok(body::json(
+            200,
+            &json!({
+                "kind": "APIVersions", "versions": ["v1"],
+                "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": api.options.advertise.to_string()}],
+            }),
+        )),
         ["apis"] => {
-            let groups: Vec<Value> = api.registry.groups().iter().filter(|(g, _)| !g.is_empty()).map(|(g, v)| group(g, v)).collect();
-            Ok(body::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
+            let groups: Vec<Value> = api
+                .registry
+                .groups()
+                .iter()
+                .filter(|(g, _)| !g.is_empty())
+                .map(|(g, v)| group(g, v))
+                .collect();
+            Ok(body::json(
+                200,
+                &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
+            ))
         }
         ["apis", name] => match api.registry.groups().get(*name) {
             Some(versions) if !name.is_empty() => {
@@ -44,14 +56,20 @@ pub(crate) fn answer<B>(api: &Api, path: &str, request: &Request<B>) -> ApiResul
         ["apis", group, version] => resources(api, group, version),
         ["openapi", rest @ ..] => crate::openapi::answer(api, rest, request.headers()),
         ["openid", "v1", "jwks"] => Ok(body::json(200, &api.tokens.key_set())),
-        [".well-known", "openid-configuration"] => Ok(body::json(200, &json!({
-            "issuer": api.tokens.issuer(),
-            "jwks_uri": format!("https://{}/openid/v1/jwks", api.options.advertise),
-            "response_types_supported": ["id_token"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-        }))),
-        [""] => Ok(body::json(200, &json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}))),
+        [".well-known", "openid-configuration"] => Ok(body::json(
+            200,
+            &json!({
+                "issuer": api.tokens.issuer(),
+                "jwks_uri": format!("https://{}/openid/v1/jwks", api.options.advertise),
+                "response_types_supported": ["id_token"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["ES256"],
+            }),
+        )),
+        [""] => Ok(body::json(
+            200,
+            &json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]}),
+        )),
         _ => Err(ApiError::no_route()),
     }
 }
@@ -79,12 +97,20 @@ pub(crate) fn version() -> Value {
 }
 
 fn group(name: &str, versions: &[String]) -> Value {
-    let versions: Vec<Value> = versions.iter().map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v})).collect();
+    let versions: Vec<Value> = versions
+        .iter()
+        .map(|v| json!({"groupVersion": format!("{name}/{v}"), "version": v}))
+        .collect();
     json!({"name": name, "versions": versions, "preferredVersion": versions[0]})
 }
 
-fn of_version<'a>(all: &'a [std::sync::Arc<Resource>], group: &'a str, version: &'a str) -> impl Iterator<Item = &'a std::sync::Arc<Resource>> {
-    all.iter().filter(move |r| r.group() == group && &*r.version == version)
+fn of_version<'a>(
+    all: &'a [std::sync::Arc<Resource>],
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = &'a std::sync::Arc<Resource>> {
+    all.iter()
+        .filter(move |r| r.group() == group && &*r.version == version)
 }
 
 fn resources(api: &Api, group: &str, version: &str) -> ApiResult<Answer> {
@@ -99,8 +125,15 @@ fn resources(api: &Api, group: &str, version: &str) -> ApiResult<Answer> {
     if list.is_empty() {
         return Err(ApiError::no_route());
     }
-    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Ok(body::json(200, &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list})))
+    let name = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    Ok(body::json(
+        200,
+        &json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list}),
+    ))
 }
 
 fn entry(resource: &Resource) -> Value {
@@ -119,7 +152,11 @@ fn entry(resource: &Resource) -> Value {
 
 fn sub_kind<'a>(resource: &'a Resource, sub: &'a Sub) -> (&'a str, &'a str, &'a str) {
     if sub.version.is_empty() {
-        let kind = if sub.kind.is_empty() { &resource.kind } else { sub.kind };
+        let kind = if sub.kind.is_empty() {
+            &resource.kind
+        } else {
+            sub.kind
+        };
         return (resource.group(), &resource.version, kind);
     }
     (sub.group, sub.version, sub.kind)
@@ -139,10 +176,17 @@ fn sub_entry(resource: &Resource, sub: &Sub) -> Value {
 }
 
 fn wants_aggregated<B>(request: &Request<B>) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     accept.split(',').any(|part| {
         let part: String = part.chars().filter(|c| !c.is_whitespace()).collect();
-        part.starts_with("application/json") && part.contains("g=apidiscovery.k8s.io") && part.contains("v=v2;") | part.ends_with("v=v2") && part.contains("as=APIGroupDiscoveryList")
+        part.starts_with("application/json")
+            && part.contains("g=apidiscovery.k8s.io")
+            && part.contains("v=v2;") | part.ends_with("v=v2")
+            && part.contains("as=APIGroupDiscoveryList")
     })
 }
 
@@ -157,15 +201,25 @@ fn aggregate(api: &Api, core: bool) -> Answer {
         let versions: Vec<Value> = versions
             .iter()
             .map(|version| {
-                let resources: Vec<Value> = of_version(&all, &group, version).map(|r| aggregated_entry(r)).collect();
+                let resources: Vec<Value> = of_version(&all, &group, version)
+                    .map(|r| aggregated_entry(r))
+                    .collect();
                 json!({"version": version, "resources": resources, "freshness": "Current"})
             })
             .collect();
-        let metadata = if core { json!({"creationTimestamp": null}) } else { json!({"name": group, "creationTimestamp": null}) };
+        let metadata = if core {
+            json!({"creationTimestamp": null})
+        } else {
+            json!({"name": group, "creationTimestamp": null})
+        };
         items.push(json!({"metadata": metadata, "versions": versions}));
     }
     let list = json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items});
-    body::typed(200, "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", list.to_string())
+    body::typed(
+        200,
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+        list.to_string(),
+    )
 }
 
 fn aggregated_entry(resource: &Resource) -> Value {

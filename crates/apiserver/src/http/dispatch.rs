@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::body::{self, Answer};
 use super::discovery;
 use super::present::Presenter;
+use super::protobuf;
 use super::request::{Query, ResourcePath, Route, verb};
 use crate::api::Api;
 use crate::auth::User;
@@ -24,7 +25,11 @@ pub(crate) const IN_FLIGHT: usize = 600;
 const RETRY_SECONDS: u32 = 1;
 
 /// Answers one request; refusals become `Status` objects.
-pub(crate) async fn dispatch(api: &Arc<Api>, certificate: Option<&User>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn dispatch(
+    api: &Arc<Api>,
+    certificate: Option<&User>,
+    request: Request<Incoming>,
+) -> Answer {
     match route(api, certificate, request).await {
         Ok(answer) => answer,
         Err(error) => body::refusal(&error),
@@ -35,27 +40,95 @@ fn authenticate(api: &Api, certificate: Option<&User>, headers: &HeaderMap) -> A
     if let Some(user) = certificate {
         return Ok(user.clone());
     }
-    let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(User::anonymous()) };
+    let Some(value) = headers.get(http::header::AUTHORIZATION) else {
+        return Ok(User::anonymous());
+    };
     let text = value.to_str().map_err(|_| ApiError::unauthorized())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(ApiError::unauthorized)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::unauthorized());
     }
-    let verified = api.tokens.verify(token.trim(), &api.audiences(), &api.storage);
+    let verified = api
+        .tokens
+        .verify(token.trim(), &api.audiences(), &api.storage);
     verified.map(|(user, _)| user).map_err(|error| {
         tracing::debug!(%error, "refused a bearer token");
         ApiError::unauthorized()
     })
 }
 
-async fn route(api: &Arc<Api>, certificate: Option<&User>, request: Request<Incoming>) -> ApiResult<Answer> {
+/// `kubectl --as`: the caller acts as somebody else, when it may.
+fn impersonate(api: &Api, user: User, headers: &HeaderMap) -> ApiResult<User> {
+    let text = |value: &HeaderValue| {
+        value
+            .to_str()
+            .map(str::to_owned)
+            .map_err(|_| ApiError::bad_request("invalid impersonation header"))
+    };
+    let groups: Vec<String> = headers
+        .get_all("impersonate-group")
+        .into_iter()
+        .map(text)
+        .collect::<ApiResult<_>>()?;
+    let Some(name) = headers.get("impersonate-user").map(text).transpose()? else {
+        let others = headers
+            .keys()
+            .any(|key| key.as_str().starts_with("impersonate-"));
+        return if others {
+            Err(ApiError::bad_request(
+                "requested impersonation without impersonating a user",
+            ))
+        } else {
+            Ok(user)
+        };
+    };
+    let of = |plural, name| Action {
+        verb: "impersonate",
+        plural,
+        name,
+        ..Action::default()
+    };
+    allow(api, &user, &of("users", &name))?;
+    for group in &groups {
+        allow(api, &user, &of("groups", group))?;
+    }
+    let mut acting = User {
+        name,
+        groups,
+        ..User::default()
+    };
+    if let Some((namespace, _)) = acting
+        .service_account()
+        .map(|(ns, n)| (ns.to_owned(), n.to_owned()))
+    {
+        acting.groups.extend([
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+        ]);
+    }
+    if acting.name != "system:anonymous" && !acting.in_group(crate::auth::AUTHENTICATED) {
+        acting.groups.push(crate::auth::AUTHENTICATED.into());
+    }
+    Ok(acting)
+}
+
+async fn route(
+    api: &Arc<Api>,
+    certificate: Option<&User>,
+    request: Request<Incoming>,
+) -> ApiResult<Answer> {
     let path = request.uri().path().to_owned();
     let route = Route::parse(&path).ok_or_else(ApiError::no_route)?;
     let user = authenticate(api, certificate, request.headers())?;
+    let user = impersonate(api, user, request.headers())?;
     match route {
         Route::Other(path) => {
             let verb = request.method().as_str().to_ascii_lowercase();
-            let action = Action { verb: &verb, path: Some(&path), ..Action::default() };
+            let action = Action {
+                verb: &verb,
+                path: Some(&path),
+                ..Action::default()
+            };
             allow(api, &user, &action)?;
             discovery::answer(api, &path, &request)
         }
@@ -77,7 +150,12 @@ fn allow(api: &Api, user: &User, action: &Action<'_>) -> ApiResult<()> {
     })
 }
 
-async fn resource(api: &Arc<Api>, user: User, path: ResourcePath, request: Request<Incoming>) -> ApiResult<Answer> {
+async fn resource(
+    api: &Arc<Api>,
+    user: User,
+    path: ResourcePath,
+    request: Request<Incoming>,
+) -> ApiResult<Answer> {
     let found = api.registry.find(&path.group, &path.version, &path.plural);
     let resource = found.ok_or_else(ApiError::no_route)?;
     if resource.namespaced && path.namespace.is_none() && path.name.is_some() {
@@ -86,7 +164,11 @@ async fn resource(api: &Arc<Api>, user: User, path: ResourcePath, request: Reque
     if !resource.namespaced && path.namespace.is_some() {
         return Err(ApiError::no_route());
     }
-    if path.subresource.as_deref().is_some_and(|name| resource.subresource(name).is_none()) {
+    if path
+        .subresource
+        .as_deref()
+        .is_some_and(|name| resource.subresource(name).is_none())
+    {
         return Err(ApiError::no_route());
     }
     let query = Query::parse(request.uri())?;
@@ -113,7 +195,11 @@ async fn resource(api: &Arc<Api>, user: User, path: ResourcePath, request: Reque
         ApiError::too_many_requests("too many requests, please try again later.", RETRY_SECONDS)
     })?;
     let (parts, incoming) = request.into_parts();
-    let bytes = if matches!(parts.method, Method::GET | Method::HEAD) { Bytes::new() } else { body::read(incoming).await? };
+    let bytes = if matches!(parts.method, Method::GET | Method::HEAD) {
+        Bytes::new()
+    } else {
+        body::read(incoming).await?
+    };
     let performed = perform(api, &mut call, &parts.headers, &bytes).await;
     let mut answer = performed.unwrap_or_else(|error| body::refusal(&error));
     add_warnings(&mut answer, &call.take_warnings());
@@ -123,7 +209,11 @@ async fn resource(api: &Arc<Api>, user: User, path: ResourcePath, request: Reque
 /// RFC 7234 §5.5 warnings, code 299, as kubectl prints them.
 fn add_warnings(answer: &mut Answer, warnings: &[String]) {
     for warning in warnings {
-        let text: String = warning.chars().filter(|c| !c.is_control()).take(1024).collect();
+        let text: String = warning
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(1024)
+            .collect();
         let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             answer.headers_mut().append(http::header::WARNING, value);
@@ -131,21 +221,31 @@ fn add_warnings(answer: &mut Answer, warnings: &[String]) {
     }
 }
 
-async fn perform(api: &Arc<Api>, call: &mut Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Answer> {
+async fn perform(
+    api: &Arc<Api>,
+    call: &mut Call,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+) -> ApiResult<Answer> {
     if call.resource.is_review() {
-        let object = body::decode(headers, bytes)?;
-        return api.answer_review(call, object).map(|value| body::json(201, &value));
+        let object = protobuf::decode_question(&call.resource.kind, headers, bytes)?;
+        return api
+            .answer_review(call, object)
+            .map(|value| body::json(201, &value));
     }
     if !matches!(call.subresource.as_str(), "" | "status") {
         return api.subresource(call, headers, bytes).await;
     }
     let presenter = Presenter::choose(headers, call)?;
     match call.verb {
-        "get" => api.get(call).map(|object| presenter.object(api, call, 200, &object)),
+        "get" => api
+            .get(call)
+            .map(|object| presenter.object(api, call, 200, &object)),
         "list" => api.list(call).map(|page| presenter.page(api, call, &page)),
         "watch" => {
             let call = std::mem::replace(call, call.about("", ""));
-            api.watch(call, presenter).map(|lines| body::streaming("application/json", body::stream(lines)))
+            api.watch(call, presenter)
+                .map(|lines| body::streaming("application/json", body::stream(lines)))
         }
         "create" => {
             let object = body::decode(headers, bytes)?;
@@ -159,7 +259,9 @@ async fn perform(api: &Arc<Api>, call: &mut Call, headers: &HeaderMap, bytes: &B
         }
         "patch" => {
             let patch = Patch::read(call, headers, bytes)?;
-            let stored = api.update(call, |current| patch.apply(call, current)).await?;
+            let stored = api
+                .update(call, |current| patch.apply(call, current))
+                .await?;
             Ok(presenter.object(api, call, 200, &stored))
         }
         "delete" => {
@@ -172,7 +274,12 @@ async fn perform(api: &Arc<Api>, call: &mut Call, headers: &HeaderMap, bytes: &B
         "deletecollection" => {
             let options = delete_options(call, headers, bytes)?;
             let objects = api.delete_collection(call, &options).await?;
-            let page = crate::objects::read::Page { objects, revision: api.storage.revision(), next: None, remaining: None };
+            let page = crate::objects::read::Page {
+                objects,
+                revision: api.storage.revision(),
+                next: None,
+                remaining: None,
+            };
             Ok(presenter.page(api, call, &page))
         }
         other => Err(ApiError::method_not_allowed(other)),
@@ -180,6 +287,10 @@ async fn perform(api: &Arc<Api>, call: &mut Call, headers: &HeaderMap, bytes: &B
 }
 
 fn delete_options(call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<DeleteOptions> {
-    let options = if bytes.is_empty() { Value::Null } else { body::decode(headers, bytes)? };
+    let options = if bytes.is_empty() {
+        Value::Null
+    } else {
+        body::decode(headers, bytes)?
+    };
     DeleteOptions::read(call, &options)
 }

@@ -31,18 +31,27 @@ struct Media<'a> {
 
 impl Media<'_> {
     fn parameter(&self, name: &str) -> &str {
-        self.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+        self.parameters
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map_or("", |(_, value)| value)
     }
 }
 
 fn alternatives(headers: &HeaderMap) -> Vec<Media<'_>> {
-    let values = headers.get_all(header::ACCEPT).into_iter().filter_map(|v| v.to_str().ok());
+    let values = headers
+        .get_all(header::ACCEPT)
+        .into_iter()
+        .filter_map(|v| v.to_str().ok());
     let parts = values.flat_map(|v| v.split(','));
     parts
         .map(|part| {
             let mut pieces = part.split(';').map(str::trim);
             let kind = pieces.next().unwrap_or_default();
-            Media { kind, parameters: pieces.filter_map(|p| p.split_once('=')).collect() }
+            Media {
+                kind,
+                parameters: pieces.filter_map(|p| p.split_once('=')).collect(),
+            }
         })
         .collect()
 }
@@ -55,20 +64,33 @@ impl Presenter {
             return Ok(Self::Json);
         }
         for media in &accepted {
-            if !matches!(media.kind, "application/json" | "application/*" | "*/*" | "") {
+            if !matches!(
+                media.kind,
+                "application/json" | "application/*" | "*/*" | ""
+            ) {
                 continue;
             }
-            let form = (media.parameter("as"), media.parameter("g"), media.parameter("v"));
+            let form = (
+                media.parameter("as"),
+                media.parameter("g"),
+                media.parameter("v"),
+            );
             match form {
                 ("", _, _) => return Ok(Self::Json),
                 ("Table", "meta.k8s.io", "v1") if call.subresource.is_empty() => {
-                    return Ok(Self::Table(table::Include::read(call.query.get("includeObject"))?));
+                    return Ok(Self::Table(table::Include::read(
+                        call.query.get("includeObject"),
+                    )?));
                 }
-                ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1") => return Ok(Self::Metadata),
+                ("PartialObjectMetadata" | "PartialObjectMetadataList", "meta.k8s.io", "v1") => {
+                    return Ok(Self::Metadata);
+                }
                 _ => {}
             }
         }
-        Err(ApiError::not_acceptable("only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"))
+        Err(ApiError::not_acceptable(
+            "only the following media types are accepted: application/json, application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io",
+        ))
     }
 
     pub(crate) fn object(self, api: &Api, call: &Call, status: u16, object: &Object) -> Answer {
@@ -83,7 +105,12 @@ impl Presenter {
         match self {
             Self::Json => value,
             Self::Metadata => metadata_only(&value),
-            Self::Table(include) => table::table(call, std::slice::from_ref(&value), include, json!({"resourceVersion": meta::text(&value, "resourceVersion")})),
+            Self::Table(include) => table::table(
+                call,
+                std::slice::from_ref(&value),
+                include,
+                &json!({"resourceVersion": meta::text(&value, "resourceVersion")}),
+            ),
         }
     }
 
@@ -110,13 +137,21 @@ impl Presenter {
                 body::raw_json(200, out)
             }
             Self::Metadata => {
-                let items: Vec<Value> = page.objects.iter().map(|o| metadata_only(&api.present_value(call, &o.value))).collect();
+                let items: Vec<Value> = page
+                    .objects
+                    .iter()
+                    .map(|o| metadata_only(&api.present_value(call, &o.value)))
+                    .collect();
                 let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": page.metadata(), "items": items});
                 body::json(200, &list)
             }
             Self::Table(include) => {
-                let items: Vec<Value> = page.objects.iter().map(|o| api.present_value(call, &o.value)).collect();
-                body::json(200, &table::table(call, &items, include, page.metadata()))
+                let items: Vec<Value> = page
+                    .objects
+                    .iter()
+                    .map(|o| api.present_value(call, &o.value))
+                    .collect();
+                body::json(200, &table::table(call, &items, include, &page.metadata()))
             }
         }
     }

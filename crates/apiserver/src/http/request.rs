@@ -29,16 +29,33 @@ pub(crate) enum Route {
 
 impl Route {
     pub(crate) fn parse(path: &str) -> Option<Self> {
-        let parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect::<Option<_>>()?;
-        let (group, version, rest) = match parts.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        let parts: Vec<String> = path
+            .trim_matches('/')
+            .split('/')
+            .map(decode)
+            .collect::<Option<_>>()?;
+        let (group, version, rest) = match parts
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .as_slice()
+        {
             ["api", version, _, ..] => (String::new(), (*version).to_owned(), &parts[2..]),
-            ["apis", group, version, _, ..] => ((*group).to_owned(), (*version).to_owned(), &parts[3..]),
+            ["apis", group, version, _, ..] => {
+                ((*group).to_owned(), (*version).to_owned(), &parts[3..])
+            }
             _ => return Some(Self::Other(format!("/{}", parts.join("/")))),
         };
-        let mut found = ResourcePath { group, version, ..ResourcePath::default() };
+        let mut found = ResourcePath {
+            group,
+            version,
+            ..ResourcePath::default()
+        };
         let rest = match rest {
             [word, namespace, tail @ ..]
-                if word == "namespaces" && !tail.is_empty() && !matches!(tail[0].as_str(), "status" | "finalize") =>
+                if word == "namespaces"
+                    && !tail.is_empty()
+                    && !matches!(tail[0].as_str(), "status" | "finalize") =>
             {
                 found.namespace = Some(namespace.clone());
                 tail
@@ -81,11 +98,18 @@ pub(crate) struct Query(Vec<(String, String)>);
 impl Query {
     pub(crate) fn parse(uri: &Uri) -> ApiResult<Self> {
         let mut pairs = Vec::new();
-        for pair in uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()) {
+        for pair in uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .filter(|p| !p.is_empty())
+        {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let plain = |text: &str| decode(&text.replace('+', " "));
             let (Some(key), Some(value)) = (plain(key), plain(value)) else {
-                return Err(ApiError::bad_request("the query string is not valid percent-encoded UTF-8"));
+                return Err(ApiError::bad_request(
+                    "the query string is not valid percent-encoded UTF-8",
+                ));
             };
             pairs.push((key, value));
         }
@@ -94,20 +118,35 @@ impl Query {
 
     /// The value of `key`; an empty one counts as absent, as in Kubernetes.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
+            .filter(|v| !v.is_empty())
     }
 
     pub(crate) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .filter(move |(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
-        self.0.iter().any(|(k, v)| k == key && matches!(v.as_str(), "" | "1" | "true" | "True" | "TRUE" | "t"))
+        self.0.iter().any(|(k, v)| {
+            k == key && matches!(v.as_str(), "" | "1" | "true" | "True" | "TRUE" | "t")
+        })
     }
 
     pub(crate) fn number(&self, key: &str) -> ApiResult<Option<u64>> {
-        let Some(text) = self.get(key) else { return Ok(None) };
-        let bad = |_| ApiError::bad_request(format!("invalid value {text:?} of query parameter {key}: not a number"));
+        let Some(text) = self.get(key) else {
+            return Ok(None);
+        };
+        let bad = |_| {
+            ApiError::bad_request(format!(
+                "invalid value {text:?} of query parameter {key}: not a number"
+            ))
+        };
         text.parse().map(Some).map_err(bad)
     }
 
@@ -121,7 +160,11 @@ impl Query {
             match value {
                 "All" => wanted = true,
                 "" => {}
-                other => return Err(ApiError::bad_request(format!("invalid dryRun value {other:?}: only \"All\" is known"))),
+                other => {
+                    return Err(ApiError::bad_request(format!(
+                        "invalid dryRun value {other:?}: only \"All\" is known"
+                    )));
+                }
             }
         }
         Ok(wanted)
@@ -157,21 +200,42 @@ mod tests {
     #[test]
     fn reads_namespaced_and_cluster_paths() {
         let pod = resource("/api/v1/namespaces/shop/pods/web-1/log");
-        assert_eq!((pod.namespace.as_deref(), pod.plural.as_str()), (Some("shop"), "pods"));
-        assert_eq!((pod.name.as_deref(), pod.subresource.as_deref()), (Some("web-1"), Some("log")));
+        assert_eq!(
+            (pod.namespace.as_deref(), pod.plural.as_str()),
+            (Some("shop"), "pods")
+        );
+        assert_eq!(
+            (pod.name.as_deref(), pod.subresource.as_deref()),
+            (Some("web-1"), Some("log"))
+        );
         let namespace = resource("/api/v1/namespaces/shop");
-        assert_eq!((namespace.plural.as_str(), namespace.name.as_deref()), ("namespaces", Some("shop")));
+        assert_eq!(
+            (namespace.plural.as_str(), namespace.name.as_deref()),
+            ("namespaces", Some("shop"))
+        );
         let status = resource("/api/v1/namespaces/shop/status");
-        assert_eq!((status.plural.as_str(), status.subresource.as_deref()), ("namespaces", Some("status")));
+        assert_eq!(
+            (status.plural.as_str(), status.subresource.as_deref()),
+            ("namespaces", Some("status"))
+        );
         let custom = resource("/apis/networking.istio.io/v1/virtualservices");
-        assert_eq!((custom.group.as_str(), custom.namespace, custom.name), ("networking.istio.io", None, None));
-        assert_eq!(Route::parse("/apis/apps/v1"), Some(Route::Other("/apis/apps/v1".into())));
+        assert_eq!(
+            (custom.group.as_str(), custom.namespace, custom.name),
+            ("networking.istio.io", None, None)
+        );
+        assert_eq!(
+            Route::parse("/apis/apps/v1"),
+            Some(Route::Other("/apis/apps/v1".into()))
+        );
     }
 
     #[test]
     fn keeps_the_path_of_a_proxied_request() {
         let proxied = resource("/api/v1/namespaces/a/pods/b:80/proxy/x/y%20z");
-        assert_eq!((proxied.name.as_deref(), proxied.rest.as_str()), (Some("b:80"), "/x/y z"));
+        assert_eq!(
+            (proxied.name.as_deref(), proxied.rest.as_str()),
+            (Some("b:80"), "/x/y z")
+        );
     }
 
     #[test]

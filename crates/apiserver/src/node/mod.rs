@@ -19,10 +19,18 @@ pub(crate) use relay::KubeletClient;
 
 /// Whether the call is one of these.
 pub(crate) fn streams(call: &Call) -> bool {
-    matches!(call.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy")
+    matches!(
+        call.subresource.as_str(),
+        "log" | "exec" | "attach" | "portforward" | "proxy"
+    )
 }
 
-pub(crate) async fn relay(api: &Arc<Api>, call: &Call, rest: &str, request: Request<Incoming>) -> ApiResult<Answer> {
+pub(crate) async fn relay(
+    api: &Arc<Api>,
+    call: &Call,
+    rest: &str,
+    request: Request<Incoming>,
+) -> ApiResult<Answer> {
     let target = target::find(api, call, rest, request.uri())?;
     relay::run(api, target, request).await
 }

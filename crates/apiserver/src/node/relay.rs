@@ -34,9 +34,13 @@ pub(crate) struct KubeletClient {
 
 impl KubeletClient {
     pub(crate) fn new(pki: &Pki) -> Result<Self, PkiError> {
-        let failed = |reason: String| PkiError::Issue { subject: "kube-apiserver-kubelet-client".into(), reason };
+        let failed = |reason: String| PkiError::Issue {
+            subject: "kube-apiserver-kubelet-client".into(),
+            reason,
+        };
         let issued = pki.client("kube-apiserver-kubelet-client", &[crate::auth::MASTERS])?;
-        let identity = Identity::from_pem(issued.certificate.as_bytes(), issued.key.as_bytes()).map_err(|e| failed(e.to_string()))?;
+        let identity = Identity::from_pem(issued.certificate.as_bytes(), issued.key.as_bytes())
+            .map_err(|e| failed(e.to_string()))?;
         let roots = Roots::from_pem(pki.ca_pem.as_bytes()).map_err(|e| failed(e.to_string()))?;
         let builder = || {
             ClientConfig::builder_with_provider(net::tls::provider())
@@ -47,8 +51,14 @@ impl KubeletClient {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(ChainVerifier::new(roots, SanRule::Any)))
             .with_client_cert_resolver(IdentitySlot::new(identity));
-        let unverified = builder()?.dangerous().with_custom_certificate_verifier(Arc::new(Anybody)).with_no_client_auth();
-        Ok(Self { kubelet: TlsConnector::from(Arc::new(kubelet)), unverified: TlsConnector::from(Arc::new(unverified)) })
+        let unverified = builder()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody))
+            .with_no_client_auth();
+        Ok(Self {
+            kubelet: TlsConnector::from(Arc::new(kubelet)),
+            unverified: TlsConnector::from(Arc::new(unverified)),
+        })
     }
 }
 
@@ -74,7 +84,12 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &net::tls::provider().signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &net::tls::provider().signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -83,18 +98,32 @@ impl ServerCertVerifier for Anybody {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &net::tls::provider().signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &net::tls::provider().signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        net::tls::provider().signature_verification_algorithms.supported_schemes()
+        net::tls::provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
 async fn connect(client: &KubeletClient, target: &Target) -> ApiResult<Box<dyn Stream>> {
-    let failed = |reason: String| ApiError::internal(format!("{}: dial tcp {}: {reason}", target.what, target.address));
+    let failed = |reason: String| {
+        ApiError::internal(format!(
+            "{}: dial tcp {}: {reason}",
+            target.what, target.address
+        ))
+    };
     let dial = async {
-        let stream = TcpStream::connect(target.address).await.map_err(|e| failed(e.to_string()))?;
+        let stream = TcpStream::connect(target.address)
+            .await
+            .map_err(|e| failed(e.to_string()))?;
         // Keystrokes leave at once; an error only means that the peer is gone.
         let _ = stream.set_nodelay(true);
         let connector = match target.scheme {
@@ -103,10 +132,15 @@ async fn connect(client: &KubeletClient, target: &Target) -> ApiResult<Box<dyn S
             Scheme::Unverified => &client.unverified,
         };
         let name = ServerName::IpAddress(target.address.ip().into());
-        let stream = connector.connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
+        let stream = connector
+            .connect(name, stream)
+            .await
+            .map_err(|e| failed(format!("tls: {e}")))?;
         Ok(Box::new(stream) as Box<dyn Stream>)
     };
-    tokio::time::timeout(CONNECT, dial).await.unwrap_or_else(|_| Err(failed("i/o timeout".into())))
+    tokio::time::timeout(CONNECT, dial)
+        .await
+        .unwrap_or_else(|_| Err(failed("i/o timeout".into())))
 }
 
 /// RFC 9110 §7.6.1: these concern one connection only.
@@ -121,14 +155,23 @@ const HOP_BY_HOP: &[HeaderName] = &[
 ];
 
 fn end_to_end(headers: &HeaderMap) -> HeaderMap {
-    let kept = headers.iter().filter(|(name, _)| !HOP_BY_HOP.contains(name) && *name != "keep-alive");
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !HOP_BY_HOP.contains(name) && *name != "keep-alive");
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
-pub(super) async fn run(api: &Arc<Api>, target: Target, mut request: Request<Incoming>) -> ApiResult<Answer> {
+pub(super) async fn run(
+    api: &Arc<Api>,
+    target: Target,
+    mut request: Request<Incoming>,
+) -> ApiResult<Answer> {
     let stream = connect(&api.kubelets, &target).await?;
     let failed = |e: &dyn std::fmt::Display| ApiError::internal(format!("{}: {e}", target.what));
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| failed(&e))?;
     tokio::spawn(async move {
         // Ends with the request; its error is seen by the sender as well.
         let _ = connection.with_upgrades().await;
@@ -138,9 +181,15 @@ pub(super) async fn run(api: &Arc<Api>, target: Target, mut request: Request<Inc
     let mut headers = end_to_end(request.headers());
     // Credentials are for this server alone.
     headers.remove(header::AUTHORIZATION);
-    headers.insert(header::HOST, target.address.to_string().parse().map_err(|e| failed(&e))?);
+    headers.insert(
+        header::HOST,
+        target.address.to_string().parse().map_err(|e| failed(&e))?,
+    );
     if let Some(protocol) = upgrade {
-        headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+        headers.insert(
+            header::CONNECTION,
+            header::HeaderValue::from_static("Upgrade"),
+        );
         headers.insert(header::UPGRADE, protocol);
     }
     let (parts, body) = request.into_parts();
@@ -150,7 +199,8 @@ pub(super) async fn run(api: &Arc<Api>, target: Target, mut request: Request<Inc
     *onward.headers_mut() = headers;
     let mut response = sender.send_request(onward).await.map_err(|e| failed(&e))?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return switch(api, client_side, &mut response).ok_or_else(|| failed(&"the node switched protocols unasked"));
+        return switch(api, client_side, &mut response)
+            .ok_or_else(|| failed(&"the node switched protocols unasked"));
     }
     let (parts, body) = response.into_parts();
     let mut answer = Response::new(body.map_err(Into::into).boxed_unsync());
@@ -160,7 +210,11 @@ pub(super) async fn run(api: &Arc<Api>, target: Target, mut request: Request<Inc
 }
 
 /// Joins the two upgraded connections.
-fn switch(api: &Arc<Api>, client: Option<hyper::upgrade::OnUpgrade>, response: &mut Response<Incoming>) -> Option<Answer> {
+fn switch(
+    api: &Arc<Api>,
+    client: Option<hyper::upgrade::OnUpgrade>,
+    response: &mut Response<Incoming>,
+) -> Option<Answer> {
     let client = client?;
     let node = hyper::upgrade::on(&mut *response);
     let stop = api.stopping();

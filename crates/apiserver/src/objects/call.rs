@@ -27,7 +27,12 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(user: User, verb: &'static str, resource: Arc<Resource>, query: Query) -> ApiResult<Self> {
+    pub(crate) fn new(
+        user: User,
+        verb: &'static str,
+        resource: Arc<Resource>,
+        query: Query,
+    ) -> ApiResult<Self> {
         let dry_run = query.dry_run()?;
         Ok(Self {
             user,
@@ -58,8 +63,17 @@ impl Call {
     }
 
     /// A call of the server itself.
-    pub(crate) fn internal(resource: Arc<Resource>, verb: &'static str, namespace: &str, name: &str) -> Self {
-        let user = User { name: "system:apiserver".into(), groups: vec![crate::auth::MASTERS.into()], ..User::default() };
+    pub(crate) fn internal(
+        resource: Arc<Resource>,
+        verb: &'static str,
+        namespace: &str,
+        name: &str,
+    ) -> Self {
+        let user = User {
+            name: "system:apiserver".into(),
+            groups: vec![crate::auth::MASTERS.into()],
+            ..User::default()
+        };
         Self {
             user,
             verb,
@@ -110,10 +124,20 @@ impl Call {
     }
 
     pub(crate) fn conflict(&self, why: impl std::fmt::Display) -> ApiError {
-        ApiError::conflict(self.resource.group(), self.resource.plural(), &self.name, why)
+        ApiError::conflict(
+            self.resource.group(),
+            self.resource.plural(),
+            &self.name,
+            why,
+        )
     }
 
     pub(crate) fn forbidden(&self, why: impl std::fmt::Display) -> ApiError {
-        ApiError::forbidden(self.resource.group(), self.resource.plural(), &self.name, why)
+        ApiError::forbidden(
+            self.resource.group(),
+            self.resource.plural(),
+            &self.name,
+            why,
+        )
     }
 }

@@ -15,7 +15,11 @@ const NAME_ATTEMPTS: usize = 8;
 
 impl Api {
     /// Stores a new object and returns it as stored.
-    pub(crate) async fn create(&self, call: &mut Call, mut object: Value) -> ApiResult<Arc<Object>> {
+    pub(crate) async fn create(
+        &self,
+        call: &mut Call,
+        mut object: Value,
+    ) -> ApiResult<Arc<Object>> {
         meta::check_type(call, &mut object)?;
         self.clean(call, &mut object)?;
         let generated = meta::text(&object, "name").is_empty();
@@ -36,7 +40,11 @@ impl Api {
         let resource = &call.resource;
         let exists = || ApiError::already_exists(resource.group(), resource.plural(), &call.name);
         self.check_namespace(call)?;
-        if self.storage.get(&resource.id, &call.namespace, &call.name).is_some() {
+        if self
+            .storage
+            .get(&resource.id, &call.namespace, &call.name)
+            .is_some()
+        {
             return Err(exists());
         }
         meta::initialise(call, &mut object);
@@ -50,10 +58,13 @@ impl Api {
         if call.dry_run {
             return unsaved(object, "");
         }
-        let stored = self.save(call, Expect::Absent, Some(object)).await.map_err(|e| match e {
-            WriteError::Exists => exists(),
-            other => ApiError::internal(other),
-        })?;
+        let stored = self
+            .save(call, Expect::Absent, Some(object))
+            .await
+            .map_err(|e| match e {
+                WriteError::Exists => exists(),
+                other => ApiError::internal(other),
+            })?;
         drop(reservation);
         if resource.is("", "namespaces") {
             // At once, so that pods applied together with their namespace find their account.
@@ -62,9 +73,19 @@ impl Api {
         Ok(stored)
     }
 
-    pub(crate) async fn save(&self, call: &Call, expect: Expect, value: Option<Value>) -> Result<Arc<Object>, WriteError> {
+    pub(crate) async fn save(
+        &self,
+        call: &Call,
+        expect: Expect,
+        value: Option<Value>,
+    ) -> Result<Arc<Object>, WriteError> {
         let value = value.map(|value| self.stored_form(&call.resource, value));
-        let write = Write { resource: call.resource.id.clone(), name: call.object_name(), expect, value };
+        let write = Write {
+            resource: call.resource.id.clone(),
+            name: call.object_name(),
+            expect,
+            value,
+        };
         self.storage.write(write).await
     }
 }
@@ -75,5 +96,9 @@ pub(crate) fn unsaved(mut value: Value, revision: &str) -> ApiResult<Arc<Object>
         value["metadata"]["resourceVersion"] = revision.into();
     }
     let raw = serde_json::to_vec(&value).map_err(ApiError::internal)?;
-    Ok(Arc::new(Object { revision: revision.parse().unwrap_or(0), value, raw: raw.into() }))
+    Ok(Arc::new(Object {
+        revision: revision.parse().unwrap_or(0),
+        value,
+        raw: raw.into(),
+    }))
 }

@@ -13,7 +13,9 @@ pub(crate) fn metadata(object: &mut Value) -> &mut Map<String, Value> {
     if !object["metadata"].is_object() {
         object["metadata"] = Value::Object(Map::new());
     }
-    object["metadata"].as_object_mut().expect("made an object just above")
+    object["metadata"]
+        .as_object_mut()
+        .expect("made an object just above")
 }
 
 pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
@@ -21,11 +23,15 @@ pub(crate) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
 }
 
 pub(crate) fn random_suffix() -> String {
-    (0..5).map(|_| char::from(SUFFIX[fastrand::usize(..SUFFIX.len())])).collect()
+    (0..5)
+        .map(|_| char::from(SUFFIX[fastrand::usize(..SUFFIX.len())]))
+        .collect()
 }
 
 pub(crate) fn has_finalizers(object: &Value) -> bool {
-    object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty())
+    object["metadata"]["finalizers"]
+        .as_array()
+        .is_some_and(|f| !f.is_empty())
 }
 
 pub(crate) fn is_deleting(object: &Value) -> bool {
@@ -35,13 +41,18 @@ pub(crate) fn is_deleting(object: &Value) -> bool {
 /// Checks that the body is an object of the type that the path names, in the namespace of the path.
 pub(crate) fn check_type(call: &Call, object: &mut Value) -> ApiResult<()> {
     let Some(map) = object.as_object_mut() else {
-        return Err(ApiError::bad_request("the object provided is not a JSON object"));
+        return Err(ApiError::bad_request(
+            "the object provided is not a JSON object",
+        ));
     };
-    let (wanted_version, wanted_kind) = (call.resource.api_version(), call.resource.kind.to_string());
+    let (wanted_version, wanted_kind) =
+        (call.resource.api_version(), call.resource.kind.to_string());
     for (field, wanted) in [("apiVersion", &wanted_version), ("kind", &wanted_kind)] {
         let found = map.entry(field).or_insert_with(|| wanted.clone().into());
         if found.as_str() != Some(wanted) {
-            let message = format!("the {field} in the data ({found}) does not match the expected {field} ({wanted})");
+            let message = format!(
+                "the {field} in the data ({found}) does not match the expected {field} ({wanted})"
+            );
             return Err(ApiError::bad_request(message));
         }
     }
@@ -65,26 +76,44 @@ pub(crate) fn check_type(call: &Call, object: &mut Value) -> ApiResult<()> {
 fn check_shape(object: &mut Value) -> ApiResult<()> {
     let meta = metadata(object);
     let bad = |field: &str, want: &str| {
-        ApiError::bad_request(format!("the object provided is unrecognized: metadata.{field} must be {want}"))
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized: metadata.{field} must be {want}"
+        ))
     };
     meta.retain(|_, value| !value.is_null());
-    for field in ["name", "generateName", "namespace", "uid", "resourceVersion", "deletionTimestamp", "creationTimestamp"] {
+    for field in [
+        "name",
+        "generateName",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "deletionTimestamp",
+        "creationTimestamp",
+    ] {
         if meta.get(field).is_some_and(|v| !v.is_string()) {
             return Err(bad(field, "a string"));
         }
     }
     for field in ["labels", "annotations"] {
         if let Some(value) = meta.get(field) {
-            let strings = value.as_object().is_some_and(|map| map.values().all(Value::is_string));
+            let strings = value
+                .as_object()
+                .is_some_and(|map| map.values().all(Value::is_string));
             if !strings {
                 return Err(bad(field, "a map of strings"));
             }
         }
     }
-    if meta.get("finalizers").is_some_and(|v| !v.as_array().is_some_and(|a| a.iter().all(Value::is_string))) {
+    if meta
+        .get("finalizers")
+        .is_some_and(|v| !v.as_array().is_some_and(|a| a.iter().all(Value::is_string)))
+    {
         return Err(bad("finalizers", "a list of strings"));
     }
-    if meta.get("ownerReferences").is_some_and(|v| !v.as_array().is_some_and(|a| a.iter().all(Value::is_object))) {
+    if meta
+        .get("ownerReferences")
+        .is_some_and(|v| !v.as_array().is_some_and(|a| a.iter().all(Value::is_object)))
+    {
         return Err(bad("ownerReferences", "a list of objects"));
     }
     Ok(())
@@ -96,9 +125,17 @@ pub(crate) fn choose_name(call: &Call, object: &mut Value) -> ApiResult<()> {
         let prefix = text(object, "generateName").to_owned();
         if prefix.is_empty() {
             let cause = Cause::required("metadata.name", "name or generateName is required");
-            return Err(ApiError::invalid(call.resource.group(), &call.resource.kind, "", &[cause]));
+            return Err(ApiError::invalid(
+                call.resource.group(),
+                &call.resource.kind,
+                "",
+                &[cause],
+            ));
         }
-        let end = (0..=prefix.len().min(MAX_GENERATED)).rev().find(|i| prefix.is_char_boundary(*i)).unwrap_or(0);
+        let end = (0..=prefix.len().min(MAX_GENERATED))
+            .rev()
+            .find(|i| prefix.is_char_boundary(*i))
+            .unwrap_or(0);
         let name = format!("{}{}", &prefix[..end], random_suffix());
         metadata(object).insert("name".into(), name.into());
     }
@@ -108,7 +145,13 @@ pub(crate) fn choose_name(call: &Call, object: &mut Value) -> ApiResult<()> {
 /// Fills what a new object gets from the server.
 pub(crate) fn initialise(call: &Call, object: &mut Value) {
     let meta = metadata(object);
-    for field in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
+    for field in [
+        "resourceVersion",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+    ] {
         meta.remove(field);
     }
     meta.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
@@ -124,14 +167,30 @@ pub(crate) fn initialise(call: &Call, object: &mut Value) {
 fn counts_generations(call: &Call) -> bool {
     let builtin = matches!(
         call.resource.plural(),
-        "deployments" | "replicasets" | "pods" | "endpointslices" | "customresourcedefinitions" | "mutatingwebhookconfigurations" | "validatingwebhookconfigurations"
+        "deployments"
+            | "replicasets"
+            | "pods"
+            | "endpointslices"
+            | "customresourcedefinitions"
+            | "mutatingwebhookconfigurations"
+            | "validatingwebhookconfigurations"
     );
     builtin || call.resource.custom().is_some()
 }
 
 /// Fields of the metadata that an update cannot change.
 const IMMUTABLE: &[&str] = &[
-    "name", "namespace", "uid", "creationTimestamp", "generateName", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation", "managedFields",
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "generateName",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "selfLink",
+    "resourceVersion",
+    "generation",
+    "managedFields",
 ];
 
 /// Carries the server's metadata from `old` into `new`, refusing attempts to change the identity.
@@ -142,10 +201,16 @@ pub(crate) fn carry(call: &Call, old: &Value, new: &mut Value) -> ApiResult<()> 
             continue;
         }
         if field == "uid" {
-            let why = format!("Precondition failed: UID in precondition: {given}, UID in object meta: {}", text(old, "uid"));
+            let why = format!(
+                "Precondition failed: UID in precondition: {given}, UID in object meta: {}",
+                text(old, "uid")
+            );
             return Err(call.conflict(why));
         }
-        let message = format!("the name of the object ({given}) does not match the name on the URL ({})", call.name);
+        let message = format!(
+            "the name of the object ({given}) does not match the name on the URL ({})",
+            call.name
+        );
         return Err(ApiError::bad_request(message));
     }
     let old_meta = old["metadata"].as_object().cloned().unwrap_or_default();

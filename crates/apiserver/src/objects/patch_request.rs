@@ -29,16 +29,23 @@ impl Patch {
                 let patch: json_patch::Patch = serde_json::from_slice(bytes)
                     .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
                 if patch.0.len() > MAX_OPERATIONS {
-                    let message = format!("The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}", patch.0.len());
+                    let message = format!(
+                        "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
+                        patch.0.len()
+                    );
                     return Err(ApiError::new(413, "RequestEntityTooLarge", message));
                 }
                 Ok(Self::Json(patch))
             }
             "application/merge-patch+json" => object(bytes).map(Self::Merge),
-            "application/strategic-merge-patch+json" if call.resource.custom().is_none() => object(bytes).map(Self::Strategic),
-            "application/apply-patch+yaml" | "application/apply-patch+cbor" => Err(ApiError::unsupported_media_type(
-                "server-side apply is not served here: field ownership is not tracked; use client-side apply (kubectl apply without --server-side)",
-            )),
+            "application/strategic-merge-patch+json" if call.resource.custom().is_none() => {
+                object(bytes).map(Self::Strategic)
+            }
+            "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
+                Err(ApiError::unsupported_media_type(
+                    "server-side apply is not served here: field ownership is not tracked; use client-side apply (kubectl apply without --server-side)",
+                ))
+            }
             _ => Err(ApiError::unsupported_media_type(format!(
                 "the body of the request was in an unknown format - accepted media types include: {TYPES}"
             ))),
@@ -65,10 +72,25 @@ impl Patch {
 
 fn object(bytes: &Bytes) -> ApiResult<Value> {
     let value = body::parse_json(bytes)?;
-    if value.is_object() { Ok(value) } else { Err(ApiError::bad_request("error decoding patch: the patch must be a JSON object")) }
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(ApiError::bad_request(
+            "error decoding patch: the patch must be a JSON object",
+        ))
+    }
 }
 
 fn json_refusal(call: &Call, error: &json_patch::PatchError) -> ApiError {
-    let cause = Cause { reason: "FieldValueInvalid", message: error.to_string(), field: "patch".into() };
-    ApiError::invalid(call.resource.group(), &call.resource.kind, &call.name, &[cause])
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        message: error.to_string(),
+        field: "patch".into(),
+    };
+    ApiError::invalid(
+        call.resource.group(),
+        &call.resource.kind,
+        &call.name,
+        &[cause],
+    )
 }

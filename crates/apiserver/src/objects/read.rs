@@ -26,7 +26,9 @@ impl OpenLists {
     fn keep(&self, id: &ResourceId, snapshot: &Snapshot) {
         let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        lists.retain(|(at, kept, s)| now - *at < OPEN_FOR && !(kept == id && s.revision == snapshot.revision));
+        lists.retain(|(at, kept, s)| {
+            now - *at < OPEN_FOR && !(kept == id && s.revision == snapshot.revision)
+        });
         if lists.len() == OPEN_LISTS {
             lists.pop_front();
         }
@@ -35,7 +37,9 @@ impl OpenLists {
 
     fn find(&self, id: &ResourceId, revision: u64) -> Option<Snapshot> {
         let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open = lists.iter().filter(|(at, kept, s)| kept == id && s.revision == revision && at.elapsed() < OPEN_FOR);
+        let mut open = lists.iter().filter(|(at, kept, s)| {
+            kept == id && s.revision == revision && at.elapsed() < OPEN_FOR
+        });
         open.next().map(|(_, _, s)| s.clone())
     }
 }
@@ -72,19 +76,30 @@ fn decode(token: &str) -> ApiResult<(u64, ObjectName)> {
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
     let text = |field: &str| value[field].as_str().map(Arc::from).ok_or_else(bad);
-    Ok((value["rv"].as_u64().ok_or_else(bad)?, (text("ns")?, text("name")?)))
+    Ok((
+        value["rv"].as_u64().ok_or_else(bad)?,
+        (text("ns")?, text("name")?),
+    ))
 }
 
 impl Api {
     pub(crate) fn get(&self, call: &Call) -> ApiResult<Arc<Object>> {
-        self.storage.get(&call.resource.id, &call.namespace, &call.name).ok_or_else(|| call.not_found())
+        self.storage
+            .get(&call.resource.id, &call.namespace, &call.name)
+            .ok_or_else(|| call.not_found())
     }
 
     pub(crate) fn list(&self, call: &Call) -> ApiResult<Page> {
         let query = &call.query;
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
-        let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default(), &call.resource)?;
-        let limit = query.number("limit")?.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+        let fields = FieldSelector::parse(
+            query.get("fieldSelector").unwrap_or_default(),
+            &call.resource,
+        )?;
+        let limit = query
+            .number("limit")?
+            .and_then(|n| usize::try_from(n).ok())
+            .filter(|n| *n > 0);
         let (snapshot, after) = match query.get("continue") {
             Some(token) => {
                 let (revision, last) = decode(token)?;
@@ -96,7 +111,12 @@ impl Api {
             None => (self.snapshot_at(call)?, None),
         };
         let namespace = (!call.namespace.is_empty()).then_some(call.namespace.as_str());
-        let mut page = Page { objects: Vec::new(), revision: snapshot.revision, next: None, remaining: None };
+        let mut page = Page {
+            objects: Vec::new(),
+            revision: snapshot.revision,
+            next: None,
+            remaining: None,
+        };
         let mut last = None;
         let mut more = 0;
         for (name, object) in snapshot.range(namespace, after.as_ref()) {
@@ -116,7 +136,8 @@ impl Api {
         {
             self.open_lists.keep(&call.resource.id, &snapshot);
             page.next = Some(encode(snapshot.revision, &last));
-            let filtered = query.get("labelSelector").is_some() || query.get("fieldSelector").is_some();
+            let filtered =
+                query.get("labelSelector").is_some() || query.get("fieldSelector").is_some();
             page.remaining = (!filtered).then_some(more);
         }
         Ok(page)
@@ -132,17 +153,24 @@ impl Api {
                 match self.open_lists.find(&call.resource.id, exact) {
                     Some(kept) => Ok(kept),
                     None if exact > snapshot.revision => Err(too_large(exact, snapshot.revision)),
-                    None => Err(ApiError::expired("The resourceVersion for the provided list is too old.")),
+                    None => Err(ApiError::expired(
+                        "The resourceVersion for the provided list is too old.",
+                    )),
                 }
             }
             (Some("Exact" | "NotOlderThan"), None) => {
-                let message = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+                let message =
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided";
                 Err(ApiError::bad_request(message))
             }
             (Some(other), _) if !matches!(other, "Exact" | "NotOlderThan") => {
-                Err(ApiError::bad_request(format!("unknown resourceVersionMatch {other:?}: expected Exact or NotOlderThan")))
+                Err(ApiError::bad_request(format!(
+                    "unknown resourceVersionMatch {other:?}: expected Exact or NotOlderThan"
+                )))
             }
-            (_, Some(wanted)) if wanted > snapshot.revision => Err(too_large(wanted, snapshot.revision)),
+            (_, Some(wanted)) if wanted > snapshot.revision => {
+                Err(too_large(wanted, snapshot.revision))
+            }
             _ => Ok(snapshot),
         }
     }
@@ -150,11 +178,19 @@ impl Api {
 
 pub(crate) fn revision(text: Option<&str>) -> ApiResult<Option<u64>> {
     let Some(text) = text else { return Ok(None) };
-    let bad = |_| ApiError::bad_request(format!("invalid resource version {text:?}: must be a decimal number"));
+    let bad = |_| {
+        ApiError::bad_request(format!(
+            "invalid resource version {text:?}: must be a decimal number"
+        ))
+    };
     text.parse().map(Some).map_err(bad)
 }
 
-/// The server has not reached the asked revision, which happens after its data was thrown away.
+/// The server has not reached the asked revision. Revisions are shown only once they are durable, so this
+/// is another store than the client knew: it has to list again. (kube-apiserver answers 504, which has its
+/// caches catching up in mind; clients would wait for ever.)
 pub(crate) fn too_large(wanted: u64, current: u64) -> ApiError {
-    ApiError::gateway_timeout(format!("Too large resource version: {wanted}, current: {current}"))
+    ApiError::expired(format!(
+        "Too large resource version: {wanted}, current: {current}"
+    ))
 }

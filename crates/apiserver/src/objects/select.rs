@@ -24,18 +24,30 @@ impl LabelSelector {
     /// The string form: `a=b,c in (d,e),!f,g>1`.
     pub(crate) fn parse(text: &str) -> ApiResult<Self> {
         let parts = split(text)?;
-        parts.iter().filter(|p| !p.is_empty()).map(|part| requirement(part)).collect::<ApiResult<_>>().map(Self)
+        parts
+            .iter()
+            .filter(|p| !p.is_empty())
+            .map(|part| requirement(part))
+            .collect::<ApiResult<_>>()
+            .map(Self)
     }
 
     /// The object form: `matchLabels` and `matchExpressions`.
     pub(crate) fn from_object(selector: &Value) -> Self {
         let labels = selector["matchLabels"].as_object().into_iter().flatten();
-        let mut all: Vec<Requirement> =
-            labels.map(|(k, v)| Requirement::In(k.clone(), vec![v.as_str().unwrap_or_default().into()])).collect();
-        for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let mut all: Vec<Requirement> = labels
+            .map(|(k, v)| Requirement::In(k.clone(), vec![v.as_str().unwrap_or_default().into()]))
+            .collect();
+        for expression in selector["matchExpressions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
             let key = expression["key"].as_str().unwrap_or_default().to_owned();
             let values = expression["values"].as_array().into_iter().flatten();
-            let values = values.filter_map(|v| v.as_str().map(str::to_owned)).collect();
+            let values = values
+                .filter_map(|v| v.as_str().map(str::to_owned))
+                .collect();
             all.push(match expression["operator"].as_str() {
                 Some("In") => Requirement::In(key, values),
                 Some("NotIn") => Requirement::NotIn(key, values),
@@ -53,12 +65,20 @@ impl LabelSelector {
     pub(crate) fn matches_labels(&self, labels: &Value) -> bool {
         let value = |key: &String| labels.get(key).and_then(Value::as_str);
         self.0.iter().all(|requirement| match requirement {
-            Requirement::In(key, wanted) => value(key).is_some_and(|v| wanted.iter().any(|w| w == v)),
-            Requirement::NotIn(key, refused) => value(key).is_none_or(|v| refused.iter().all(|w| w != v)),
+            Requirement::In(key, wanted) => {
+                value(key).is_some_and(|v| wanted.iter().any(|w| w == v))
+            }
+            Requirement::NotIn(key, refused) => {
+                value(key).is_none_or(|v| refused.iter().all(|w| w != v))
+            }
             Requirement::Exists(key) => value(key).is_some(),
             Requirement::Missing(key) => value(key).is_none(),
-            Requirement::Greater(key, bound) => value(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v > *bound),
-            Requirement::Less(key, bound) => value(key).and_then(|v| v.parse::<i64>().ok()).is_some_and(|v| v < *bound),
+            Requirement::Greater(key, bound) => value(key)
+                .and_then(|v| v.parse::<i64>().ok())
+                .is_some_and(|v| v > *bound),
+            Requirement::Less(key, bound) => value(key)
+                .and_then(|v| v.parse::<i64>().ok())
+                .is_some_and(|v| v < *bound),
         })
     }
 }
@@ -70,7 +90,11 @@ fn split(text: &str) -> ApiResult<Vec<String>> {
     for c in text.chars() {
         match c {
             '(' => depth += 1,
-            ')' => depth = depth.checked_sub(1).ok_or_else(|| bad(text, "found ')' without '('"))?,
+            ')' => {
+                depth = depth
+                    .checked_sub(1)
+                    .ok_or_else(|| bad(text, "found ')' without '('"))?
+            }
             ',' if depth == 0 => {
                 parts.push(String::new());
                 continue;
@@ -94,14 +118,24 @@ fn bad(text: &str, why: &str) -> ApiError {
 fn requirement(text: &str) -> ApiResult<Requirement> {
     let key = |key: &str| {
         let key = key.trim();
-        let valid = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-        if valid { Ok(key.to_owned()) } else { Err(bad(text, "the label key is not valid")) }
+        let valid = !key.is_empty()
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+        if valid {
+            Ok(key.to_owned())
+        } else {
+            Err(bad(text, "the label key is not valid"))
+        }
     };
     if let Some(name) = text.strip_prefix('!') {
         return Ok(Requirement::Missing(key(name)?));
     }
     if let Some(open) = text.find('(') {
-        let values = text[open + 1..].trim_end().strip_suffix(')').ok_or_else(|| bad(text, "expected ')' at the end"))?;
+        let values = text[open + 1..]
+            .trim_end()
+            .strip_suffix(')')
+            .ok_or_else(|| bad(text, "expected ')' at the end"))?;
         let values = values.split(',').map(|v| v.trim().to_owned()).collect();
         let mut words = text[..open].split_whitespace();
         return match (words.next(), words.next(), words.next()) {
@@ -113,13 +147,24 @@ fn requirement(text: &str) -> ApiResult<Requirement> {
     for (operator, negated) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((name, value)) = text.split_once(operator) {
             let (name, values) = (key(name)?, vec![value.trim().to_owned()]);
-            return Ok(if negated { Requirement::NotIn(name, values) } else { Requirement::In(name, values) });
+            return Ok(if negated {
+                Requirement::NotIn(name, values)
+            } else {
+                Requirement::In(name, values)
+            });
         }
     }
     for (operator, greater) in [('>', true), ('<', false)] {
         if let Some((name, value)) = text.split_once(operator) {
-            let bound = value.trim().parse().map_err(|_| bad(text, "for '>' and '<' the value must be an integer"))?;
-            return Ok(if greater { Requirement::Greater(key(name)?, bound) } else { Requirement::Less(key(name)?, bound) });
+            let bound = value
+                .trim()
+                .parse()
+                .map_err(|_| bad(text, "for '>' and '<' the value must be an integer"))?;
+            return Ok(if greater {
+                Requirement::Greater(key(name)?, bound)
+            } else {
+                Requirement::Less(key(name)?, bound)
+            });
         }
     }
     Ok(Requirement::Exists(key(text)?))
@@ -134,9 +179,15 @@ impl FieldSelector {
         let mut terms = Vec::new();
         for part in text.split(',').filter(|p| !p.trim().is_empty()) {
             let split = part.split_once("!=").map(|(f, v)| (f, v, false));
-            let split = split.or_else(|| part.split_once("==").or_else(|| part.split_once('=')).map(|(f, v)| (f, v, true)));
+            let split = split.or_else(|| {
+                part.split_once("==")
+                    .or_else(|| part.split_once('='))
+                    .map(|(f, v)| (f, v, true))
+            });
             let Some((field, value, equal)) = split else {
-                return Err(ApiError::bad_request(format!("invalid field selector {part:?}: expected field=value")));
+                return Err(ApiError::bad_request(format!(
+                    "invalid field selector {part:?}: expected field=value"
+                )));
             };
             let field = field.trim().to_owned();
             if !supported(resource, &field) {
@@ -149,7 +200,9 @@ impl FieldSelector {
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.0.iter().all(|(field, wanted, equal)| (field_text(object, field) == *wanted) == *equal)
+        self.0
+            .iter()
+            .all(|(field, wanted, equal)| (field_text(object, field) == *wanted) == *equal)
     }
 }
 
@@ -159,15 +212,37 @@ fn supported(resource: &Resource, field: &str) -> bool {
     }
     let fields: &[&str] = match (resource.group(), resource.plural()) {
         ("", "pods") => &[
-            "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
         ],
         ("", "events") => &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
-        ("events.k8s.io", "events") => &["regarding.kind", "regarding.namespace", "regarding.name", "regarding.uid", "reason", "type", "reportingController"],
+        ("events.k8s.io", "events") => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "reason",
+            "type",
+            "reportingController",
+        ],
         ("", "secrets") => &["type"],
         ("", "namespaces") => &["status.phase"],
         ("", "nodes") => &["spec.unschedulable"],
@@ -175,7 +250,11 @@ fn supported(resource: &Resource, field: &str) -> bool {
         ("apps", "replicasets") => &["status.replicas"],
         _ => &[],
     };
-    let custom = resource.custom().is_some_and(|v| v.selectable.iter().any(|path| path.trim_start_matches('.') == field));
+    let custom = resource.custom().is_some_and(|v| {
+        v.selectable
+            .iter()
+            .any(|path| path.trim_start_matches('.') == field)
+    });
     custom || fields.contains(&field)
 }
 
@@ -187,7 +266,13 @@ fn field_text(object: &Value, field: &str) -> String {
     let value = path.split('.').try_fold(object, |at, part| at.get(part));
     match value {
         Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) => if matches!(field, "spec.unschedulable" | "spec.hostNetwork") { "false".into() } else { String::new() },
+        None | Some(Value::Null) => {
+            if matches!(field, "spec.unschedulable" | "spec.hostNetwork") {
+                "false".into()
+            } else {
+                String::new()
+            }
+        }
         Some(other) => other.to_string(),
     }
 }

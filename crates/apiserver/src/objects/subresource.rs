@@ -13,6 +13,7 @@ use crate::auth::token::{Binding, Bound, Claims};
 use crate::clock;
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::http::body::{self, Answer};
+use crate::http::protobuf;
 use crate::registry::Resource;
 use crate::storage::ResourceId;
 
@@ -21,20 +22,31 @@ const MAX_TOKEN_SECONDS: i64 = 1 << 32;
 const DEFAULT_TOKEN_SECONDS: i64 = 3600;
 
 impl Api {
-    pub(crate) async fn subresource(&self, call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Answer> {
+    pub(crate) async fn subresource(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        bytes: &Bytes,
+    ) -> ApiResult<Answer> {
         match (call.subresource.as_str(), call.verb) {
             ("scale", "get") => {
                 let object = self.get(call)?;
-                Ok(body::json(200, &scale_of(&call.resource, &self.present_value(call, &object.value))?))
+                Ok(body::json(
+                    200,
+                    &scale_of(&call.resource, &self.present_value(call, &object.value))?,
+                ))
             }
             ("scale", "update" | "patch") => self.set_scale(call, headers, bytes).await,
             ("token", "create") => {
-                let request = body::decode(headers, bytes)?;
-                self.issue_token(call, request).map(|value| body::json(201, &value))
+                let request = protobuf::decode_question("TokenRequest", headers, bytes)?;
+                self.issue_token(call, request)
+                    .map(|value| body::json(201, &value))
             }
             ("binding", "create") => {
                 let binding = body::decode(headers, bytes)?;
-                self.bind(call, &binding).await.map(|value| body::json(201, &value))
+                self.bind(call, &binding)
+                    .await
+                    .map(|value| body::json(201, &value))
             }
             ("eviction", "create") => {
                 let eviction = body::decode(headers, bytes)?;
@@ -42,7 +54,10 @@ impl Api {
                 deletion.verb = "delete";
                 let options = DeleteOptions::read(&deletion, &eviction["deleteOptions"])?;
                 self.delete(&deletion, &options).await?;
-                Ok(body::json(201, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201})))
+                Ok(body::json(
+                    201,
+                    &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+                ))
             }
             ("finalize", "update") => {
                 let wanted = body::decode(headers, bytes)?;
@@ -50,7 +65,10 @@ impl Api {
                 let stored = self.finalize(call, &finalizers).await?;
                 Ok(body::json(200, &stored))
             }
-            ("ephemeralcontainers", "get") => Ok(body::raw_json(200, self.present_bytes(call, &*self.get(call)?))),
+            ("ephemeralcontainers", "get") => Ok(body::raw_json(
+                200,
+                self.present_bytes(call, &*self.get(call)?),
+            )),
             ("ephemeralcontainers", _) => Err(ApiError::new(
                 501,
                 "NotImplemented",
@@ -60,9 +78,20 @@ impl Api {
         }
     }
 
-    async fn set_scale(&self, call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Answer> {
-        let patch = (call.verb == "patch").then(|| Patch::read(call, headers, bytes)).transpose()?;
-        let given = if patch.is_none() { body::decode(headers, bytes)? } else { Value::Null };
+    async fn set_scale(
+        &self,
+        call: &Call,
+        headers: &HeaderMap,
+        bytes: &Bytes,
+    ) -> ApiResult<Answer> {
+        let patch = (call.verb == "patch")
+            .then(|| Patch::read(call, headers, bytes))
+            .transpose()?;
+        let given = if patch.is_none() {
+            body::decode(headers, bytes)?
+        } else {
+            Value::Null
+        };
         let mut inner = call.about(&call.namespace, &call.name);
         inner.dry_run = call.dry_run;
         let path = replicas_path(&call.resource);
@@ -83,63 +112,121 @@ impl Api {
             }
             let replicas = &scale["spec"]["replicas"];
             if !replicas.is_null() && replicas.as_i64().is_none_or(|n| n < 0) {
-                let cause = Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
-                return Err(ApiError::invalid("autoscaling", "Scale", &call.name, &[cause]));
+                let cause = Cause::invalid(
+                    "spec.replicas",
+                    replicas,
+                    "must be greater than or equal to 0",
+                );
+                return Err(ApiError::invalid(
+                    "autoscaling",
+                    "Scale",
+                    &call.name,
+                    &[cause],
+                ));
             }
             let mut next = current.clone();
-            *at_path(&mut next, &path) = if replicas.is_null() { 0.into() } else { replicas.clone() };
+            *at_path(&mut next, &path) = if replicas.is_null() {
+                0.into()
+            } else {
+                replicas.clone()
+            };
             Ok(next)
         };
         let stored = self.update(&inner, change).await?;
         for warning in inner.take_warnings() {
             call.warn(warning);
         }
-        Ok(body::json(200, &scale_of(&call.resource, &self.present_value(call, &stored.value))?))
+        Ok(body::json(
+            200,
+            &scale_of(&call.resource, &self.present_value(call, &stored.value))?,
+        ))
     }
 
     /// Answers a TokenRequest.
     fn issue_token(&self, call: &Call, mut request: Value) -> ApiResult<Value> {
         let account = self.get(call)?;
         let spec = request["spec"].clone();
-        let invalid = |cause: Cause| ApiError::invalid("authentication.k8s.io", "TokenRequest", &call.name, &[cause]);
-        let seconds = spec["expirationSeconds"].as_i64().unwrap_or(DEFAULT_TOKEN_SECONDS);
+        let invalid = |cause: Cause| {
+            ApiError::invalid(
+                "authentication.k8s.io",
+                "TokenRequest",
+                &call.name,
+                &[cause],
+            )
+        };
+        let seconds = spec["expirationSeconds"]
+            .as_i64()
+            .unwrap_or(DEFAULT_TOKEN_SECONDS);
         if !(MIN_TOKEN_SECONDS..=MAX_TOKEN_SECONDS).contains(&seconds) {
-            let detail = if seconds < MIN_TOKEN_SECONDS { "may not specify a duration less than 10 minutes" } else { "may not specify a duration larger than 2^32 seconds" };
-            return Err(invalid(Cause::invalid("spec.expirationSeconds", &seconds.into(), detail)));
+            let detail = if seconds < MIN_TOKEN_SECONDS {
+                "may not specify a duration less than 10 minutes"
+            } else {
+                "may not specify a duration larger than 2^32 seconds"
+            };
+            return Err(invalid(Cause::invalid(
+                "spec.expirationSeconds",
+                &seconds.into(),
+                detail,
+            )));
         }
-        let asked = spec["audiences"].as_array().into_iter().flatten().filter_map(|a| a.as_str().map(str::to_owned));
+        let asked = spec["audiences"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|a| a.as_str().map(str::to_owned));
         let mut audiences: Vec<String> = asked.collect();
         if audiences.is_empty() {
             audiences = self.audiences();
         }
         let bound = |plural: &str, namespace: &str, name: &str, uid: &str| -> ApiResult<Bound> {
-            let object = self.storage.get(&ResourceId::new("", plural), namespace, name);
+            let object = self
+                .storage
+                .get(&ResourceId::new("", plural), namespace, name);
             let object = object.ok_or_else(|| ApiError::not_found("", plural, name))?;
             let own = meta::text(&object.value, "uid");
             if !uid.is_empty() && uid != own {
-                let why = format!("the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated");
+                let why = format!(
+                    "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+                );
                 return Err(ApiError::conflict("", plural, name, why));
             }
-            Ok(Bound { name: name.into(), uid: own.into() })
+            Ok(Bound {
+                name: name.into(),
+                uid: own.into(),
+            })
         };
         let mut kubernetes = Binding {
             namespace: call.namespace.clone(),
             node: None,
             pod: None,
             secret: None,
-            serviceaccount: Bound { name: call.name.clone(), uid: meta::text(&account.value, "uid").into() },
+            serviceaccount: Bound {
+                name: call.name.clone(),
+                uid: meta::text(&account.value, "uid").into(),
+            },
         };
         let reference = &spec["boundObjectRef"];
         if reference.is_object() {
-            let (name, uid) = (reference["name"].as_str().unwrap_or_default(), reference["uid"].as_str().unwrap_or_default());
+            let (name, uid) = (
+                reference["name"].as_str().unwrap_or_default(),
+                reference["uid"].as_str().unwrap_or_default(),
+            );
             match reference["kind"].as_str() {
                 Some("Pod") => {
                     kubernetes.pod = Some(bound("pods", &call.namespace, name, uid)?);
                     kubernetes.node = self.node_of(call, name)?;
                 }
-                Some("Secret") => kubernetes.secret = Some(bound("secrets", &call.namespace, name, uid)?),
+                Some("Secret") => {
+                    kubernetes.secret = Some(bound("secrets", &call.namespace, name, uid)?)
+                }
                 Some("Node") => kubernetes.node = Some(bound("nodes", "", name, uid)?),
-                _ => return Err(invalid(Cause::unsupported("spec.boundObjectRef.kind", &reference["kind"], &["Pod", "Secret", "Node"]))),
+                _ => {
+                    return Err(invalid(Cause::unsupported(
+                        "spec.boundObjectRef.kind",
+                        &reference["kind"],
+                        &["Pod", "Secret", "Node"],
+                    )));
+                }
             }
         }
         let now = clock::unix();
@@ -154,7 +241,8 @@ impl Api {
             sub: format!("system:serviceaccount:{}:{}", call.namespace, call.name),
         };
         let token = self.tokens.issue(&claims).map_err(ApiError::internal)?;
-        let expires = time::OffsetDateTime::from_unix_timestamp(claims.exp).map_err(ApiError::internal)?;
+        let expires =
+            time::OffsetDateTime::from_unix_timestamp(claims.exp).map_err(ApiError::internal)?;
         request["kind"] = "TokenRequest".into();
         request["apiVersion"] = "authentication.k8s.io/v1".into();
         meta::metadata(&mut request).insert("creationTimestamp".into(), clock::now().into());
@@ -166,30 +254,65 @@ impl Api {
 
     /// The node of a bound pod; the pod has to run as the account of the call.
     fn node_of(&self, call: &Call, pod: &str) -> ApiResult<Option<Bound>> {
-        let Some(pod) = self.storage.get(&ResourceId::new("", "pods"), &call.namespace, pod) else { return Ok(None) };
-        let account = pod.value["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        let Some(pod) = self
+            .storage
+            .get(&ResourceId::new("", "pods"), &call.namespace, pod)
+        else {
+            return Ok(None);
+        };
+        let account = pod.value["spec"]["serviceAccountName"]
+            .as_str()
+            .unwrap_or("default");
         if account != call.name {
-            let message = format!("cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.", call.name);
+            let message = format!(
+                "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
+                call.name
+            );
             return Err(ApiError::bad_request(message));
         }
-        let Some(name) = pod.value["spec"]["nodeName"].as_str().filter(|n| !n.is_empty()) else { return Ok(None) };
+        let Some(name) = pod.value["spec"]["nodeName"]
+            .as_str()
+            .filter(|n| !n.is_empty())
+        else {
+            return Ok(None);
+        };
         let node = self.storage.get(&ResourceId::new("", "nodes"), "", name);
-        Ok(node.map(|node| Bound { name: name.into(), uid: meta::text(&node.value, "uid").into() }))
+        Ok(node.map(|node| Bound {
+            name: name.into(),
+            uid: meta::text(&node.value, "uid").into(),
+        }))
     }
 
     /// Assigns a pod to a node.
     async fn bind(&self, call: &Call, binding: &Value) -> ApiResult<Value> {
-        let node = binding["target"]["name"].as_str().unwrap_or_default().to_owned();
+        let node = binding["target"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if node.is_empty() {
-            return Err(ApiError::invalid("", "Binding", &call.name, &[Cause::required("target.name", "")]));
+            return Err(ApiError::invalid(
+                "",
+                "Binding",
+                &call.name,
+                &[Cause::required("target.name", "")],
+            ));
         }
         let change = |current: &Value| {
-            if current["spec"]["nodeName"].as_str().is_some_and(|n| !n.is_empty()) {
-                let why = format!("pod {} is already assigned to node {}", call.name, current["spec"]["nodeName"]);
+            if current["spec"]["nodeName"]
+                .as_str()
+                .is_some_and(|n| !n.is_empty())
+            {
+                let why = format!(
+                    "pod {} is already assigned to node {}",
+                    call.name, current["spec"]["nodeName"]
+                );
                 return Err(call.conflict(why));
             }
             if meta::is_deleting(current) {
-                return Err(call.conflict(format!("pod {} is being deleted, cannot be assigned to a host", call.name)));
+                return Err(call.conflict(format!(
+                    "pod {} is being deleted, cannot be assigned to a host",
+                    call.name
+                )));
             }
             let mut next = current.clone();
             next["spec"]["nodeName"] = node.clone().into();
@@ -197,30 +320,44 @@ impl Api {
             Ok(next)
         };
         self.update(call, change).await?;
-        Ok(json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}))
+        Ok(
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+        )
     }
 
     /// Replaces the finalizers in a namespace's spec; the last one gone, the namespace goes.
     pub(crate) async fn finalize(&self, call: &Call, finalizers: &Value) -> ApiResult<Value> {
         let change = |current: &Value| {
             let mut next = current.clone();
-            next["spec"]["finalizers"] = if finalizers.is_array() { finalizers.clone() } else { json!([]) };
+            next["spec"]["finalizers"] = if finalizers.is_array() {
+                finalizers.clone()
+            } else {
+                json!([])
+            };
             Ok(next)
         };
         let mut inner = call.about("", &call.name);
         inner.subresource = "finalize".into();
-        self.update(&inner, change).await.map(|object| object.value.clone())
+        self.update(&inner, change)
+            .await
+            .map(|object| object.value.clone())
     }
 }
 
 /// Path of the wanted replicas in an object.
 fn replicas_path(resource: &Resource) -> Vec<String> {
-    let path = resource.custom().and_then(|v| v.scale.as_ref()).map_or(".spec.replicas", |s| s.spec.as_str());
+    let path = resource
+        .custom()
+        .and_then(|v| v.scale.as_ref())
+        .map_or(".spec.replicas", |s| s.spec.as_str());
     split_path(path)
 }
 
 fn split_path(path: &str) -> Vec<String> {
-    path.trim_start_matches('.').split('.').map(str::to_owned).collect()
+    path.trim_start_matches('.')
+        .split('.')
+        .map(str::to_owned)
+        .collect()
 }
 
 fn at_path<'a>(object: &'a mut Value, path: &[String]) -> &'a mut Value {
@@ -233,7 +370,9 @@ fn at_path<'a>(object: &'a mut Value, path: &[String]) -> &'a mut Value {
 }
 
 fn read_path<'a>(object: &'a Value, path: &str) -> &'a Value {
-    split_path(path).iter().fold(object, |at, key| &at[key.as_str()])
+    split_path(path)
+        .iter()
+        .fold(object, |at, key| &at[key.as_str()])
 }
 
 /// A label selector in its string form.
@@ -244,9 +383,18 @@ fn selector_text(selector: &Value) -> String {
         .flatten()
         .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
         .collect();
-    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+    for expression in selector["matchExpressions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+    {
         let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> = expression["values"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         parts.push(match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({})", values.join(",")),
             Some("NotIn") => format!("{key} notin ({})", values.join(",")),
@@ -261,10 +409,21 @@ fn selector_text(selector: &Value) -> String {
 fn scale_of(resource: &Resource, object: &Value) -> ApiResult<Value> {
     let (replicas, status, selector) = match resource.custom().and_then(|v| v.scale.as_ref()) {
         Some(paths) => {
-            let selector = paths.selector.as_deref().map(|p| read_path(object, p).as_str().unwrap_or_default().to_owned());
-            (read_path(object, &paths.spec), read_path(object, &paths.status), selector.unwrap_or_default())
+            let selector = paths
+                .selector
+                .as_deref()
+                .map(|p| read_path(object, p).as_str().unwrap_or_default().to_owned());
+            (
+                read_path(object, &paths.spec),
+                read_path(object, &paths.status),
+                selector.unwrap_or_default(),
+            )
         }
-        None => (&object["spec"]["replicas"], &object["status"]["replicas"], selector_text(&object["spec"]["selector"])),
+        None => (
+            &object["spec"]["replicas"],
+            &object["status"]["replicas"],
+            selector_text(&object["spec"]["selector"]),
+        ),
     };
     let meta = &object["metadata"];
     let mut scale = json!({

@@ -22,7 +22,10 @@ impl Api {
         change: impl Fn(&Value) -> ApiResult<Value> + Sync,
     ) -> ApiResult<Arc<Object>> {
         for _ in 0..ATTEMPTS {
-            let Some(current) = self.storage.get(&call.resource.id, &call.namespace, &call.name) else {
+            let Some(current) = self
+                .storage
+                .get(&call.resource.id, &call.namespace, &call.name)
+            else {
                 return Err(call.not_found());
             };
             let base = self.present_value(call, &current.value);
@@ -42,7 +45,13 @@ impl Api {
     }
 
     /// Stores `new` in place of `current`; `None` when the object changed meanwhile.
-    async fn replace(&self, call: &Call, current: &Arc<Object>, base: &Value, mut new: Value) -> ApiResult<Option<Arc<Object>>> {
+    async fn replace(
+        &self,
+        call: &Call,
+        current: &Arc<Object>,
+        base: &Value,
+        mut new: Value,
+    ) -> ApiResult<Option<Arc<Object>>> {
         self.clean(call, &mut new)?;
         meta::carry(call, base, &mut new)?;
         self.keep_other_parts(call, base, &mut new);
@@ -52,7 +61,9 @@ impl Api {
         self.default(call, &mut new)?;
         // Webhooks may have changed what is desired, or put back what was there.
         match base["metadata"].get("generation") {
-            Some(before) => drop(meta::metadata(&mut new).insert("generation".into(), before.clone())),
+            Some(before) => {
+                drop(meta::metadata(&mut new).insert("generation".into(), before.clone()))
+            }
             None => drop(meta::metadata(&mut new).remove("generation")),
         }
         meta::bump_generation(call, base, &mut new);
@@ -65,8 +76,12 @@ impl Api {
         if call.dry_run {
             return create::unsaved(new, meta::text(base, "resourceVersion")).map(Some);
         }
-        let finished = meta::is_deleting(&new) && !meta::has_finalizers(&new) && !self.still_terminating(call, &new);
-        let saved = self.save(call, Expect::Revision(current.revision), Some(new)).await;
+        let finished = meta::is_deleting(&new)
+            && !meta::has_finalizers(&new)
+            && !self.still_terminating(call, &new);
+        let saved = self
+            .save(call, Expect::Revision(current.revision), Some(new))
+            .await;
         drop(reservation);
         let stored = match saved {
             Ok(stored) => stored,
@@ -81,7 +96,10 @@ impl Api {
 
     /// Takes the object out of the store, if it is still the one given.
     pub(crate) async fn remove(&self, call: &Call, object: &Object) -> ApiResult<()> {
-        match self.save(call, Expect::Revision(object.revision), None).await {
+        match self
+            .save(call, Expect::Revision(object.revision), None)
+            .await
+        {
             Ok(_) | Err(WriteError::Conflict) => Ok(()),
             Err(error) => Err(ApiError::internal(error)),
         }
@@ -133,10 +151,15 @@ impl Api {
     /// A pod leaves when its node says so; a namespace when it is empty.
     fn still_terminating(&self, call: &Call, object: &Value) -> bool {
         if call.resource.is("", "pods") {
-            return object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
+            return object["metadata"]["deletionGracePeriodSeconds"]
+                .as_i64()
+                .unwrap_or(0)
+                > 0;
         }
         if call.resource.is("", "namespaces") {
-            return object["spec"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
+            return object["spec"]["finalizers"]
+                .as_array()
+                .is_some_and(|f| !f.is_empty());
         }
         false
     }

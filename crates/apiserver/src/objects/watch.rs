@@ -41,12 +41,20 @@ struct Watcher {
 
 impl Api {
     /// Starts a watch; the chunks are JSON lines.
-    pub(crate) fn watch(self: &Arc<Self>, call: Call, presenter: Presenter) -> ApiResult<impl Stream<Item = Bytes> + Send + use<>> {
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        call: Call,
+        presenter: Presenter,
+    ) -> ApiResult<impl Stream<Item = Bytes> + Send + use<>> {
         let query = &call.query;
         let labels = LabelSelector::parse(query.get("labelSelector").unwrap_or_default())?;
-        let fields = FieldSelector::parse(query.get("fieldSelector").unwrap_or_default(), &call.resource)?;
+        let fields = FieldSelector::parse(
+            query.get("fieldSelector").unwrap_or_default(),
+            &call.resource,
+        )?;
         let timeout = query.seconds("timeoutSeconds")?.filter(|t| !t.is_zero());
-        let timeout = timeout.unwrap_or_else(|| Duration::from_secs(MIN_TIMEOUT + fastrand::u64(..MIN_TIMEOUT)));
+        let timeout = timeout
+            .unwrap_or_else(|| Duration::from_secs(MIN_TIMEOUT + fastrand::u64(..MIN_TIMEOUT)));
         let now = Instant::now();
         let mut watcher = Watcher {
             revision: self.storage.subscribe(),
@@ -82,7 +90,9 @@ impl Watcher {
             return Err(ApiError::bad_request(message));
         }
         if initial && !self.bookmarks {
-            return Err(ApiError::bad_request("sendInitialEvents is only compatible with allowWatchBookmarks"));
+            return Err(ApiError::bad_request(
+                "sendInitialEvents is only compatible with allowWatchBookmarks",
+            ));
         }
         let current = self.api.storage.revision();
         if let Some(from) = from.filter(|from| *from > current) {
@@ -93,7 +103,10 @@ impl Watcher {
                 self.reached = from;
                 // Refused now rather than in the stream, so that the client sees the code.
                 if let Err(expired) = self.api.storage.events(&self.call.resource.id, from, 1) {
-                    return Err(ApiError::expired(format!("too old resource version: {from} ({})", expired.oldest)));
+                    return Err(ApiError::expired(format!(
+                        "too old resource version: {from} ({})",
+                        expired.oldest
+                    )));
                 }
             }
             _ => self.send_state(!streaming || initial, initial),
@@ -132,7 +145,8 @@ impl Watcher {
     }
 
     fn bookmark(&self, initial_end: bool) -> Bytes {
-        let mut meta = json!({"resourceVersion": self.reached.to_string(), "creationTimestamp": null});
+        let mut meta =
+            json!({"resourceVersion": self.reached.to_string(), "creationTimestamp": null});
         if initial_end {
             meta["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
@@ -175,7 +189,11 @@ impl Watcher {
 
     /// Takes the next events from the log.
     fn collect(&mut self) {
-        match self.api.storage.events(&self.call.resource.id, self.reached, STEP) {
+        match self
+            .api
+            .storage
+            .events(&self.call.resource.id, self.reached, STEP)
+        {
             Ok((events, reached)) => {
                 for event in events {
                     let line = self.see(&event);
@@ -184,7 +202,10 @@ impl Watcher {
                 self.reached = reached;
             }
             Err(expired) => {
-                let error = ApiError::expired(format!("too old resource version: {} ({})", self.reached, expired.oldest));
+                let error = ApiError::expired(format!(
+                    "too old resource version: {} ({})",
+                    self.reached, expired.oldest
+                ));
                 self.pending.push_back(error_line(&error.status()));
                 self.ended = true;
             }
@@ -196,7 +217,10 @@ impl Watcher {
         if !self.call.namespace.is_empty() && *self.call.namespace != *event.name.0 {
             return None;
         }
-        let before = event.previous.as_ref().is_some_and(|object| self.selects(&event.name.1, object));
+        let before = event
+            .previous
+            .as_ref()
+            .is_some_and(|object| self.selects(&event.name.1, object));
         let after = event.kind != EventKind::Deleted && self.selects(&event.name.1, &event.object);
         let kind = match (before, after) {
             (false, true) => "ADDED",

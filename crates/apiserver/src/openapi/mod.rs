@@ -35,23 +35,41 @@ pub(crate) fn answer(api: &Api, rest: &[&str], headers: &HeaderMap) -> ApiResult
 }
 
 fn version_2(headers: &HeaderMap) -> Answer {
-    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
     if accept.contains("proto") {
-        return body::typed(200, "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", V2);
+        return body::typed(
+            200,
+            "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+            V2,
+        );
     }
-    body::json(200, &json!({"swagger": "2.0", "info": {"title": "ferromesh", "version": "v1.33.0"}, "paths": {}, "definitions": {}}))
+    body::json(
+        200,
+        &json!({"swagger": "2.0", "info": {"title": "ferromesh", "version": "v1.33.0"}, "paths": {}, "definitions": {}}),
+    )
 }
 
 fn resources(api: &Api, group: &str, version: &str) -> Vec<Arc<Resource>> {
     let all = api.registry.all();
-    all.values().filter(|r| r.group() == group && &*r.version == version).cloned().collect()
+    all.values()
+        .filter(|r| r.group() == group && &*r.version == version)
+        .cloned()
+        .collect()
 }
 
 /// What a document is made from, hashed: clients keep a document as long as its hash.
 fn hash(resources: &[Arc<Resource>]) -> ContentHash {
     let mut text = env!("CARGO_PKG_VERSION").to_owned();
     for resource in resources {
-        text.push_str(&format!("|{}/{}/{}", resource.plural(), resource.kind, resource.version));
+        text.push_str(&format!(
+            "|{}/{}/{}",
+            resource.plural(),
+            resource.kind,
+            resource.version
+        ));
         if let Some(version) = resource.custom() {
             text.push_str(&version.schema.to_string());
         }
@@ -63,7 +81,11 @@ fn index(api: &Api) -> Answer {
     let mut paths = Map::new();
     for (group, versions) in api.registry.groups() {
         for version in versions {
-            let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+            let path = if group.is_empty() {
+                format!("api/{version}")
+            } else {
+                format!("apis/{group}/{version}")
+            };
             let hash = hash(&resources(api, &group, &version));
             let url = format!("/openapi/v3/{path}?hash={hash}");
             paths.insert(path, json!({"serverRelativeURL": url}));
@@ -79,10 +101,19 @@ fn document(api: &Api, group: &str, version: &str) -> ApiResult<Answer> {
     }
     let hash = hash(&resources);
     let key = (group.to_owned(), version.to_owned());
-    let known = api.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&key).filter(|(h, _)| *h == hash).map(|(_, b)| b.clone());
+    let known = api
+        .documents
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&key)
+        .filter(|(h, _)| *h == hash)
+        .map(|(_, b)| b.clone());
     let bytes = known.unwrap_or_else(|| {
         let made = Bytes::from(render(api, &resources).to_string());
-        api.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (hash, made.clone()));
+        api.documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, (hash, made.clone()));
         made
     });
     let mut answer = body::raw_json(200, bytes);
@@ -108,9 +139,18 @@ fn render(api: &Api, resources: &[Arc<Resource>]) -> Value {
 }
 
 fn component(resource: &Resource) -> String {
-    let group = if resource.group().is_empty() { "core" } else { resource.group() };
+    let group = if resource.group().is_empty() {
+        "core"
+    } else {
+        resource.group()
+    };
     let reversed: Vec<&str> = group.rsplit('.').collect();
-    format!("{}.{}.{}", reversed.join("."), resource.version, resource.kind)
+    format!(
+        "{}.{}.{}",
+        reversed.join("."),
+        resource.version,
+        resource.kind
+    )
 }
 
 fn gvk(resource: &Resource) -> Value {
@@ -120,11 +160,16 @@ fn gvk(resource: &Resource) -> Value {
 fn schema(api: &Api, resource: &Resource) -> Value {
     let mut schema = match resource.custom() {
         Some(version) => version.schema.clone(),
-        None => api.schemas.of(resource).map_or_else(|| json!({"type": "object"}), |schema| (*schema).clone()),
+        None => api
+            .schemas
+            .of(resource)
+            .map_or_else(|| json!({"type": "object"}), |schema| (*schema).clone()),
     };
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for field in ["apiVersion", "kind"] {
-            properties.entry(field).or_insert_with(|| json!({"type": "string"}));
+            properties
+                .entry(field)
+                .or_insert_with(|| json!({"type": "string"}));
         }
         if let Some(meta) = api.schemas.metadata() {
             properties.insert("metadata".into(), (*meta).clone());
@@ -135,8 +180,16 @@ fn schema(api: &Api, resource: &Resource) -> Value {
 }
 
 fn paths(resource: &Resource) -> (String, String) {
-    let base = if resource.group().is_empty() { format!("/api/{}", resource.version) } else { format!("/apis/{}/{}", resource.group(), resource.version) };
-    let middle = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+    let base = if resource.group().is_empty() {
+        format!("/api/{}", resource.version)
+    } else {
+        format!("/apis/{}/{}", resource.group(), resource.version)
+    };
+    let middle = if resource.namespaced {
+        "/namespaces/{namespace}"
+    } else {
+        ""
+    };
     let collection = format!("{base}{middle}/{}", resource.plural());
     let object = format!("{collection}/{{name}}");
     (collection, object)
@@ -144,7 +197,11 @@ fn paths(resource: &Resource) -> (String, String) {
 
 fn parameters() -> Value {
     let parameter = |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
-    json!([parameter("dryRun"), parameter("fieldManager"), parameter("fieldValidation")])
+    json!([
+        parameter("dryRun"),
+        parameter("fieldManager"),
+        parameter("fieldValidation")
+    ])
 }
 
 fn operation(resource: &Resource, action: &str, reference: &Value) -> Value {
@@ -157,10 +214,16 @@ fn operation(resource: &Resource, action: &str, reference: &Value) -> Value {
         operation["parameters"] = parameters();
         let types: &[&str] = match action {
             // Strategic merge is not listed for kubectl's sake: it then takes the merge keys from its own types.
-            "patch" => &["application/json-patch+json", "application/merge-patch+json"],
+            "patch" => &[
+                "application/json-patch+json",
+                "application/merge-patch+json",
+            ],
             _ => &["application/json"],
         };
-        let content: Map<String, Value> = types.iter().map(|t| ((*t).to_owned(), json!({"schema": reference}))).collect();
+        let content: Map<String, Value> = types
+            .iter()
+            .map(|t| ((*t).to_owned(), json!({"schema": reference})))
+            .collect();
         operation["requestBody"] = json!({"content": content});
     }
     operation

@@ -10,9 +10,12 @@ use crate::error::Cause;
 use crate::registry::Resource;
 use crate::schema::{prune, validate};
 
-/// Made on first use.
+/// Group and plural of a type.
+type Key = (String, String);
+
+/// Made on first use; `None` for types whose fields are not known.
 #[derive(Debug, Default)]
-pub(crate) struct Schemas(Mutex<HashMap<(String, String), Option<Arc<Value>>>>);
+pub(crate) struct Schemas(Mutex<HashMap<Key, Option<Arc<Value>>>>);
 
 impl Schemas {
     /// The schema of a built-in type's whole object. `None` for types whose fields are not known.
@@ -33,17 +36,21 @@ impl Schemas {
     /// The schema of `ObjectMeta`.
     pub(crate) fn metadata(&self) -> Option<Arc<Value>> {
         let namespace = self.find("", "namespaces")?;
-        namespace.pointer("/properties/metadata").map(|meta| Arc::new(meta.clone()))
+        namespace
+            .pointer("/properties/metadata")
+            .map(|meta| Arc::new(meta.clone()))
     }
 
     /// Removes what the type does not know; returns the paths.
     pub(crate) fn prune(&self, resource: &Resource, object: &mut Value) -> Vec<String> {
-        self.of(resource).map_or_else(Vec::new, |schema| prune::value(&schema, object, ""))
+        self.of(resource)
+            .map_or_else(Vec::new, |schema| prune::value(&schema, object, ""))
     }
 
     /// What is wrong with the types of fields.
     pub(crate) fn validate(&self, resource: &Resource, object: &Value) -> Vec<Cause> {
-        self.of(resource).map_or_else(Vec::new, |schema| validate::value(&schema, object, ""))
+        self.of(resource)
+            .map_or_else(Vec::new, |schema| validate::value(&schema, object, ""))
     }
 
     /// As [`Schemas::prune`], of the metadata of a custom resource.
@@ -60,7 +67,10 @@ fn convert(tree: &Tree) -> Value {
         Tree::List(item) => json!({"type": "array", "items": convert(item)}),
         Tree::Map(value) => json!({"type": "object", "additionalProperties": convert(value)}),
         Tree::Message { fields, .. } => {
-            let properties: Map<String, Value> = fields.iter().map(|(name, tree)| ((*name).to_owned(), convert(tree))).collect();
+            let properties: Map<String, Value> = fields
+                .iter()
+                .map(|(name, tree)| ((*name).to_owned(), convert(tree)))
+                .collect();
             json!({"type": "object", "properties": properties})
         }
         // A number with a fraction is a quantity as well.

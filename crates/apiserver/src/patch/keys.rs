@@ -67,8 +67,12 @@ pub(crate) fn list(shape: Shape, name: &str) -> ListRule {
     match (shape, name) {
         (Shape::Meta, "ownerReferences") => merge("uid", Shape::Plain),
         (Shape::Meta, "finalizers") | (Shape::Spec(Kind::Node), "podCIDRs") => ListRule::Union,
-        (Shape::PodSpec, "containers" | "initContainers" | "ephemeralContainers") => merge("name", Shape::Container),
-        (Shape::PodSpec, "volumes" | "imagePullSecrets" | "schedulingGates" | "resourceClaims") => merge("name", Shape::Plain),
+        (Shape::PodSpec, "containers" | "initContainers" | "ephemeralContainers") => {
+            merge("name", Shape::Container)
+        }
+        (Shape::PodSpec, "volumes" | "imagePullSecrets" | "schedulingGates" | "resourceClaims") => {
+            merge("name", Shape::Plain)
+        }
         (Shape::PodSpec, "hostAliases") => merge("ip", Shape::Plain),
         (Shape::PodSpec, "topologySpreadConstraints") => merge("topologyKey", Shape::Plain),
         (Shape::Container, "env") => merge("name", Shape::Plain),
@@ -79,7 +83,9 @@ pub(crate) fn list(shape: Shape, name: &str) -> ListRule {
         (Shape::Root(Kind::ServiceAccount), "secrets") => merge("name", Shape::Plain),
         (Shape::Root(Kind::Webhooks), "webhooks") => merge("name", Shape::Webhook),
         (Shape::Webhook, "matchConditions") => merge("name", Shape::Plain),
-        (Shape::Status(_), "conditions") | (Shape::Status(Kind::Node), "addresses") => merge("type", Shape::Plain),
+        (Shape::Status(_), "conditions") | (Shape::Status(Kind::Node), "addresses") => {
+            merge("type", Shape::Plain)
+        }
         (Shape::Status(Kind::Pod), "podIPs" | "hostIPs") => merge("ip", Shape::Plain),
         _ => ListRule::Replace,
     }

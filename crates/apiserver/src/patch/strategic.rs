@@ -29,11 +29,17 @@ type Outcome<T> = Result<T, StrategicError>;
 pub(crate) fn apply(kind: &str, current: &Value, patch: &Value) -> Outcome<Value> {
     let empty = Map::new();
     let original = current.as_object().unwrap_or(&empty);
-    let Some(patch) = patch.as_object() else { return Ok(patch.clone()) };
+    let Some(patch) = patch.as_object() else {
+        return Ok(patch.clone());
+    };
     merge_map(keys::root(kind), original.clone(), patch).map(Value::Object)
 }
 
-fn merge_map(shape: Shape, mut original: Map<String, Value>, patch: &Map<String, Value>) -> Outcome<Map<String, Value>> {
+fn merge_map(
+    shape: Shape,
+    mut original: Map<String, Value>,
+    patch: &Map<String, Value>,
+) -> Outcome<Map<String, Value>> {
     match patch.get(DIRECTIVE).map(|d| d.as_str().unwrap_or_default()) {
         None | Some("merge") => {}
         Some("replace") => return Ok(without_directives(patch)),
@@ -45,7 +51,9 @@ fn merge_map(shape: Shape, mut original: Map<String, Value>, patch: &Map<String,
     }
     for (key, value) in patch {
         if let Some(field) = key.strip_prefix(DELETE) {
-            let doomed = value.as_array().ok_or_else(|| StrategicError::NotAList(key.clone()))?;
+            let doomed = value
+                .as_array()
+                .ok_or_else(|| StrategicError::NotAList(key.clone()))?;
             if let Some(Value::Array(list)) = original.get_mut(field) {
                 list.retain(|v| !doomed.contains(v));
             }
@@ -69,13 +77,25 @@ fn merge_map(shape: Shape, mut original: Map<String, Value>, patch: &Map<String,
 }
 
 fn without_directives(patch: &Map<String, Value>) -> Map<String, Value> {
-    patch.iter().filter(|(key, _)| !key.starts_with('$')).map(|(k, v)| (k.clone(), v.clone())).collect()
+    patch
+        .iter()
+        .filter(|(key, _)| !key.starts_with('$'))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }
 
-fn retain_keys(original: &mut Map<String, Value>, patch: &Map<String, Value>, retain: &Value) -> Outcome<()> {
-    let keys = retain.as_array().ok_or_else(|| StrategicError::NotAList(RETAIN.into()))?;
+fn retain_keys(
+    original: &mut Map<String, Value>,
+    patch: &Map<String, Value>,
+    retain: &Value,
+) -> Outcome<()> {
+    let keys = retain
+        .as_array()
+        .ok_or_else(|| StrategicError::NotAList(RETAIN.into()))?;
     let kept = |key: &str| keys.iter().any(|k| k == key);
-    let stray = patch.iter().find(|(key, value)| !key.starts_with('$') && !value.is_null() && !kept(key));
+    let stray = patch
+        .iter()
+        .find(|(key, value)| !key.starts_with('$') && !value.is_null() && !kept(key));
     if let Some((key, _)) = stray {
         return Err(StrategicError::NotRetained { key: key.clone() });
     }
@@ -83,7 +103,13 @@ fn retain_keys(original: &mut Map<String, Value>, patch: &Map<String, Value>, re
     Ok(())
 }
 
-fn merge_field(shape: Shape, original: &mut Map<String, Value>, key: &str, value: &Value, order: Option<&Value>) -> Outcome<()> {
+fn merge_field(
+    shape: Shape,
+    original: &mut Map<String, Value>,
+    key: &str,
+    value: &Value,
+    order: Option<&Value>,
+) -> Outcome<()> {
     let merged = match value {
         Value::Null => {
             original.remove(key);
@@ -98,8 +124,8 @@ fn merge_field(shape: Shape, original: &mut Map<String, Value>, key: &str, value
         }
         Value::Array(patch) => {
             let before = match original.get(key) {
-                Some(Value::Array(list)) => list.clone(),
-                _ => Vec::new(),
+                Some(Value::Array(list)) => list.as_slice(),
+                _ => &[],
             };
             Value::Array(merge_list(keys::list(shape, key), before, patch, order)?)
         }
@@ -110,18 +136,26 @@ fn merge_field(shape: Shape, original: &mut Map<String, Value>, key: &str, value
 }
 
 fn key_of<'a>(element: &'a Value, key: &str) -> Outcome<&'a Value> {
-    element.get(key).ok_or_else(|| StrategicError::MissingKey { key: key.into(), element: short(element) })
+    element.get(key).ok_or_else(|| StrategicError::MissingKey {
+        key: key.into(),
+        element: short(element),
+    })
 }
 
 fn short(element: &Value) -> String {
     element.to_string().chars().take(120).collect()
 }
 
-fn merge_list(rule: ListRule, before: Vec<Value>, patch: &[Value], order: Option<&Value>) -> Outcome<Vec<Value>> {
+fn merge_list(
+    rule: ListRule,
+    before: &[Value],
+    patch: &[Value],
+    order: Option<&Value>,
+) -> Outcome<Vec<Value>> {
     let merged = match rule {
         ListRule::Replace => return patch.iter().map(|v| plain(v.clone())).collect(),
         ListRule::Union => {
-            let mut all = before.clone();
+            let mut all = before.to_vec();
             for value in patch {
                 if !all.contains(value) {
                     all.push(value.clone());
@@ -130,19 +164,24 @@ fn merge_list(rule: ListRule, before: Vec<Value>, patch: &[Value], order: Option
             all
         }
         ListRule::Merge { key, element } => {
-            let replaces = patch.iter().any(|item| item.get(DIRECTIVE).is_some_and(|d| d == "replace"));
+            let replaces = patch
+                .iter()
+                .any(|item| item.get(DIRECTIVE).is_some_and(|d| d == "replace"));
             if replaces {
                 return patch
                     .iter()
-                    .filter(|item| item.as_object().is_some_and(|map| map.keys().any(|k| k != DIRECTIVE)))
+                    .filter(|item| {
+                        item.as_object()
+                            .is_some_and(|map| map.keys().any(|k| k != DIRECTIVE))
+                    })
                     .map(|item| plain(item.clone()))
                     .collect();
             }
-            merge_elements(key, element, before.clone(), patch)?
+            merge_elements(key, element, before.to_vec(), patch)?
         }
     };
     match order {
-        Some(order) => set_order(rule, merged, &before, order),
+        Some(order) => set_order(rule, merged, before, order),
         None => Ok(merged),
     }
 }
@@ -155,17 +194,29 @@ fn plain(value: Value) -> Outcome<Value> {
     }
 }
 
-fn merge_elements(key: &str, shape: Shape, mut list: Vec<Value>, patch: &[Value]) -> Outcome<Vec<Value>> {
+fn merge_elements(
+    key: &str,
+    shape: Shape,
+    mut list: Vec<Value>,
+    patch: &[Value],
+) -> Outcome<Vec<Value>> {
     for item in patch {
         let Some(map) = item.as_object() else {
-            return Err(StrategicError::MissingKey { key: key.into(), element: short(item) });
+            return Err(StrategicError::MissingKey {
+                key: key.into(),
+                element: short(item),
+            });
         };
         let wanted = key_of(item, key)?;
-        let position = list.iter().position(|existing| existing.get(key) == Some(wanted));
+        let position = list
+            .iter()
+            .position(|existing| existing.get(key) == Some(wanted));
         match map.get(DIRECTIVE).map(|d| d.as_str().unwrap_or_default()) {
             Some("delete") => list.retain(|existing| existing.get(key) != Some(wanted)),
             None | Some("merge") => {
-                let before = position.and_then(|i| list[i].as_object().cloned()).unwrap_or_default();
+                let before = position
+                    .and_then(|i| list[i].as_object().cloned())
+                    .unwrap_or_default();
                 let mut patch = map.clone();
                 patch.remove(DIRECTIVE);
                 let merged = Value::Object(merge_map(shape, before, &patch)?);
@@ -182,8 +233,15 @@ fn merge_elements(key: &str, shape: Shape, mut list: Vec<Value>, patch: &[Value]
 
 /// Orders `list` as the patch says; elements that the patch does not know stay where they stood among
 /// the elements of `before`.
-fn set_order(rule: ListRule, list: Vec<Value>, before: &[Value], order: &Value) -> Outcome<Vec<Value>> {
-    let order = order.as_array().ok_or_else(|| StrategicError::NotAList(ORDER.trim_end_matches('/').into()))?;
+fn set_order(
+    rule: ListRule,
+    list: Vec<Value>,
+    before: &[Value],
+    order: &Value,
+) -> Outcome<Vec<Value>> {
+    let order = order
+        .as_array()
+        .ok_or_else(|| StrategicError::NotAList(ORDER.trim_end_matches('/').into()))?;
     let identity = |value: &Value| match rule {
         ListRule::Merge { key, .. } => value.get(key).cloned().unwrap_or(Value::Null),
         _ => value.clone(),
@@ -191,14 +249,20 @@ fn set_order(rule: ListRule, list: Vec<Value>, before: &[Value], order: &Value) 
     let wanted: Vec<Value> = order.iter().map(&identity).collect();
     let server: Vec<Value> = before.iter().map(&identity).collect();
     let place = |among: &[Value], value: &Value| among.iter().position(|v| *v == identity(value));
-    let (mut listed, mut others): (Vec<Value>, Vec<Value>) = list.into_iter().partition(|v| place(&wanted, v).is_some());
+    let (mut listed, mut others): (Vec<Value>, Vec<Value>) =
+        list.into_iter().partition(|v| place(&wanted, v).is_some());
     listed.sort_by_key(|v| place(&wanted, v));
     others.sort_by_key(|v| place(&server, v));
     let mut merged = Vec::with_capacity(listed.len() + others.len());
     let (mut left, mut right) = (listed.into_iter().peekable(), others.into_iter().peekable());
     while let (Some(l), Some(r)) = (left.peek(), right.peek()) {
-        let before_other = matches!((place(&server, l), place(&server, r)), (Some(l), Some(r)) if l < r);
-        merged.extend(if before_other { left.next() } else { right.next() });
+        let before_other =
+            matches!((place(&server, l), place(&server, r)), (Some(l), Some(r)) if l < r);
+        merged.extend(if before_other {
+            left.next()
+        } else {
+            right.next()
+        });
     }
     merged.extend(left);
     merged.extend(right);

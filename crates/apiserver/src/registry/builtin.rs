@@ -33,8 +33,20 @@ pub(crate) struct Sub {
     pub(crate) verbs: &'static [&'static str],
 }
 
-const fn sub(name: &'static str, group: &'static str, version: &'static str, kind: &'static str, verbs: &'static [&'static str]) -> Sub {
-    Sub { name, group, version, kind, verbs }
+const fn sub(
+    name: &'static str,
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    verbs: &'static [&'static str],
+) -> Sub {
+    Sub {
+        name,
+        group,
+        version,
+        kind,
+        verbs,
+    }
 }
 
 const RW: &[&str] = &["get", "patch", "update"];
@@ -58,7 +70,12 @@ const POD_SUBS: &[Sub] = &[
     status("Pod"),
 ];
 
-const fn ty(group: &'static str, kind: &'static str, plural: &'static str, namespaced: bool) -> Builtin {
+const fn ty(
+    group: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    namespaced: bool,
+) -> Builtin {
     Builtin {
         group,
         version: "v1",
@@ -105,36 +122,85 @@ pub(crate) const BUILTIN: &[Builtin] = &[
     ty("", "ConfigMap", "configmaps", true).short(&["cm"]),
     ty("", "Endpoints", "endpoints", true).short(&["ep"]),
     ty("", "Event", "events", true).short(&["ev"]),
-    ty("", "Namespace", "namespaces", false).short(&["ns"]).subs(&[
-        sub("finalize", "", "", "Namespace", &["update"]),
-        status("Namespace"),
-    ]),
+    ty("", "Namespace", "namespaces", false)
+        .short(&["ns"])
+        .subs(&[
+            sub("finalize", "", "", "Namespace", &["update"]),
+            status("Namespace"),
+        ]),
     ty("", "Node", "nodes", false).short(&["no"]).subs(&[
         sub("proxy", "", "", "NodeProxyOptions", PROXY),
         status("Node"),
     ]),
-    ty("", "Pod", "pods", true).short(&["po"]).all().subs(POD_SUBS),
+    ty("", "Pod", "pods", true)
+        .short(&["po"])
+        .all()
+        .subs(POD_SUBS),
     ty("", "Secret", "secrets", true),
-    ty("", "ServiceAccount", "serviceaccounts", true).short(&["sa"]).subs(&[
-        sub("token", AUTHN, "v1", "TokenRequest", &["create"]),
-    ]),
-    ty("", "Service", "services", true).short(&["svc"]).all().subs(&[
-        sub("proxy", "", "", "ServiceProxyOptions", PROXY),
-        status("Service"),
-    ]),
-    ty(ADMISSION, "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", false).categories(API_EXTENSIONS),
-    ty(ADMISSION, "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", false).categories(API_EXTENSIONS),
-    ty("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", false)
-        .short(&["crd", "crds"])
-        .categories(API_EXTENSIONS)
-        .subs(&[status("CustomResourceDefinition")]),
-    ty("apps", "Deployment", "deployments", true).short(&["deploy"]).all().subs(&[SCALE, status("Deployment")]),
-    ty("apps", "ReplicaSet", "replicasets", true).short(&["rs"]).all().subs(&[SCALE, status("ReplicaSet")]),
+    ty("", "ServiceAccount", "serviceaccounts", true)
+        .short(&["sa"])
+        .subs(&[sub("token", AUTHN, "v1", "TokenRequest", &["create"])]),
+    ty("", "Service", "services", true)
+        .short(&["svc"])
+        .all()
+        .subs(&[
+            sub("proxy", "", "", "ServiceProxyOptions", PROXY),
+            status("Service"),
+        ]),
+    ty(
+        ADMISSION,
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        false,
+    )
+    .categories(API_EXTENSIONS),
+    ty(
+        ADMISSION,
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        false,
+    )
+    .categories(API_EXTENSIONS),
+    ty(
+        "apiextensions.k8s.io",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        false,
+    )
+    .short(&["crd", "crds"])
+    .categories(API_EXTENSIONS)
+    .subs(&[status("CustomResourceDefinition")]),
+    ty("apps", "Deployment", "deployments", true)
+        .short(&["deploy"])
+        .all()
+        .subs(&[SCALE, status("Deployment")]),
+    ty("apps", "ReplicaSet", "replicasets", true)
+        .short(&["rs"])
+        .all()
+        .subs(&[SCALE, status("ReplicaSet")]),
     ty(AUTHN, "SelfSubjectReview", "selfsubjectreviews", false).review(),
     ty(AUTHN, "TokenReview", "tokenreviews", false).review(),
-    ty(AUTHZ, "LocalSubjectAccessReview", "localsubjectaccessreviews", true).review(),
-    ty(AUTHZ, "SelfSubjectAccessReview", "selfsubjectaccessreviews", false).review(),
-    ty(AUTHZ, "SelfSubjectRulesReview", "selfsubjectrulesreviews", false).review(),
+    ty(
+        AUTHZ,
+        "LocalSubjectAccessReview",
+        "localsubjectaccessreviews",
+        true,
+    )
+    .review(),
+    ty(
+        AUTHZ,
+        "SelfSubjectAccessReview",
+        "selfsubjectaccessreviews",
+        false,
+    )
+    .review(),
+    ty(
+        AUTHZ,
+        "SelfSubjectRulesReview",
+        "selfsubjectrulesreviews",
+        false,
+    )
+    .review(),
     ty(AUTHZ, "SubjectAccessReview", "subjectaccessreviews", false).review(),
     ty("coordination.k8s.io", "Lease", "leases", true),
     ty("discovery.k8s.io", "EndpointSlice", "endpointslices", true),

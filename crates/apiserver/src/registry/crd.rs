@@ -53,10 +53,22 @@ impl CrdVersion {
         let verbs = &["get", "patch", "update"];
         let mut subs = Vec::new();
         if self.scale.is_some() {
-            subs.push(Sub { name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs });
+            subs.push(Sub {
+                name: "scale",
+                group: "autoscaling",
+                version: "v1",
+                kind: "Scale",
+                verbs,
+            });
         }
         if self.status {
-            subs.push(Sub { name: "status", group: "", version: "", kind: "", verbs });
+            subs.push(Sub {
+                name: "status",
+                group: "",
+                version: "",
+                kind: "",
+                verbs,
+            });
         }
         subs
     }
@@ -66,7 +78,9 @@ impl CrdVersion {
 pub(crate) fn priority(version: &str) -> (Reverse<(u8, u64, u64)>, String) {
     let parsed = (|| {
         let rest = version.strip_prefix('v')?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let major: u64 = rest[..digits].parse().ok()?;
         let stage = &rest[digits..];
         if stage.is_empty() {
@@ -85,7 +99,12 @@ fn text(value: &Value) -> String {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect()
 }
 
 impl Crd {
@@ -98,8 +117,12 @@ impl Crd {
             name: text(&object["metadata"]["name"]),
             group: text(&spec["group"]),
             plural: text(&names["plural"]),
-            singular: names["singular"].as_str().map_or_else(|| kind.to_lowercase(), str::to_owned),
-            list_kind: names["listKind"].as_str().map_or_else(|| format!("{kind}List"), str::to_owned),
+            singular: names["singular"]
+                .as_str()
+                .map_or_else(|| kind.to_lowercase(), str::to_owned),
+            list_kind: names["listKind"]
+                .as_str()
+                .map_or_else(|| format!("{kind}List"), str::to_owned),
             kind,
             short: strings(&names["shortNames"]),
             categories: strings(&names["categories"]),
@@ -112,7 +135,11 @@ impl Crd {
                 .collect(),
         };
         let causes = crd.problems(spec);
-        if causes.is_empty() { Ok(crd) } else { Err(causes) }
+        if causes.is_empty() {
+            Ok(crd)
+        } else {
+            Err(causes)
+        }
     }
 
     fn problems(&self, spec: &Value) -> Vec<Cause> {
@@ -128,17 +155,29 @@ impl Crd {
         }
         if self.name != format!("{}.{}", self.plural, self.group) {
             let detail = "must be spec.names.plural+\".\"+spec.group";
-            causes.push(Cause::invalid("metadata.name", &self.name.clone().into(), detail));
+            causes.push(Cause::invalid(
+                "metadata.name",
+                &self.name.clone().into(),
+                detail,
+            ));
         }
         if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster")) {
-            causes.push(Cause::unsupported("spec.scope", &spec["scope"], &["Cluster", "Namespaced"]));
+            causes.push(Cause::unsupported(
+                "spec.scope",
+                &spec["scope"],
+                &["Cluster", "Namespaced"],
+            ));
         }
         if self.versions.iter().filter(|v| v.storage).count() != 1 {
             let detail = "must have exactly one version marked as storage version";
             causes.push(Cause::invalid("spec.versions", &spec["versions"], detail));
         }
         if self.versions.iter().all(|v| !v.served) {
-            causes.push(Cause::invalid("spec.versions", &spec["versions"], "must have at least one version served"));
+            causes.push(Cause::invalid(
+                "spec.versions",
+                &spec["versions"],
+                "must have at least one version served",
+            ));
         }
         for (i, version) in self.versions.iter().enumerate() {
             let field = format!("spec.versions[{i}]");
@@ -146,17 +185,28 @@ impl Crd {
                 causes.push(Cause::required(format!("{field}.name"), ""));
             }
             if !version.schema.is_object() {
-                causes.push(Cause::required(format!("{field}.schema.openAPIV3Schema"), "schemas are required"));
+                causes.push(Cause::required(
+                    format!("{field}.schema.openAPIV3Schema"),
+                    "schemas are required",
+                ));
             } else if version.schema["type"] != "object" {
                 let at = format!("{field}.schema.openAPIV3Schema.type");
-                causes.push(Cause::invalid(at, &version.schema["type"], "must be object at the root"));
+                causes.push(Cause::invalid(
+                    at,
+                    &version.schema["type"],
+                    "must be object at the root",
+                ));
             }
         }
         if let Some(strategy) = spec.pointer("/conversion/strategy").and_then(Value::as_str)
             && strategy != "None"
         {
             // A conversion webhook would have to be called on every read; it is refused rather than skipped.
-            causes.push(Cause::unsupported("spec.conversion.strategy", &strategy.into(), &["None"]));
+            causes.push(Cause::unsupported(
+                "spec.conversion.strategy",
+                &strategy.into(),
+                &["None"],
+            ));
         }
         causes
     }
@@ -200,7 +250,10 @@ fn version(value: &Value, preserve_unknown: bool) -> CrdVersion {
         schema: value["schema"]["openAPIV3Schema"].clone(),
         status: value["subresources"]["status"].is_object(),
         scale,
-        columns: value["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+        columns: value["additionalPrinterColumns"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default(),
         selectable: value["selectableFields"]
             .as_array()
             .into_iter()

@@ -44,7 +44,11 @@ impl Resource {
     }
 
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
@@ -82,7 +86,16 @@ impl Resource {
         if self.is_review() {
             &["create"]
         } else {
-            &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
+            &[
+                "create",
+                "delete",
+                "deletecollection",
+                "get",
+                "list",
+                "patch",
+                "update",
+                "watch",
+            ]
         }
     }
 
@@ -104,7 +117,11 @@ impl Resource {
 
 /// Events are the same objects in both groups.
 fn storage_group(builtin: &Builtin) -> &str {
-    if builtin.group == "events.k8s.io" { "" } else { builtin.group }
+    if builtin.group == "events.k8s.io" {
+        ""
+    } else {
+        builtin.group
+    }
 }
 
 type Served = BTreeMap<(String, String, String), Arc<Resource>>;
@@ -118,7 +135,10 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn new() -> Self {
-        let registry = Self { served: RwLock::default(), crds: RwLock::default() };
+        let registry = Self {
+            served: RwLock::default(),
+            crds: RwLock::default(),
+        };
         registry.rebuild();
         registry
     }
@@ -127,12 +147,25 @@ impl Registry {
         let mut served = Served::new();
         for builtin in BUILTIN {
             let resource = Resource::builtin(builtin);
-            let key = (builtin.group.into(), builtin.version.into(), builtin.plural.into());
+            let key = (
+                builtin.group.into(),
+                builtin.version.into(),
+                builtin.plural.into(),
+            );
             served.insert(key, Arc::new(resource));
         }
-        for crd in self.crds.read().unwrap_or_else(PoisonError::into_inner).values() {
+        for crd in self
+            .crds
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
             for resource in crd.resources() {
-                let key = (resource.group().into(), resource.version.to_string(), resource.plural().into());
+                let key = (
+                    resource.group().into(),
+                    resource.version.to_string(),
+                    resource.plural().into(),
+                );
                 served.entry(key).or_insert_with(|| Arc::new(resource));
             }
         }
@@ -141,31 +174,45 @@ impl Registry {
 
     /// Serves `crd` from now on, in place of the definition of the same name.
     pub(crate) fn install(&self, crd: Crd) {
-        self.crds.write().unwrap_or_else(PoisonError::into_inner).insert(crd.name.clone(), Arc::new(crd));
+        self.crds
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(crd.name.clone(), Arc::new(crd));
         self.rebuild();
     }
 
     /// Stops serving the definition.
     pub(crate) fn uninstall(&self, name: &str) {
-        let removed = self.crds.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let removed = self
+            .crds
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
         if removed.is_some() {
             self.rebuild();
         }
     }
 
     pub(crate) fn all(&self) -> Arc<Served> {
-        self.served.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.served
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
-        self.all().get(&(group.into(), version.into(), plural.into())).cloned()
+        self.all()
+            .get(&(group.into(), version.into(), plural.into()))
+            .cloned()
     }
 
     /// One resource per stored type, whichever version comes first.
     pub(crate) fn stored(&self) -> Vec<Arc<Resource>> {
         let mut seen = std::collections::BTreeSet::new();
         let all = self.all();
-        let stored = all.values().filter(|r| !r.is_review() && seen.insert(r.id.clone()));
+        let stored = all
+            .values()
+            .filter(|r| !r.is_review() && seen.insert(r.id.clone()));
         stored.cloned().collect()
     }
 

@@ -8,7 +8,9 @@ pub(crate) fn object(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, field) in schema["properties"].as_object().into_iter().flatten() {
-                let Some(default) = field.get("default") else { continue };
+                let Some(default) = field.get("default") else {
+                    continue;
+                };
                 let absent = match map.get(key) {
                     None => true,
                     Some(value) => value.is_null() && field["nullable"] != true,
@@ -49,6 +51,9 @@ mod tests {
         assert_eq!(value, json!({"spec": {"mode": "A"}}));
         let mut value = json!({"spec": {"mode": "B", "list": [{}, {"n": 1}]}});
         object(&schema, &mut value);
-        assert_eq!(value, json!({"spec": {"mode": "B", "list": [{"n": 3}, {"n": 1}]}}));
+        assert_eq!(
+            value,
+            json!({"spec": {"mode": "B", "list": [{"n": 3}, {"n": 1}]}})
+        );
     }
 }

@@ -31,5 +31,9 @@ fn of_field<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
 }

@@ -68,6 +68,9 @@ mod tests {
             "spec": {"list": [{"a": "1", "b": "2"}], "free": {"any": 1}, "map": {"k": {"no": 1}}}});
         let removed = object(&schema, &mut value);
         assert_eq!(removed, ["extra", "spec.list[0].b", "spec.map.k.no"]);
-        assert_eq!(value["spec"], json!({"list": [{"a": "1"}], "free": {"any": 1}, "map": {"k": {}}}));
+        assert_eq!(
+            value["spec"],
+            json!({"list": [{"a": "1"}], "free": {"any": 1}, "map": {"k": {}}})
+        );
     }
 }

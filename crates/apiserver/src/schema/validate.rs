@@ -53,12 +53,15 @@ fn fits(wanted: &str, value: &Value) -> bool {
 }
 
 fn matches(pattern: &str, text: &str) -> Option<bool> {
-    static PATTERNS: LazyLock<Mutex<HashMap<String, Option<Regex>>>> = LazyLock::new(Mutex::default);
+    static PATTERNS: LazyLock<Mutex<HashMap<String, Option<Regex>>>> =
+        LazyLock::new(Mutex::default);
     let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
     if patterns.len() >= MAX_PATTERNS && !patterns.contains_key(pattern) {
         patterns.clear();
     }
-    let compiled = patterns.entry(pattern.to_owned()).or_insert_with(|| Regex::new(pattern).ok());
+    let compiled = patterns
+        .entry(pattern.to_owned())
+        .or_insert_with(|| Regex::new(pattern).ok());
     compiled.as_ref().map(|regex| regex.is_match(text))
 }
 
@@ -71,7 +74,11 @@ impl Checker {
 
     fn invalid(&mut self, path: &str, value: &Value, detail: &str) {
         let place = if path.is_empty() { "<nil>" } else { path };
-        self.add(Cause::invalid(place, value, format!("{place} in body {detail}")));
+        self.add(Cause::invalid(
+            place,
+            value,
+            format!("{place} in body {detail}"),
+        ));
     }
 
     fn check(&mut self, schema: &Value, value: &Value, path: &str, resource: bool) {
@@ -89,7 +96,9 @@ impl Checker {
             let place = if path.is_empty() { "<nil>" } else { path };
             self.add(Cause {
                 reason: "FieldValueTypeInvalid",
-                message: format!("Invalid value: {shown}: {place} in body must be of type {wanted}: {shown}"),
+                message: format!(
+                    "Invalid value: {shown}: {place} in body must be of type {wanted}: {shown}"
+                ),
                 field: place.into(),
             });
             return;
@@ -102,7 +111,9 @@ impl Checker {
         }
         match value {
             Value::String(text) => self.text(schema, value, text, path),
-            Value::Number(number) => self.number(schema, value, number.as_f64().unwrap_or(0.0), path),
+            Value::Number(number) => {
+                self.number(schema, value, number.as_f64().unwrap_or(0.0), path)
+            }
             Value::Array(list) => self.list(schema, value, list, path),
             Value::Object(_) => self.map(schema, value, path, resource),
             _ => {}
@@ -113,11 +124,19 @@ impl Checker {
     fn text(&mut self, schema: &Value, value: &Value, text: &str, path: &str) {
         let length = text.chars().count() as u64;
         if let Some(least) = schema["minLength"].as_u64().filter(|least| length < *least) {
-            self.invalid(path, value, &format!("should be at least {least} chars long"));
+            self.invalid(
+                path,
+                value,
+                &format!("should be at least {least} chars long"),
+            );
         }
         if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
             let message = format!("Too long: may not be more than {most} bytes");
-            self.add(Cause { reason: "FieldValueTooLong", message, field: path.into() });
+            self.add(Cause {
+                reason: "FieldValueTooLong",
+                message,
+                field: path.into(),
+            });
         }
         if let Some(pattern) = schema["pattern"].as_str()
             && matches(pattern, text) == Some(false)
@@ -130,7 +149,9 @@ impl Checker {
             "ipv4" => text.parse::<std::net::Ipv4Addr>().is_err(),
             "ipv6" => text.parse::<std::net::Ipv6Addr>().is_err(),
             "uuid" => uuid::Uuid::parse_str(text).is_err(),
-            "byte" => base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).is_err(),
+            "byte" => {
+                base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).is_err()
+            }
             _ => false,
         };
         if wrong {
@@ -142,14 +163,22 @@ impl Checker {
         if let Some(least) = schema["minimum"].as_f64() {
             let exclusive = schema["exclusiveMinimum"] == true;
             if number < least || (exclusive && number <= least) {
-                let words = if exclusive { "greater than" } else { "greater than or equal to" };
+                let words = if exclusive {
+                    "greater than"
+                } else {
+                    "greater than or equal to"
+                };
                 self.invalid(path, value, &format!("should be {words} {least}"));
             }
         }
         if let Some(most) = schema["maximum"].as_f64() {
             let exclusive = schema["exclusiveMaximum"] == true;
             if number > most || (exclusive && number >= most) {
-                let words = if exclusive { "less than" } else { "less than or equal to" };
+                let words = if exclusive {
+                    "less than"
+                } else {
+                    "less than or equal to"
+                };
                 self.invalid(path, value, &format!("should be {words} {most}"));
             }
         }
@@ -166,23 +195,43 @@ impl Checker {
         if let Some((least, most)) = bounds
             && !(least..=most).contains(&number)
         {
-            self.invalid(path, value, &format!("must be of type {}: {value}", schema["format"].as_str().unwrap_or_default()));
+            self.invalid(
+                path,
+                value,
+                &format!(
+                    "must be of type {}: {value}",
+                    schema["format"].as_str().unwrap_or_default()
+                ),
+            );
         }
     }
 
     fn list(&mut self, schema: &Value, value: &Value, list: &[Value], path: &str) {
         let length = list.len() as u64;
         if let Some(least) = schema["minItems"].as_u64().filter(|least| length < *least) {
-            self.invalid(path, &length.into(), &format!("should have at least {least} items"));
+            self.invalid(
+                path,
+                &length.into(),
+                &format!("should have at least {least} items"),
+            );
         }
         if let Some(most) = schema["maxItems"].as_u64().filter(|most| length > *most) {
             let message = format!("Too many: {length}: must have at most {most} items");
-            self.add(Cause { reason: "FieldValueTooMany", message, field: path.into() });
+            self.add(Cause {
+                reason: "FieldValueTooMany",
+                message,
+                field: path.into(),
+            });
             return;
         }
         if schema["items"].is_object() {
             for (i, item) in list.iter().enumerate() {
-                self.check(&schema["items"], item, &format!("{path}[{i}]"), embeds(&schema["items"]));
+                self.check(
+                    &schema["items"],
+                    item,
+                    &format!("{path}[{i}]"),
+                    embeds(&schema["items"]),
+                );
             }
         }
         self.unique(schema, value, list, path);
@@ -190,7 +239,12 @@ impl Checker {
 
     /// `uniqueItems`, and the keys of lists that are sets or maps.
     fn unique(&mut self, schema: &Value, _value: &Value, list: &[Value], path: &str) {
-        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         let set = schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set";
         let map = schema["x-kubernetes-list-type"] == "map" && !keys.is_empty();
         if !set && !map {
@@ -198,7 +252,11 @@ impl Checker {
         }
         let mut seen = std::collections::HashSet::new();
         for (i, item) in list.iter().enumerate() {
-            let identity: Value = if map { keys.iter().map(|k| item[*k].clone()).collect() } else { item.clone() };
+            let identity: Value = if map {
+                keys.iter().map(|k| item[*k].clone()).collect()
+            } else {
+                item.clone()
+            };
             if !seen.insert(identity.to_string()) {
                 self.add(Cause::duplicate(format!("{path}[{i}]"), item));
             }
@@ -207,24 +265,41 @@ impl Checker {
 
     fn map(&mut self, schema: &Value, value: &Value, path: &str, resource: bool) {
         let Some(map) = value.as_object() else { return };
-        for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for key in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if !map.contains_key(key) {
                 self.add(Cause::required(join(path, key), ""));
             }
         }
         let size = map.len() as u64;
-        if let Some(least) = schema["minProperties"].as_u64().filter(|least| size < *least) {
-            self.invalid(path, value, &format!("should have at least {least} properties"));
+        if let Some(least) = schema["minProperties"]
+            .as_u64()
+            .filter(|least| size < *least)
+        {
+            self.invalid(
+                path,
+                value,
+                &format!("should have at least {least} properties"),
+            );
         }
         if let Some(most) = schema["maxProperties"].as_u64().filter(|most| size > *most) {
-            self.invalid(path, value, &format!("should have at most {most} properties"));
+            self.invalid(
+                path,
+                value,
+                &format!("should have at most {most} properties"),
+            );
         }
         for (key, value) in map {
             if resource && is_root_field(key) {
                 continue;
             }
             if let Some(field) = of_field(schema, key) {
-                let absent = value.is_null() && field["nullable"] != true && field["default"].is_null();
+                let absent =
+                    value.is_null() && field["nullable"] != true && field["default"].is_null();
                 // A null for an optional field counts as the field being absent.
                 if absent {
                     continue;
@@ -237,7 +312,11 @@ impl Checker {
     fn combined(&mut self, schema: &Value, value: &Value, path: &str) {
         let fitting = |list: &Value| -> Option<usize> {
             let list = list.as_array()?;
-            Some(list.iter().filter(|schema| alone(schema, value, path)).count())
+            Some(
+                list.iter()
+                    .filter(|schema| alone(schema, value, path))
+                    .count(),
+            )
         };
         for part in schema["allOf"].as_array().into_iter().flatten() {
             self.check(part, value, path, false);
@@ -267,7 +346,10 @@ mod tests {
     use super::*;
 
     fn problems(schema: &Value, value: &Value) -> Vec<String> {
-        object(schema, value).into_iter().map(|c| format!("{}: {}", c.field, c.message)).collect()
+        object(schema, value)
+            .into_iter()
+            .map(|c| format!("{}: {}", c.field, c.message))
+            .collect()
     }
 
     #[test]
@@ -279,15 +361,21 @@ mod tests {
             "name": {"type": "string", "pattern": "^[a-z]+$"},
         }}}});
         let value = json!({"spec": {"port": 0, "mode": "C", "name": "X1"}});
-        assert_eq!(problems(&schema, &value), [
-            "spec.host: Required value",
-            "spec.mode: Unsupported value: \"C\": supported values: \"A\", \"B\"",
-            "spec.name: Invalid value: \"X1\": spec.name in body should match '^[a-z]+$'",
-            "spec.port: Invalid value: 0: spec.port in body should be greater than or equal to 1",
-        ]);
-        assert_eq!(problems(&schema, &json!({"spec": {"host": 7}})), [
-            "spec.host: Invalid value: \"integer\": spec.host in body must be of type string: \"integer\"",
-        ]);
+        assert_eq!(
+            problems(&schema, &value),
+            [
+                "spec.host: Required value",
+                "spec.mode: Unsupported value: \"C\": supported values: \"A\", \"B\"",
+                "spec.name: Invalid value: \"X1\": spec.name in body should match '^[a-z]+$'",
+                "spec.port: Invalid value: 0: spec.port in body should be greater than or equal to 1",
+            ]
+        );
+        assert_eq!(
+            problems(&schema, &json!({"spec": {"host": 7}})),
+            [
+                "spec.host: Invalid value: \"integer\": spec.host in body must be of type string: \"integer\"",
+            ]
+        );
     }
 
     #[test]

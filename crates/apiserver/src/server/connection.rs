@@ -23,9 +23,17 @@ const MAX_HEADER_LIST: u32 = 64 * 1024;
 const MAX_STREAMS: u32 = 250;
 const RETRY_ACCEPT: Duration = Duration::from_millis(50);
 
-pub(super) async fn accept(api: Arc<Api>, tls: TlsAcceptor, listener: TcpListener, slots: Arc<Semaphore>, tasks: TaskTracker) {
+pub(super) async fn accept(
+    api: Arc<Api>,
+    tls: TlsAcceptor,
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    tasks: TaskTracker,
+) {
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = api.stopping() => return,
@@ -55,13 +63,19 @@ async fn serve(api: &Arc<Api>, tls: TlsAcceptor, stream: TcpStream, peer: Socket
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
     let certificates = stream.get_ref().1.peer_certificates();
-    let user = certificates.and_then(<[_]>::first).and_then(|leaf| User::from_certificate(leaf));
+    let user = certificates
+        .and_then(<[_]>::first)
+        .and_then(|leaf| User::from_certificate(leaf));
     let service = service_fn(|request| {
         let (api, user) = (api.clone(), user.clone());
         async move { Ok::<_, Infallible>(dispatch(&api, user.as_ref(), request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS).max_buf_size(MAX_HEADER_LIST as usize);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS)
+        .max_buf_size(MAX_HEADER_LIST as usize);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -28,7 +28,10 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error("{path}: {error}")]
-    Directory { path: PathBuf, error: std::io::Error },
+    Directory {
+        path: PathBuf,
+        error: std::io::Error,
+    },
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
@@ -53,9 +56,13 @@ impl Server {
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         net::tls::install_provider();
         let directory = options.data_dir.clone();
-        fs::create_dir_all(&directory).map_err(|error| OpenError::Directory { path: directory.clone(), error })?;
+        fs::create_dir_all(&directory).map_err(|error| OpenError::Directory {
+            path: directory.clone(),
+            error,
+        })?;
         let path = directory.join("state.redb");
-        let storage = tokio::task::spawn_blocking(move || Storage::open(&path))
+        let history = options.watch_history;
+        let storage = tokio::task::spawn_blocking(move || Storage::open(&path, history))
             .await
             .map_err(|e| OpenError::Tls(e.to_string()))??;
         Self::with_storage(options, storage).await
@@ -73,14 +80,17 @@ impl Server {
         pki.write_kubelet_serving(&options)?;
         let api = Arc::new(Api {
             tokens: Tokens::new(&pki.token_key, &options.issuer),
-            addresses: crate::admission::service::Addresses::new(options.service_cidr, options.node_ports),
+            addresses: crate::admission::service::Addresses::new(
+                options.service_cidr,
+                options.node_ports,
+            ),
             webhooks: crate::admission::webhook::Webhooks::default(),
             kubelets: crate::node::KubeletClient::new(&pki)?,
             schemas: crate::openapi::Schemas::default(),
             documents: crate::openapi::Documents::default(),
             registry: Registry::new(),
             open_lists: crate::objects::read::OpenLists::default(),
-            in_flight: tokio::sync::Semaphore::new(crate::http::dispatch::IN_FLIGHT),
+            in_flight: Semaphore::new(crate::http::dispatch::IN_FLIGHT),
             stop: tokio::sync::watch::Sender::new(false),
             storage,
             options,
@@ -89,8 +99,15 @@ impl Server {
         controllers::definitions::load(&api);
         controllers::bootstrap::run(&api)
             .await
-            .map_err(|(what, error)| OpenError::Bootstrap { what, reason: error.message().into() })?;
-        Ok(Self { api, acceptor, tasks: TaskTracker::new() })
+            .map_err(|(what, error)| OpenError::Bootstrap {
+                what,
+                reason: error.message().into(),
+            })?;
+        Ok(Self {
+            api,
+            acceptor,
+            tasks: TaskTracker::new(),
+        })
     }
 
     /// The certificate authority that signed the serving certificate, PEM.
@@ -105,8 +122,15 @@ impl Server {
     }
 
     /// A new client certificate and key (PEM) for `user` in `groups`, signed by the server's authority.
-    pub fn client_certificate(&self, user: &str, groups: &[&str]) -> Result<(String, String), PkiError> {
-        self.api.pki.client(user, groups).map(|issued| (issued.certificate, issued.key))
+    pub fn client_certificate(
+        &self,
+        user: &str,
+        groups: &[&str],
+    ) -> Result<(String, String), PkiError> {
+        self.api
+            .pki
+            .client(user, groups)
+            .map(|issued| (issued.certificate, issued.key))
     }
 
     /// Serves TLS on the listeners until [`Server::stop`]; returns when the last request is done or the
@@ -117,12 +141,21 @@ impl Server {
         for listener in listeners {
             listener.set_nonblocking(true)?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let accepting = connection::accept(self.api.clone(), self.acceptor.clone(), listener, slots.clone(), self.tasks.clone());
+            let accepting = connection::accept(
+                self.api.clone(),
+                self.acceptor.clone(),
+                listener,
+                slots.clone(),
+                self.tasks.clone(),
+            );
             self.tasks.spawn(accepting);
         }
         self.api.stopping().await;
         self.tasks.close();
-        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(GRACE, self.tasks.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("requests were still running at the end of the grace period");
         }
         Ok(())
@@ -136,9 +169,14 @@ impl Server {
 
 fn acceptor(pki: &Pki, serving: &crate::pki::Issued) -> Result<TlsAcceptor, OpenError> {
     let failed = |e: &dyn std::fmt::Display| OpenError::Tls(e.to_string());
-    let identity = Identity::from_pem(serving.certificate.as_bytes(), serving.key.as_bytes()).map_err(|e| failed(&e))?;
-    let roots = Roots::from_pem(pki.ca_pem.as_bytes()).map_err(|e| failed(&e))?;
-    let config = net::tls::server_config(IdentitySlot::new(identity), &ClientAuth::Optional(roots), &[b"h2", b"http/1.1"])
+    let identity = Identity::from_pem(serving.certificate.as_bytes(), serving.key.as_bytes())
         .map_err(|e| failed(&e))?;
+    let roots = Roots::from_pem(pki.ca_pem.as_bytes()).map_err(|e| failed(&e))?;
+    let config = net::tls::server_config(
+        IdentitySlot::new(identity),
+        &ClientAuth::Optional(roots),
+        &[b"h2", b"http/1.1"],
+    )
+    .map_err(|e| failed(&e))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

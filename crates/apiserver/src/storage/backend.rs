@@ -26,7 +26,8 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, StorageError> {
         .open(path)
         .map_err(|error| StorageError::Open(format!("{}: {error}", path.display())))?;
     let created = file.metadata().map(|m| m.len() == 0).unwrap_or(false);
-    let failed = |error: &dyn std::fmt::Display| StorageError::Open(format!("{}: {error}", path.display()));
+    let failed =
+        |error: &dyn std::fmt::Display| StorageError::Open(format!("{}: {error}", path.display()));
     let refused = |error: DatabaseError| match error {
         DatabaseError::DatabaseAlreadyOpen => failed(&"another process serves it"),
         other => failed(&other),
@@ -45,7 +46,9 @@ pub(crate) fn open_backend(backend: impl StorageBackend) -> Result<Database, Sto
 }
 
 fn create(backend: impl StorageBackend) -> Result<Database, DatabaseError> {
-    Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(backend)
+    Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(backend)
 }
 
 /// A new file survives power loss only when its directory entry does.

@@ -24,6 +24,8 @@ pub(crate) struct Index {
     ownership: u64,
     /// Revision at which this process opened the store: nothing older can be watched.
     opened: u64,
+    /// Events kept per resource.
+    history: usize,
     tables: HashMap<ResourceId, Table>,
 }
 
@@ -62,8 +64,14 @@ impl Snapshot {
 }
 
 impl Index {
-    pub(crate) fn new(revision: u64) -> Self {
-        Self { revision, ownership: revision, opened: revision, tables: HashMap::new() }
+    pub(crate) fn new(revision: u64, history: usize) -> Self {
+        Self {
+            revision,
+            ownership: revision,
+            opened: revision,
+            history,
+            tables: HashMap::new(),
+        }
     }
 
     pub(crate) fn revision(&self) -> u64 {
@@ -75,10 +83,13 @@ impl Index {
     }
 
     fn table(&mut self, resource: &ResourceId) -> &mut Table {
-        let opened = self.opened;
+        let (opened, history) = (self.opened, self.history);
         self.tables
             .entry(resource.clone())
-            .or_insert_with(|| Table { objects: OrdMap::new(), log: Log::new(opened) })
+            .or_insert_with(|| Table {
+                objects: OrdMap::new(),
+                log: Log::new(opened, history),
+            })
     }
 
     /// Puts an object that was read from disk.
@@ -87,7 +98,13 @@ impl Index {
     }
 
     /// Makes one committed write visible.
-    pub(crate) fn apply(&mut self, resource: &ResourceId, name: ObjectName, object: Arc<Object>, deleted: bool) {
+    pub(crate) fn apply(
+        &mut self,
+        resource: &ResourceId,
+        name: ObjectName,
+        object: Arc<Object>,
+        deleted: bool,
+    ) {
         self.revision = object.revision;
         let table = self.table(resource);
         let previous = if deleted {
@@ -102,13 +119,24 @@ impl Index {
         };
         let ownership = deleted || touches_ownership(&object, previous.as_deref());
         let revision = object.revision;
-        table.log.push(Event { kind, revision, name, object, previous });
+        table.log.push(Event {
+            kind,
+            revision,
+            name,
+            object,
+            previous,
+        });
         if ownership {
             self.ownership = revision;
         }
     }
 
-    pub(crate) fn get(&self, resource: &ResourceId, namespace: &str, name: &str) -> Option<Arc<Object>> {
+    pub(crate) fn get(
+        &self,
+        resource: &ResourceId,
+        namespace: &str,
+        name: &str,
+    ) -> Option<Arc<Object>> {
         let key = (Arc::from(namespace), Arc::from(name));
         self.tables.get(resource)?.objects.get(&key).cloned()
     }
@@ -116,12 +144,19 @@ impl Index {
     pub(crate) fn snapshot(&self, resource: &ResourceId) -> Snapshot {
         Snapshot {
             revision: self.revision,
-            objects: self.tables.get(resource).map(|t| t.objects.clone()).unwrap_or_default(),
+            objects: self
+                .tables
+                .get(resource)
+                .map(|t| t.objects.clone())
+                .unwrap_or_default(),
         }
     }
 
     pub(crate) fn resources(&self) -> Vec<ResourceId> {
-        let with_objects = self.tables.iter().filter(|(_, table)| !table.objects.is_empty());
+        let with_objects = self
+            .tables
+            .iter()
+            .filter(|(_, table)| !table.objects.is_empty());
         with_objects.map(|(resource, _)| resource.clone()).collect()
     }
 
@@ -133,7 +168,9 @@ impl Index {
     ) -> Result<(Vec<Event>, u64), Expired> {
         let Some(table) = self.tables.get(resource) else {
             return if since < self.opened {
-                Err(Expired { oldest: self.opened })
+                Err(Expired {
+                    oldest: self.opened,
+                })
             } else {
                 Ok((Vec::new(), self.revision))
             };

@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use super::{Object, ObjectName};
 
-/// Events kept per resource.
-const CAPACITY: usize = 4096;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Added,
@@ -37,15 +34,20 @@ pub(crate) struct Log {
     events: VecDeque<Event>,
     /// Everything after this revision is in `events`.
     floor: u64,
+    capacity: usize,
 }
 
 impl Log {
-    pub(crate) fn new(floor: u64) -> Self {
-        Self { events: VecDeque::new(), floor }
+    pub(crate) fn new(floor: u64, capacity: usize) -> Self {
+        Self {
+            events: VecDeque::new(),
+            floor,
+            capacity,
+        }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        if self.events.len() == CAPACITY
+        if self.events.len() >= self.capacity
             && let Some(dropped) = self.events.pop_front()
         {
             self.floor = dropped.revision;

@@ -22,6 +22,9 @@ pub(crate) use log::{Event, EventKind, Expired};
 /// Version of the layout on disk. A newer one is refused, never guessed at.
 pub const FORMAT_VERSION: u64 = 1;
 
+/// Events kept per resource, unless told otherwise.
+pub const HISTORY: usize = 4096;
+
 /// Group and plural of a resource: what objects are stored under, whatever version they were written in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId {
@@ -31,7 +34,10 @@ pub struct ResourceId {
 
 impl ResourceId {
     pub fn new(group: &str, plural: &str) -> Self {
-        Self { group: group.into(), plural: plural.into() }
+        Self {
+            group: group.into(),
+            plural: plural.into(),
+        }
     }
 }
 
@@ -78,7 +84,9 @@ pub enum WriteError {
 pub enum StorageError {
     #[error("cannot open the database {0}")]
     Open(String),
-    #[error("the database has format version {found}, this program reads {FORMAT_VERSION}; use the program that wrote it")]
+    #[error(
+        "the database has format version {found}, this program reads {FORMAT_VERSION}; use the program that wrote it"
+    )]
     Format { found: u64 },
     #[error("the database holds an unreadable record at {0}")]
     Corrupt(String),
@@ -93,18 +101,19 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Opens the file at `path`, creating it when missing.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        Self::start(backend::open_file(path)?)
+    /// Opens the file at `path`, creating it when missing. Watches can go back `history` events per
+    /// resource.
+    pub fn open(path: &Path, history: usize) -> Result<Self, StorageError> {
+        Self::start(backend::open_file(path)?, history)
     }
 
     /// Opens a database over `backend`; for tests of durability.
     pub fn open_backend(backend: impl StorageBackend) -> Result<Self, StorageError> {
-        Self::start(backend::open_backend(backend)?)
+        Self::start(backend::open_backend(backend)?, HISTORY)
     }
 
-    fn start(database: redb::Database) -> Result<Self, StorageError> {
-        let index = writer::load(&database)?;
+    fn start(database: redb::Database, history: usize) -> Result<Self, StorageError> {
+        let index = writer::load(&database, history)?;
         let (publish, revision) = watch::channel(index.revision());
         let shared = Arc::new(RwLock::new(index));
         let (writes, requests) = mpsc::channel(writer::QUEUE);
@@ -113,13 +122,19 @@ impl Storage {
             .name("store-writer".into())
             .spawn(move || writer::run(&database, &for_writer, &publish, requests))
             .map_err(|error| StorageError::Open(error.to_string()))?;
-        Ok(Self { shared, revision, writes })
+        Ok(Self {
+            shared,
+            revision,
+            writes,
+        })
     }
 
     fn index(&self) -> RwLockReadGuard<'_, index::Index> {
         // The index is only ever replaced field by field after validation; a poisoned lock still guards a
         // consistent state.
-        self.shared.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Revision of the newest visible write.
@@ -174,6 +189,8 @@ impl Storage {
             .send(writer::Request { write, reply })
             .await
             .map_err(|_| WriteError::Failed("the writer has stopped".into()))?;
-        answer.await.map_err(|_| WriteError::Failed("the writer has stopped".into()))?
+        answer
+            .await
+            .map_err(|_| WriteError::Failed("the writer has stopped".into()))?
     }
 }

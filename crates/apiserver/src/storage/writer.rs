@@ -10,7 +10,9 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::Index;
-use super::{Expect, FORMAT_VERSION, Object, ObjectName, ResourceId, StorageError, Write, WriteError};
+use super::{
+    Expect, FORMAT_VERSION, Object, ObjectName, ResourceId, StorageError, Write, WriteError,
+};
 
 /// Writes that may wait; more makes callers wait.
 pub(crate) const QUEUE: usize = 1024;
@@ -28,7 +30,10 @@ pub(crate) struct Request {
 }
 
 fn key(resource: &ResourceId, name: &ObjectName) -> String {
-    format!("{}/{}\0{}\0{}", resource.group, resource.plural, name.0, name.1)
+    format!(
+        "{}/{}\0{}\0{}",
+        resource.group, resource.plural, name.0, name.1
+    )
 }
 
 fn split(key: &str) -> Option<(ResourceId, ObjectName)> {
@@ -39,19 +44,22 @@ fn split(key: &str) -> Option<(ResourceId, ObjectName)> {
 }
 
 /// Reads the whole database, creating its tables when it is new.
-pub(crate) fn load(database: &Database) -> Result<Index, StorageError> {
+pub(crate) fn load(database: &Database, history: usize) -> Result<Index, StorageError> {
     let failed = |error: &dyn std::fmt::Display| StorageError::Open(error.to_string());
     prepare(database).map_err(|error| StorageError::Open(error.to_string()))?;
     let read = database.begin_read().map_err(|e| failed(&e))?;
     let meta = read.open_table(META).map_err(|e| failed(&e))?;
     let number = |name: &str| -> Result<u64, StorageError> {
-        Ok(meta.get(name).map_err(|e| failed(&e))?.map_or(0, |v| v.value()))
+        Ok(meta
+            .get(name)
+            .map_err(|e| failed(&e))?
+            .map_or(0, |v| v.value()))
     };
     let found = number("format")?;
     if found != FORMAT_VERSION {
         return Err(StorageError::Format { found });
     }
-    let mut index = Index::new(number("revision")?);
+    let mut index = Index::new(number("revision")?, history);
     let objects = read.open_table(OBJECTS).map_err(|e| failed(&e))?;
     for entry in objects.iter().map_err(|e| failed(&e))? {
         let (key, bytes) = entry.map_err(|e| failed(&e))?;
@@ -59,8 +67,14 @@ pub(crate) fn load(database: &Database) -> Result<Index, StorageError> {
         let (resource, name) = split(key.value()).ok_or_else(corrupt)?;
         let raw = Bytes::copy_from_slice(bytes.value());
         let value: Value = serde_json::from_slice(&raw).map_err(|_| corrupt())?;
-        let revision = value["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
-        let object = Object { revision: revision.ok_or_else(corrupt)?, value, raw };
+        let revision = value["metadata"]["resourceVersion"]
+            .as_str()
+            .and_then(|v| v.parse().ok());
+        let object = Object {
+            revision: revision.ok_or_else(corrupt)?,
+            value,
+            raw,
+        };
         index.restore(&resource, name, Arc::new(object));
     }
     Ok(index)
@@ -91,8 +105,15 @@ pub(crate) fn run(
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     while requests.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let plan = Plan::new(&index.read().unwrap_or_else(PoisonError::into_inner), batch.drain(..));
-        let outcome = if plan.accepted.is_empty() { Ok(()) } else { commit(database, &plan) };
+        let plan = Plan::new(
+            &index.read().unwrap_or_else(PoisonError::into_inner),
+            batch.drain(..),
+        );
+        let outcome = if plan.accepted.is_empty() {
+            Ok(())
+        } else {
+            commit(database, &plan)
+        };
         if let Err(error) = outcome {
             tracing::error!(%error, "the store cannot write; restart the API server");
             plan.fail(&error.to_string());
@@ -121,7 +142,10 @@ struct Plan {
 
 impl Plan {
     fn new(index: &Index, batch: impl Iterator<Item = Request>) -> Self {
-        let mut plan = Self { accepted: Vec::new(), revision: index.revision() };
+        let mut plan = Self {
+            accepted: Vec::new(),
+            revision: index.revision(),
+        };
         let mut overlay: HashMap<(ResourceId, ObjectName), Option<Arc<Object>>> = HashMap::new();
         for Request { write, reply } in batch {
             let slot = (write.resource.clone(), write.name.clone());
@@ -134,7 +158,13 @@ impl Plan {
                     let deleted = write.value.is_none();
                     overlay.insert(slot, (!deleted).then(|| object.clone()));
                     let Write { resource, name, .. } = write;
-                    plan.accepted.push(Accepted { resource, name, object, deleted, reply });
+                    plan.accepted.push(Accepted {
+                        resource,
+                        name,
+                        object,
+                        deleted,
+                        reply,
+                    });
                 }
                 Err(error) => drop(reply.send(Err(error))),
             }
@@ -142,7 +172,11 @@ impl Plan {
         plan
     }
 
-    fn admit(&mut self, write: &Write, current: Option<&Object>) -> Result<Arc<Object>, WriteError> {
+    fn admit(
+        &mut self,
+        write: &Write,
+        current: Option<&Object>,
+    ) -> Result<Arc<Object>, WriteError> {
         match (write.expect, current) {
             (Expect::Absent, Some(_)) => return Err(WriteError::Exists),
             (Expect::Revision(_), None) => return Err(WriteError::Conflict),
@@ -160,7 +194,11 @@ impl Plan {
         value["metadata"]["resourceVersion"] = Value::String(revision.to_string());
         let raw = serde_json::to_vec(&value).map_err(|e| WriteError::Failed(e.to_string()))?;
         self.revision = revision;
-        Ok(Arc::new(Object { revision, value, raw: raw.into() }))
+        Ok(Arc::new(Object {
+            revision,
+            value,
+            raw: raw.into(),
+        }))
     }
 
     fn fail(self, reason: &str) {
@@ -176,7 +214,14 @@ impl Plan {
         }
         let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
         let mut replies = Vec::with_capacity(self.accepted.len());
-        for Accepted { resource, name, object, deleted, reply } in self.accepted {
+        for Accepted {
+            resource,
+            name,
+            object,
+            deleted,
+            reply,
+        } in self.accepted
+        {
             index.apply(&resource, name, object.clone(), deleted);
             replies.push((reply, object));
         }
@@ -201,7 +246,9 @@ fn commit(database: &Database, plan: &Plan) -> Result<(), redb::Error> {
                 objects.insert(key.as_str(), accepted.object.raw.as_ref())?;
             }
         }
-        transaction.open_table(META)?.insert("revision", plan.revision)?;
+        transaction
+            .open_table(META)?
+            .insert("revision", plan.revision)?;
     }
     transaction.commit()?;
     Ok(())

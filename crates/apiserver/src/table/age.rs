@@ -9,7 +9,9 @@ pub(super) const UNKNOWN: &str = "<unknown>";
 
 /// Age of an object.
 pub(super) fn of(object: &Value) -> String {
-    object["metadata"]["creationTimestamp"].as_str().map_or(UNKNOWN.into(), since)
+    object["metadata"]["creationTimestamp"]
+        .as_str()
+        .map_or(UNKNOWN.into(), since)
 }
 
 /// Time since a timestamp.
@@ -26,7 +28,11 @@ pub(super) fn human(duration: Duration) -> String {
     let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let pair = |big: i64, big_unit: &str, small: i64, small_unit: &str| {
-        if small == 0 { format!("{big}{big_unit}") } else { format!("{big}{big_unit}{small}{small_unit}") }
+        if small == 0 {
+            format!("{big}{big_unit}")
+        } else {
+            format!("{big}{big_unit}{small}{small_unit}")
+        }
     };
     match () {
         () if seconds < 120 => format!("{seconds}s"),
@@ -47,7 +53,17 @@ mod tests {
 
     #[test]
     fn ages_are_as_coarse_as_kubectl_s() {
-        let cases = [(5, "5s"), (119, "119s"), (150, "2m30s"), (600, "10m"), (10_800, "3h"), (11_100, "3h5m"), (40_000, "11h"), (180_000, "2d2h"), (864_000, "10d")];
+        let cases = [
+            (5, "5s"),
+            (119, "119s"),
+            (150, "2m30s"),
+            (600, "10m"),
+            (10_800, "3h"),
+            (11_100, "3h5m"),
+            (40_000, "11h"),
+            (180_000, "2d2h"),
+            (864_000, "10d"),
+        ];
         for (seconds, text) in cases {
             assert_eq!(human(Duration::seconds(seconds)), text);
         }

@@ -13,21 +13,66 @@ pub(super) fn layout(group: &str, plural: &str) -> (&'static [Column], Render) {
         ("", "pods") => (pod::COLUMNS, pod::cells),
         ("", "services") => (SERVICES, service),
         ("", "nodes") => (NODES, node),
-        ("", "namespaces") => (const { &[NAME, text("Status"), text("Age")] }, |o| vec![name(o), at(o, "/status/phase", ""), age_of(o)]),
-        ("", "configmaps") => (const { &[NAME, number("Data"), text("Age")] }, |o| vec![name(o), json!(size(&o["data"]) + size(&o["binaryData"])), age_of(o)]),
-        ("", "secrets") => (const { &[NAME, text("Type"), number("Data"), text("Age")] }, |o| vec![name(o), at(o, "/type", ""), json!(size(&o["data"])), age_of(o)]),
-        ("", "serviceaccounts") => (const { &[NAME, number("Secrets"), text("Age")] }, |o| vec![name(o), json!(size(&o["secrets"])), age_of(o)]),
+        ("", "namespaces") => (const { &[NAME, text("Status"), text("Age")] }, |o| {
+            vec![name(o), at(o, "/status/phase", ""), age_of(o)]
+        }),
+        ("", "configmaps") => (const { &[NAME, number("Data"), text("Age")] }, |o| {
+            vec![
+                name(o),
+                json!(size(&o["data"]) + size(&o["binaryData"])),
+                age_of(o),
+            ]
+        }),
+        ("", "secrets") => (
+            const { &[NAME, text("Type"), number("Data"), text("Age")] },
+            |o| {
+                vec![
+                    name(o),
+                    at(o, "/type", ""),
+                    json!(size(&o["data"])),
+                    age_of(o),
+                ]
+            },
+        ),
+        ("", "serviceaccounts") => (const { &[NAME, number("Secrets"), text("Age")] }, |o| {
+            vec![name(o), json!(size(&o["secrets"])), age_of(o)]
+        }),
         ("", "endpoints") => (const { &[NAME, text("Endpoints"), text("Age")] }, endpoints),
         ("", "events") => (EVENTS, event),
         ("events.k8s.io", "events") => (EVENTS, event),
         ("apps", "deployments") => (DEPLOYMENTS, deployment),
         ("apps", "replicasets") => (REPLICA_SETS, replica_set),
-        ("discovery.k8s.io", "endpointslices") => (const { &[NAME, text("AddressType"), text("Ports"), text("Endpoints"), text("Age")] }, endpoint_slice),
-        ("coordination.k8s.io", "leases") => (const { &[NAME, text("Holder"), text("Age")] }, |o| vec![name(o), at(o, "/spec/holderIdentity", ""), age_of(o)]),
-        ("admissionregistration.k8s.io", _) => (const { &[NAME, number("Webhooks"), text("Age")] }, |o| vec![name(o), json!(size(&o["webhooks"])), age_of(o)]),
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => (BINDINGS, binding),
-        ("rbac.authorization.k8s.io", _) => (const { &[NAME, text("Created At")] }, |o| vec![name(o), o["metadata"]["creationTimestamp"].clone()]),
-        ("apiextensions.k8s.io", _) => (const { &[NAME, text("Created At")] }, |o| vec![name(o), o["metadata"]["creationTimestamp"].clone()]),
+        ("discovery.k8s.io", "endpointslices") => (
+            const {
+                &[
+                    NAME,
+                    text("AddressType"),
+                    text("Ports"),
+                    text("Endpoints"),
+                    text("Age"),
+                ]
+            },
+            endpoint_slice,
+        ),
+        ("coordination.k8s.io", "leases") => {
+            (const { &[NAME, text("Holder"), text("Age")] }, |o| {
+                vec![name(o), at(o, "/spec/holderIdentity", ""), age_of(o)]
+            })
+        }
+        ("admissionregistration.k8s.io", _) => {
+            (const { &[NAME, number("Webhooks"), text("Age")] }, |o| {
+                vec![name(o), json!(size(&o["webhooks"])), age_of(o)]
+            })
+        }
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
+            (BINDINGS, binding)
+        }
+        ("rbac.authorization.k8s.io", _) => (const { &[NAME, text("Created At")] }, |o| {
+            vec![name(o), o["metadata"]["creationTimestamp"].clone()]
+        }),
+        ("apiextensions.k8s.io", _) => (const { &[NAME, text("Created At")] }, |o| {
+            vec![name(o), o["metadata"]["creationTimestamp"].clone()]
+        }),
         _ => (const { &[NAME, text("Age")] }, |o| vec![name(o), age_of(o)]),
     }
 }
@@ -40,13 +85,24 @@ fn age_of(object: &Value) -> Value {
     age::of(object).into()
 }
 
-const SERVICES: &[Column] = &[NAME, text("Type"), text("Cluster-IP"), text("External-IP"), text("Port(s)"), text("Age"), wide("Selector")];
+const SERVICES: &[Column] = &[
+    NAME,
+    text("Type"),
+    text("Cluster-IP"),
+    text("External-IP"),
+    text("Port(s)"),
+    text("Age"),
+    wide("Selector"),
+];
 
 fn service(object: &Value) -> Vec<Value> {
     let kind = object["spec"]["type"].as_str().unwrap_or_default();
     let ports: Vec<String> = list(object, "/spec/ports")
         .map(|port| {
-            let (number, protocol) = (count(port, "/port"), port["protocol"].as_str().unwrap_or("TCP"));
+            let (number, protocol) = (
+                count(port, "/port"),
+                port["protocol"].as_str().unwrap_or("TCP"),
+            );
             match count(port, "/nodePort") {
                 0 => format!("{number}/{protocol}"),
                 node => format!("{number}:{node}/{protocol}"),
@@ -54,11 +110,20 @@ fn service(object: &Value) -> Vec<Value> {
         })
         .collect();
     let mut external: Vec<String> = list(object, "/status/loadBalancer/ingress")
-        .filter_map(|i| i["ip"].as_str().or_else(|| i["hostname"].as_str()).map(str::to_owned))
+        .filter_map(|i| {
+            i["ip"]
+                .as_str()
+                .or_else(|| i["hostname"].as_str())
+                .map(str::to_owned)
+        })
         .collect();
-    external.extend(list(object, "/spec/externalIPs").filter_map(|ip| ip.as_str().map(str::to_owned)));
+    external
+        .extend(list(object, "/spec/externalIPs").filter_map(|ip| ip.as_str().map(str::to_owned)));
     let external = match (kind, external.is_empty()) {
-        ("ExternalName", _) => object["spec"]["externalName"].as_str().unwrap_or_default().to_owned(),
+        ("ExternalName", _) => object["spec"]["externalName"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
         ("LoadBalancer", true) => "<pending>".into(),
         (_, true) => NONE.into(),
         _ => external.join(","),
@@ -68,7 +133,11 @@ fn service(object: &Value) -> Vec<Value> {
         kind.into(),
         at(object, "/spec/clusterIP", NONE),
         external.into(),
-        if ports.is_empty() { NONE.into() } else { ports.join(",").into() },
+        if ports.is_empty() {
+            NONE.into()
+        } else {
+            ports.join(",").into()
+        },
         age_of(object),
         selector(&object["spec"]["selector"]),
     ]
@@ -98,24 +167,40 @@ fn node(object: &Value) -> Vec<Value> {
     if object["spec"]["unschedulable"] == true {
         status.push_str(",SchedulingDisabled");
     }
-    let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
-    let mut roles: Vec<&str> = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/")).filter(|r| !r.is_empty()).collect();
+    let labels = object["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten();
+    let mut roles: Vec<&str> = labels
+        .filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"))
+        .filter(|r| !r.is_empty())
+        .collect();
     roles.sort_unstable();
     let address = |kind: &str| {
-        let found = list(object, "/status/addresses").find(|a| a["type"] == kind).and_then(|a| a["address"].as_str());
+        let found = list(object, "/status/addresses")
+            .find(|a| a["type"] == kind)
+            .and_then(|a| a["address"].as_str());
         found.unwrap_or(NONE).into()
     };
     vec![
         name(object),
         status.into(),
-        if roles.is_empty() { NONE.into() } else { roles.join(",").into() },
+        if roles.is_empty() {
+            NONE.into()
+        } else {
+            roles.join(",").into()
+        },
         age_of(object),
         at(object, "/status/nodeInfo/kubeletVersion", ""),
         address("InternalIP"),
         address("ExternalIP"),
         at(object, "/status/nodeInfo/osImage", "<unknown>"),
         at(object, "/status/nodeInfo/kernelVersion", "<unknown>"),
-        at(object, "/status/nodeInfo/containerRuntimeVersion", "<unknown>"),
+        at(
+            object,
+            "/status/nodeInfo/containerRuntimeVersion",
+            "<unknown>",
+        ),
     ]
 }
 
@@ -132,7 +217,9 @@ const DEPLOYMENTS: &[Column] = &[
 
 fn container_cells(object: &Value) -> (Value, Value) {
     let of = |field: &str| {
-        let list: Vec<&str> = list(object, "/spec/template/spec/containers").filter_map(|c| c[field].as_str()).collect();
+        let list: Vec<&str> = list(object, "/spec/template/spec/containers")
+            .filter_map(|c| c[field].as_str())
+            .collect();
         list.join(",").into()
     };
     (of("name"), of("image"))
@@ -142,7 +229,12 @@ fn deployment(object: &Value) -> Vec<Value> {
     let (containers, images) = container_cells(object);
     vec![
         name(object),
-        format!("{}/{}", count(object, "/status/readyReplicas"), count(object, "/spec/replicas")).into(),
+        format!(
+            "{}/{}",
+            count(object, "/status/readyReplicas"),
+            count(object, "/spec/replicas")
+        )
+        .into(),
         count(object, "/status/updatedReplicas").into(),
         count(object, "/status/availableReplicas").into(),
         age_of(object),
@@ -152,8 +244,16 @@ fn deployment(object: &Value) -> Vec<Value> {
     ]
 }
 
-const REPLICA_SETS: &[Column] =
-    &[NAME, number("Desired"), number("Current"), number("Ready"), text("Age"), wide("Containers"), wide("Images"), wide("Selector")];
+const REPLICA_SETS: &[Column] = &[
+    NAME,
+    number("Desired"),
+    number("Current"),
+    number("Ready"),
+    text("Age"),
+    wide("Containers"),
+    wide("Images"),
+    wide("Selector"),
+];
 
 fn replica_set(object: &Value) -> Vec<Value> {
     let (containers, images) = container_cells(object);
@@ -185,13 +285,39 @@ fn endpoints(object: &Value) -> Vec<Value> {
 }
 
 fn endpoint_slice(object: &Value) -> Vec<Value> {
-    let ports: Vec<String> = list(object, "/ports").map(|p| if p["port"].is_null() { "*".into() } else { p["port"].to_string() }).collect();
-    let ports = if ports.is_empty() { "<unset>".into() } else { some(&ports, 3) };
-    let addresses: Vec<String> = list(object, "/endpoints")
-        .flat_map(|e| list(e, "/addresses").filter_map(|a| a.as_str().map(str::to_owned)).collect::<Vec<_>>())
+    let ports: Vec<String> = list(object, "/ports")
+        .map(|p| {
+            if p["port"].is_null() {
+                "*".into()
+            } else {
+                p["port"].to_string()
+            }
+        })
         .collect();
-    let addresses = if addresses.is_empty() { "<unset>".into() } else { some(&addresses, 3) };
-    vec![name(object), at(object, "/addressType", ""), ports.into(), addresses.into(), age_of(object)]
+    let ports = if ports.is_empty() {
+        "<unset>".into()
+    } else {
+        some(&ports, 3)
+    };
+    let addresses: Vec<String> = list(object, "/endpoints")
+        .flat_map(|e| {
+            list(e, "/addresses")
+                .filter_map(|a| a.as_str().map(str::to_owned))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let addresses = if addresses.is_empty() {
+        "<unset>".into()
+    } else {
+        some(&addresses, 3)
+    };
+    vec![
+        name(object),
+        at(object, "/addressType", ""),
+        ports.into(),
+        addresses.into(),
+        age_of(object),
+    ]
 }
 
 const EVENTS: &[Column] = &[
@@ -204,24 +330,60 @@ const EVENTS: &[Column] = &[
     text("Message"),
     wide("First Seen"),
     wide("Count"),
-    Column { name: "Name", kind: "string", format: "name", priority: 1 },
+    Column {
+        name: "Name",
+        kind: "string",
+        format: "name",
+        priority: 1,
+    },
 ];
 
 fn event(object: &Value) -> Vec<Value> {
-    let pick = |fields: &[&str]| fields.iter().find_map(|f| object[*f].as_str().filter(|t| !t.is_empty())).map(age::since);
+    let pick = |fields: &[&str]| {
+        fields
+            .iter()
+            .find_map(|f| object[*f].as_str().filter(|t| !t.is_empty()))
+            .map(age::since)
+    };
     let first = pick(&["firstTimestamp", "deprecatedFirstTimestamp", "eventTime"]);
-    let series = object.pointer("/series/lastObservedTime").and_then(Value::as_str).map(age::since);
+    let series = object
+        .pointer("/series/lastObservedTime")
+        .and_then(Value::as_str)
+        .map(age::since);
     let last = series.or_else(|| pick(&["lastTimestamp", "deprecatedLastTimestamp", "eventTime"]));
-    let about = if object["involvedObject"].is_object() { &object["involvedObject"] } else { &object["regarding"] };
+    let about = if object["involvedObject"].is_object() {
+        &object["involvedObject"]
+    } else {
+        &object["regarding"]
+    };
     let kind = about["kind"].as_str().unwrap_or_default().to_lowercase();
-    let source = if object["source"].is_object() { &object["source"] } else { &object["deprecatedSource"] };
-    let component = source["component"].as_str().or_else(|| object["reportingComponent"].as_str()).or_else(|| object["reportingController"].as_str());
-    let host = source["host"].as_str().map(|h| format!(", {h}")).unwrap_or_default();
-    let message = object["message"].as_str().or_else(|| object["note"].as_str()).unwrap_or_default();
-    let times = ["count", "deprecatedCount"].iter().find_map(|f| object[*f].as_i64()).unwrap_or(1);
+    let source = if object["source"].is_object() {
+        &object["source"]
+    } else {
+        &object["deprecatedSource"]
+    };
+    let component = source["component"]
+        .as_str()
+        .or_else(|| object["reportingComponent"].as_str())
+        .or_else(|| object["reportingController"].as_str());
+    let host = source["host"]
+        .as_str()
+        .map(|h| format!(", {h}"))
+        .unwrap_or_default();
+    let message = object["message"]
+        .as_str()
+        .or_else(|| object["note"].as_str())
+        .unwrap_or_default();
+    let times = ["count", "deprecatedCount"]
+        .iter()
+        .find_map(|f| object[*f].as_i64())
+        .unwrap_or(1);
     let unknown = || age::UNKNOWN.to_owned();
     vec![
-        last.clone().or_else(|| first.clone()).unwrap_or_else(unknown).into(),
+        last.clone()
+            .or_else(|| first.clone())
+            .unwrap_or_else(unknown)
+            .into(),
         at(object, "/type", ""),
         at(object, "/reason", ""),
         format!("{kind}/{}", about["name"].as_str().unwrap_or_default()).into(),
@@ -234,19 +396,40 @@ fn event(object: &Value) -> Vec<Value> {
     ]
 }
 
-const BINDINGS: &[Column] = &[NAME, text("Role"), text("Age"), wide("Users"), wide("Groups"), wide("ServiceAccounts")];
+const BINDINGS: &[Column] = &[
+    NAME,
+    text("Role"),
+    text("Age"),
+    wide("Users"),
+    wide("Groups"),
+    wide("ServiceAccounts"),
+];
 
 fn binding(object: &Value) -> Vec<Value> {
-    let role = format!("{}/{}", object["roleRef"]["kind"].as_str().unwrap_or_default(), object["roleRef"]["name"].as_str().unwrap_or_default());
+    let role = format!(
+        "{}/{}",
+        object["roleRef"]["kind"].as_str().unwrap_or_default(),
+        object["roleRef"]["name"].as_str().unwrap_or_default()
+    );
     let subjects = |kind: &str| -> Value {
         let of_kind = list(object, "/subjects").filter(|s| s["kind"] == kind);
         let names: Vec<String> = of_kind
             .map(|s| {
                 let name = s["name"].as_str().unwrap_or_default();
-                s["namespace"].as_str().filter(|_| kind == "ServiceAccount").map_or(name.to_owned(), |ns| format!("{ns}/{name}"))
+                s["namespace"]
+                    .as_str()
+                    .filter(|_| kind == "ServiceAccount")
+                    .map_or(name.to_owned(), |ns| format!("{ns}/{name}"))
             })
             .collect();
         names.join(", ").into()
     };
-    vec![name(object), role.into(), age_of(object), subjects("User"), subjects("Group"), subjects("ServiceAccount")]
+    vec![
+        name(object),
+        role.into(),
+        age_of(object),
+        subjects("User"),
+        subjects("Group"),
+        subjects("ServiceAccount"),
+    ]
 }

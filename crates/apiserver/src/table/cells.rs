@@ -16,13 +16,23 @@ pub(super) fn count(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
-    object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+pub(super) fn list<'a>(
+    object: &'a Value,
+    pointer: &str,
+) -> impl Iterator<Item = &'a Value> + use<'a> {
+    object
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Size of a map or list.
 pub(super) fn size(value: &Value) -> usize {
-    value.as_object().map_or_else(|| value.as_array().map_or(0, Vec::len), serde_json::Map::len)
+    value.as_object().map_or_else(
+        || value.as_array().map_or(0, Vec::len),
+        serde_json::Map::len,
+    )
 }
 
 /// The first `most` items and how many more there are.
@@ -36,7 +46,11 @@ pub(super) fn some(items: &[String], most: usize) -> String {
 
 /// `a=b,c in (d)` of a selector with `matchLabels`, or of a plain map.
 pub(super) fn selector(selector: &Value) -> Value {
-    let labels = if selector["matchLabels"].is_object() || selector["matchExpressions"].is_array() { &selector["matchLabels"] } else { selector };
+    let labels = if selector["matchLabels"].is_object() || selector["matchExpressions"].is_array() {
+        &selector["matchLabels"]
+    } else {
+        selector
+    };
     let mut parts: Vec<String> = labels
         .as_object()
         .into_iter()
@@ -44,7 +58,9 @@ pub(super) fn selector(selector: &Value) -> Value {
         .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
         .collect();
     for expression in list(selector, "/matchExpressions") {
-        let values: Vec<&str> = list(expression, "/values").filter_map(Value::as_str).collect();
+        let values: Vec<&str> = list(expression, "/values")
+            .filter_map(Value::as_str)
+            .collect();
         let key = expression["key"].as_str().unwrap_or_default();
         parts.push(match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({})", values.join(",")),
@@ -53,5 +69,9 @@ pub(super) fn selector(selector: &Value) -> Value {
             _ => format!("!{key}"),
         });
     }
-    if parts.is_empty() { NONE.into() } else { parts.join(",").into() }
+    if parts.is_empty() {
+        NONE.into()
+    } else {
+        parts.join(",").into()
+    }
 }

@@ -7,7 +7,10 @@ use serde_json::Value;
 pub(super) fn first<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     let mut found = vec![value];
     for step in steps(path) {
-        found = found.into_iter().flat_map(|value| step.select(value)).collect();
+        found = found
+            .into_iter()
+            .flat_map(|value| step.select(value))
+            .collect();
     }
     found.into_iter().find(|value| !value.is_null())
 }
@@ -18,7 +21,11 @@ enum Step {
     Index(i64),
     All,
     /// `[?(@.field=="value")]`.
-    Where { field: String, equals: String, not: bool },
+    Where {
+        field: String,
+        equals: String,
+        not: bool,
+    },
 }
 
 impl Step {
@@ -28,14 +35,19 @@ impl Step {
             (Self::Index(i), Value::Array(list)) => {
                 let length = i64::try_from(list.len()).unwrap_or(i64::MAX);
                 let i = if *i < 0 { length + i } else { *i };
-                usize::try_from(i).ok().and_then(|i| list.get(i)).into_iter().collect()
+                usize::try_from(i)
+                    .ok()
+                    .and_then(|i| list.get(i))
+                    .into_iter()
+                    .collect()
             }
             (Self::All, Value::Array(list)) => list.iter().collect(),
             (Self::All, Value::Object(map)) => map.values().collect(),
             (Self::Where { field, equals, not }, Value::Array(list)) => {
                 let fits = |item: &&Value| {
                     let found = first(item, field);
-                    let text = found.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+                    let text =
+                        found.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
                     (text.as_deref() == Some(equals)) != *not
                 };
                 list.iter().filter(fits).collect()
@@ -46,16 +58,26 @@ impl Step {
 }
 
 fn bracket(inner: &str) -> Option<Step> {
-    let unquote = |text: &str| text.trim().trim_matches(|c| c == '"' || c == '\'').to_owned();
+    let unquote = |text: &str| {
+        text.trim()
+            .trim_matches(|c| c == '"' || c == '\'')
+            .to_owned()
+    };
     if inner == "*" {
         return Some(Step::All);
     }
     if let Some(filter) = inner.strip_prefix("?(").and_then(|f| f.strip_suffix(')')) {
         let (left, right, not) = match filter.split_once("==") {
             Some((left, right)) => (left, right, false),
-            None => filter.split_once("!=").map(|(left, right)| (left, right, true))?,
+            None => filter
+                .split_once("!=")
+                .map(|(left, right)| (left, right, true))?,
         };
-        return Some(Step::Where { field: left.trim().trim_start_matches('@').to_owned(), equals: unquote(right), not });
+        return Some(Step::Where {
+            field: left.trim().trim_start_matches('@').to_owned(),
+            equals: unquote(right),
+            not,
+        });
     }
     if inner.starts_with(['"', '\'']) {
         return Some(Step::Field(unquote(inner)));
@@ -70,7 +92,9 @@ fn steps(path: &str) -> Vec<Step> {
     let mut rest = path.trim_start_matches('$');
     while !rest.is_empty() {
         if let Some(tail) = rest.strip_prefix('[') {
-            let Some(end) = closing(tail) else { return vec![Step::Index(i64::MAX)] };
+            let Some(end) = closing(tail) else {
+                return vec![Step::Index(i64::MAX)];
+            };
             steps.push(bracket(&tail[..end]).unwrap_or(Step::Index(i64::MAX)));
             rest = &tail[end + 1..];
             continue;
@@ -133,7 +157,10 @@ mod tests {
             {"type": "Other", "status": "False"}, {"type": "Live", "status": "True"}]}});
         assert_eq!(first(&value, ".spec.hosts[1]"), Some(&json!("b")));
         assert_eq!(first(&value, ".spec.hosts"), Some(&json!(["a", "b"])));
-        assert_eq!(first(&value, ".status.conditions[?(@.type==\"Live\")].status"), Some(&json!("True")));
+        assert_eq!(
+            first(&value, ".status.conditions[?(@.type==\"Live\")].status"),
+            Some(&json!("True"))
+        );
         assert_eq!(first(&value, ".spec['a.b']"), Some(&json!(1)));
         assert_eq!(first(&value, ".spec.a\\.b"), Some(&json!(1)));
         assert_eq!(first(&value, ".spec.missing.deep"), None);
@@ -142,7 +169,11 @@ mod tests {
     #[test]
     fn nonsense_selects_nothing_and_ends() {
         for path in ["[", "..", ".a[", "[?(x)]", "{", ".....", "[[[", "\\"] {
-            assert_eq!(first(&json!({"a": 1}), path).filter(|v| !v.is_object()), None, "{path}");
+            assert_eq!(
+                first(&json!({"a": 1}), path).filter(|v| !v.is_object()),
+                None,
+                "{path}"
+            );
         }
     }
 }

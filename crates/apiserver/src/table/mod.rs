@@ -26,7 +26,11 @@ impl Include {
             None | Some("Metadata") => Self::Metadata,
             Some("None") => Self::Nothing,
             Some("Object") => Self::Object,
-            Some(other) => return Err(ApiError::bad_request(format!("unrecognized includeObject value {other:?}"))),
+            Some(other) => {
+                return Err(ApiError::bad_request(format!(
+                    "unrecognized includeObject value {other:?}"
+                )));
+            }
         })
     }
 }
@@ -41,27 +45,52 @@ struct Column {
 }
 
 const fn text(name: &'static str) -> Column {
-    Column { name, kind: "string", format: "", priority: 0 }
+    Column {
+        name,
+        kind: "string",
+        format: "",
+        priority: 0,
+    }
 }
 
 const fn wide(name: &'static str) -> Column {
-    Column { name, kind: "string", format: "", priority: 1 }
+    Column {
+        name,
+        kind: "string",
+        format: "",
+        priority: 1,
+    }
 }
 
 const fn number(name: &'static str) -> Column {
-    Column { name, kind: "integer", format: "", priority: 0 }
+    Column {
+        name,
+        kind: "integer",
+        format: "",
+        priority: 0,
+    }
 }
 
-const NAME: Column = Column { name: "Name", kind: "string", format: "name", priority: 0 };
+const NAME: Column = Column {
+    name: "Name",
+    kind: "string",
+    format: "name",
+    priority: 0,
+};
 
 impl Column {
     fn definition(self) -> Value {
-        let Self { name, kind, format, priority } = self;
+        let Self {
+            name,
+            kind,
+            format,
+            priority,
+        } = self;
         json!({"name": name, "type": kind, "format": format, "description": name, "priority": priority})
     }
 }
 
-fn row(cells: Vec<Value>, item: &Value, include: Include) -> Value {
+fn row(cells: &[Value], item: &Value, include: Include) -> Value {
     let mut row = json!({"cells": cells});
     match include {
         Include::Nothing => {}
@@ -72,22 +101,40 @@ fn row(cells: Vec<Value>, item: &Value, include: Include) -> Value {
 }
 
 /// The table of `items`.
-pub(crate) fn table(call: &Call, items: &[Value], include: Include, metadata: Value) -> Value {
+pub(crate) fn table(call: &Call, items: &[Value], include: Include, metadata: &Value) -> Value {
     let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = match call.resource.custom() {
-        Some(version) => (custom_columns(&version.columns), items.iter().map(|i| custom_cells(&version.columns, i)).collect()),
+        Some(version) => (
+            custom_columns(&version.columns),
+            items
+                .iter()
+                .map(|i| custom_cells(&version.columns, i))
+                .collect(),
+        ),
         None => {
             let (columns, render) = builtin::layout(call.resource.group(), call.resource.plural());
-            (columns.iter().map(|c| c.definition()).collect(), items.iter().map(render).collect())
+            (
+                columns.iter().map(|c| c.definition()).collect(),
+                items.iter().map(render).collect(),
+            )
         }
     };
-    let rows: Vec<Value> = cells.into_iter().zip(items).map(|(cells, item)| row(cells, item, include)).collect();
+    let rows: Vec<Value> = cells
+        .into_iter()
+        .zip(items)
+        .map(|(cells, item)| row(&cells, item, include))
+        .collect();
     json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "columnDefinitions": columns, "rows": rows})
 }
 
 /// A bookmark in table form: a row without cells that carries the revision.
 pub(crate) fn bookmark(call: &Call, object: &Value) -> Value {
-    let mut table = table(call, &[], Include::Nothing, json!({"resourceVersion": object["metadata"]["resourceVersion"]}));
-    table["rows"] = json!([row(Vec::new(), object, Include::Metadata)]);
+    let mut table = table(
+        call,
+        &[],
+        Include::Nothing,
+        &json!({"resourceVersion": object["metadata"]["resourceVersion"]}),
+    );
+    table["rows"] = json!([row(&[], object, Include::Metadata)]);
     table
 }
 
@@ -101,7 +148,15 @@ fn custom_columns(columns: &[Value]) -> Vec<Value> {
         }));
     }
     if columns.is_empty() {
-        all.push(Column { name: "Age", kind: "date", format: "", priority: 0 }.definition());
+        all.push(
+            Column {
+                name: "Age",
+                kind: "date",
+                format: "",
+                priority: 0,
+            }
+            .definition(),
+        );
     }
     all
 }

@@ -32,7 +32,10 @@ fn reason(state: &Value) -> Option<String> {
             (reason, _) => reason.into(),
         });
     }
-    state["waiting"]["reason"].as_str().filter(|r| !r.is_empty()).map(str::to_owned)
+    state["waiting"]["reason"]
+        .as_str()
+        .filter(|r| !r.is_empty())
+        .map(str::to_owned)
 }
 
 /// How far the init containers are, while they keep the pod from running.
@@ -46,7 +49,9 @@ fn initialising(pod: &Value) -> Option<String> {
             continue;
         }
         return Some(match reason(state) {
-            Some(reason) if state["terminated"].is_object() || reason != "PodInitializing" => format!("Init:{reason}"),
+            Some(reason) if state["terminated"].is_object() || reason != "PodInitializing" => {
+                format!("Init:{reason}")
+            }
             _ => format!("Init:{i}/{total}"),
         });
     }
@@ -55,12 +60,20 @@ fn initialising(pod: &Value) -> Option<String> {
 
 fn status(pod: &Value) -> String {
     let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
-    let mut word = pod["status"]["reason"].as_str().filter(|r| !r.is_empty()).unwrap_or(phase).to_owned();
+    let mut word = pod["status"]["reason"]
+        .as_str()
+        .filter(|r| !r.is_empty())
+        .unwrap_or(phase)
+        .to_owned();
     match initialising(pod) {
         Some(progress) => word = progress,
         None => {
             let mut running = false;
-            for status in list(pod, "/status/containerStatuses").collect::<Vec<_>>().into_iter().rev() {
+            for status in list(pod, "/status/containerStatuses")
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+            {
                 if let Some(reason) = reason(&status["state"]) {
                     word = reason;
                 } else {
@@ -68,14 +81,20 @@ fn status(pod: &Value) -> String {
                 }
             }
             if word == "Completed" && running {
-                let ready = list(pod, "/status/conditions").any(|c| c["type"] == "Ready" && c["status"] == "True");
+                let ready = list(pod, "/status/conditions")
+                    .any(|c| c["type"] == "Ready" && c["status"] == "True");
                 word = if ready { "Running" } else { "NotReady" }.into();
             }
         }
     }
     let finished = matches!(phase, "Succeeded" | "Failed");
     if pod["metadata"]["deletionTimestamp"].is_string() && !finished {
-        word = if pod["status"]["reason"] == "NodeLost" { "Unknown" } else { "Terminating" }.into();
+        word = if pod["status"]["reason"] == "NodeLost" {
+            "Unknown"
+        } else {
+            "Terminating"
+        }
+        .into();
     }
     word
 }
@@ -89,7 +108,10 @@ fn restarts(pod: &Value) -> String {
         statuses.extend(list(pod, "/status/containerStatuses"));
     }
     let total: i64 = statuses.iter().map(|s| count(s, "/restartCount")).sum();
-    let ends = statuses.iter().filter_map(|s| s.pointer("/lastState/terminated/finishedAt").and_then(Value::as_str));
+    let ends = statuses.iter().filter_map(|s| {
+        s.pointer("/lastState/terminated/finishedAt")
+            .and_then(Value::as_str)
+    });
     match ends.max() {
         Some(last) if total > 0 => format!("{total} ({} ago)", age::since(last)),
         _ => total.to_string(),
@@ -97,15 +119,26 @@ fn restarts(pod: &Value) -> String {
 }
 
 pub(super) fn cells(pod: &Value) -> Vec<Value> {
-    let sidecars = list(pod, "/status/initContainerStatuses").filter(|s| is_sidecar(pod, &s["name"]));
-    let ready = list(pod, "/status/containerStatuses").chain(sidecars).filter(|s| s["ready"] == true).count();
-    let wanted_sidecars = list(pod, "/spec/initContainers").filter(|c| c["restartPolicy"] == "Always").count();
+    let sidecars =
+        list(pod, "/status/initContainerStatuses").filter(|s| is_sidecar(pod, &s["name"]));
+    let ready = list(pod, "/status/containerStatuses")
+        .chain(sidecars)
+        .filter(|s| s["ready"] == true)
+        .count();
+    let wanted_sidecars = list(pod, "/spec/initContainers")
+        .filter(|c| c["restartPolicy"] == "Always")
+        .count();
     let total = list(pod, "/spec/containers").count() + wanted_sidecars;
     let gates: Vec<&Value> = list(pod, "/spec/readinessGates").collect();
     let open = gates.iter().filter(|gate| {
-        list(pod, "/status/conditions").any(|c| c["type"] == gate["conditionType"] && c["status"] == "True")
+        list(pod, "/status/conditions")
+            .any(|c| c["type"] == gate["conditionType"] && c["status"] == "True")
     });
-    let gates = if gates.is_empty() { super::cells::NONE.to_owned() } else { format!("{}/{}", open.count(), gates.len()) };
+    let gates = if gates.is_empty() {
+        super::cells::NONE.to_owned()
+    } else {
+        format!("{}/{}", open.count(), gates.len())
+    };
     vec![
         pod["metadata"]["name"].clone(),
         format!("{ready}/{total}").into(),
@@ -128,9 +161,13 @@ mod tests {
     #[test]
     fn the_status_word_is_the_one_that_users_know() {
         let pod = |status: Value| json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "a"}]}, "status": status});
-        let waiting = pod(json!({"phase": "Pending", "containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}));
+        let waiting = pod(
+            json!({"phase": "Pending", "containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]}),
+        );
         assert_eq!(status(&waiting), "CrashLoopBackOff");
-        let done = pod(json!({"phase": "Succeeded", "containerStatuses": [{"name": "a", "state": {"terminated": {"reason": "Completed"}}}]}));
+        let done = pod(
+            json!({"phase": "Succeeded", "containerStatuses": [{"name": "a", "state": {"terminated": {"reason": "Completed"}}}]}),
+        );
         assert_eq!(status(&done), "Completed");
         let mut leaving = pod(json!({"phase": "Running"}));
         leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
@@ -149,6 +186,9 @@ mod tests {
                 "containerStatuses": [{"name": "app", "ready": true, "state": {"running": {}}}]},
         });
         let cells = cells(&pod);
-        assert_eq!((cells[1].as_str(), cells[2].as_str()), (Some("2/2"), Some("Running")));
+        assert_eq!(
+            (cells[1].as_str(), cells[2].as_str()),
+            (Some("2/2"), Some("Running"))
+        );
     }
 }

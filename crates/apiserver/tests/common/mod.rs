@@ -33,11 +33,19 @@ impl Cluster {
         let mut options = Options::new(directory.path());
         options.advertise = address;
         let url = format!("https://{address}");
-        options.kubeconfig = Some(Kubeconfig { path: directory.path().join("kubeconfig"), server: url.clone(), name: "test".into() });
+        options.kubeconfig = Some(Kubeconfig {
+            path: directory.path().join("kubeconfig"),
+            server: url.clone(),
+            name: "test".into(),
+        });
         change(&mut options);
         let (send, receive) = std::sync::mpsc::channel();
         let serving = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async move {
                 let server = Server::open(options).await.unwrap();
                 send.send(server.clone()).unwrap();
@@ -45,7 +53,12 @@ impl Cluster {
             });
         });
         let server = receive.recv().expect("the server opens");
-        Self { server, directory, url, serving: Some(serving) }
+        Self {
+            server,
+            directory,
+            url,
+            serving: Some(serving),
+        }
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -55,17 +68,30 @@ impl Cluster {
     /// A `kube` client with the administrator's certificate.
     pub(crate) async fn client(&self) -> kube::Client {
         let config = kube::config::Kubeconfig::read_from(self.kubeconfig()).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await.unwrap();
+        let config = kube::Config::from_custom_kubeconfig(
+            config,
+            &kube::config::KubeConfigOptions::default(),
+        )
+        .await
+        .unwrap();
         kube::Client::try_from(config).unwrap()
     }
 
     /// kubectl, or `None` with the reason printed; in CI it has to be there.
     pub(crate) fn kubectl(&self) -> Option<Kubectl<'_>> {
-        let program = std::env::var_os("KUBECTL").map(PathBuf::from).or_else(|| testkit::peer("kubectl"));
+        let program = std::env::var_os("KUBECTL")
+            .map(PathBuf::from)
+            .or_else(|| testkit::peer("kubectl"));
         match program {
-            Some(program) => Some(Kubectl { program, cluster: self }),
+            Some(program) => Some(Kubectl {
+                program,
+                cluster: self,
+            }),
             None => {
-                assert!(std::env::var("CI").as_deref() != Ok("true"), "kubectl is required in CI");
+                assert!(
+                    std::env::var("CI").as_deref() != Ok("true"),
+                    "kubectl is required in CI"
+                );
                 testkit::skipped("kubectl is not installed");
                 None
             }
@@ -94,9 +120,17 @@ fn text(bytes: &[u8]) -> String {
 impl Kubectl<'_> {
     pub(crate) fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(arguments.split_whitespace());
-        command.env("HOME", self.cluster.directory.path()).env_remove("KUBECONFIG");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .arg("--kubeconfig")
+            .arg(self.cluster.kubeconfig())
+            .args(arguments.split_whitespace());
+        command
+            .env("HOME", self.cluster.directory.path())
+            .env_remove("KUBECONFIG");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -107,33 +141,60 @@ impl Kubectl<'_> {
     /// Runs a command that has to succeed; returns what it printed.
     pub(crate) fn ok(&self, arguments: &str) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "kubectl {arguments}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "kubectl {arguments}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
     /// Runs a command that has to fail; returns its complaint.
     pub(crate) fn fails(&self, arguments: &str) -> String {
         let output = self.run(arguments);
-        assert!(!output.status.success(), "kubectl {arguments} succeeded: {}", text(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "kubectl {arguments} succeeded: {}",
+            text(&output.stdout)
+        );
         text(&output.stderr)
     }
 
     fn feed(&self, arguments: &str, input: &str) -> Output {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
         child.wait_with_output().unwrap()
     }
 
     /// `kubectl … -f -` with this manifest.
     pub(crate) fn with(&self, arguments: &str, manifest: &str) -> String {
         let output = self.feed(&format!("{arguments} -f -"), manifest);
-        assert!(output.status.success(), "kubectl {arguments}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "kubectl {arguments}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
     pub(crate) fn with_fails(&self, arguments: &str, manifest: &str) -> String {
         let output = self.feed(&format!("{arguments} -f -"), manifest);
-        assert!(!output.status.success(), "kubectl {arguments} succeeded: {}", text(&output.stdout));
+        assert!(
+            !output.status.success(),
+            "kubectl {arguments} succeeded: {}",
+            text(&output.stdout)
+        );
         text(&output.stderr)
     }
 

@@ -8,12 +8,18 @@ use super::{each, object_mut, set};
 
 pub(super) fn secret(object: &mut Value) {
     set(object, "type", "Opaque");
-    let plain = object.as_object_mut().and_then(|map| map.remove("stringData"));
-    let Some(Value::Object(plain)) = plain else { return };
+    let plain = object
+        .as_object_mut()
+        .and_then(|map| map.remove("stringData"));
+    let Some(Value::Object(plain)) = plain else {
+        return;
+    };
     set(object, "data", json!({}));
     for (key, value) in plain {
         // Not a string: left for validation, which names the field.
-        object["data"][key] = value.as_str().map_or(value.clone(), |text| STANDARD.encode(text).into());
+        object["data"][key] = value
+            .as_str()
+            .map_or(value.clone(), |text| STANDARD.encode(text).into());
     }
 }
 
@@ -58,7 +64,9 @@ pub(super) fn webhooks(object: &mut Value) {
         for rule in each(webhook, "rules") {
             set(rule, "scope", "*");
         }
-        if let Some(service) = object_mut(webhook, "clientConfig").and_then(|config| object_mut(config, "service")) {
+        if let Some(service) =
+            object_mut(webhook, "clientConfig").and_then(|config| object_mut(config, "service"))
+        {
             set(service, "port", 443);
         }
     }
@@ -66,9 +74,15 @@ pub(super) fn webhooks(object: &mut Value) {
 
 pub(super) fn definition(object: &mut Value) {
     if object["metadata"]["deletionTimestamp"].is_null() {
-        set(&mut object["metadata"], "finalizers", json!([crate::controllers::definitions::CLEANUP]));
+        set(
+            &mut object["metadata"],
+            "finalizers",
+            json!([crate::controllers::definitions::CLEANUP]),
+        );
     }
-    let Some(spec) = object_mut(object, "spec") else { return };
+    let Some(spec) = object_mut(object, "spec") else {
+        return;
+    };
     set(spec, "conversion", json!({"strategy": "None"}));
     if let Some(names) = object_mut(spec, "names")
         && let Some(kind) = names["kind"].as_str().map(str::to_owned)

@@ -49,7 +49,9 @@ pub(crate) fn apply(group: &str, plural: &str, object: &mut Value) {
 }
 
 fn deployment(object: &mut Value) {
-    let Some(spec) = object_mut(object, "spec") else { return };
+    let Some(spec) = object_mut(object, "spec") else {
+        return;
+    };
     set(spec, "replicas", 1);
     set(spec, "revisionHistoryLimit", 10);
     set(spec, "progressDeadlineSeconds", 600);
@@ -67,13 +69,17 @@ fn deployment(object: &mut Value) {
 }
 
 fn replica_set(object: &mut Value) {
-    let Some(spec) = object_mut(object, "spec") else { return };
+    let Some(spec) = object_mut(object, "spec") else {
+        return;
+    };
     set(spec, "replicas", 1);
     template(spec);
 }
 
 fn template(spec: &mut Value) {
-    let Some(template) = object_mut(spec, "template") else { return };
+    let Some(template) = object_mut(spec, "template") else {
+        return;
+    };
     set(template, "metadata", json!({}));
     if let Some(spec) = object_mut(template, "spec") {
         pod::spec(spec);

@@ -26,7 +26,9 @@ pub(super) fn pod(object: &mut Value) {
 }
 
 fn requests_from_limits(container: &mut Value) {
-    let Some(limits) = container["resources"]["limits"].as_object().cloned() else { return };
+    let Some(limits) = container["resources"]["limits"].as_object().cloned() else {
+        return;
+    };
     set(&mut container["resources"], "requests", json!({}));
     for (name, amount) in limits {
         set(&mut container["resources"]["requests"], &name, amount);
@@ -34,16 +36,31 @@ fn requests_from_limits(container: &mut Value) {
 }
 
 fn qos_class(spec: &Value) -> &'static str {
-    let containers = || ["containers", "initContainers"].iter().flat_map(|f| spec[*f].as_array().into_iter().flatten());
-    let amounts = |c: &Value, which: &str| c["resources"][which].as_object().cloned().unwrap_or_default();
+    let containers = || {
+        ["containers", "initContainers"]
+            .iter()
+            .flat_map(|f| spec[*f].as_array().into_iter().flatten())
+    };
+    let amounts = |c: &Value, which: &str| {
+        c["resources"][which]
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+    };
     if containers().all(|c| amounts(c, "limits").is_empty() && amounts(c, "requests").is_empty()) {
         return "BestEffort";
     }
     let guaranteed = containers().all(|c| {
         let (limits, requests) = (amounts(c, "limits"), amounts(c, "requests"));
-        ["cpu", "memory"].iter().all(|r| limits.contains_key(*r) && limits.get(*r) == requests.get(*r))
+        ["cpu", "memory"]
+            .iter()
+            .all(|r| limits.contains_key(*r) && limits.get(*r) == requests.get(*r))
     });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
+    if guaranteed {
+        "Guaranteed"
+    } else {
+        "Burstable"
+    }
 }
 
 /// The fields that pods and templates share.
@@ -53,7 +70,11 @@ pub(super) fn spec(spec: &mut Value) {
     set(spec, "dnsPolicy", "ClusterFirst");
     set(spec, "securityContext", json!({}));
     set(spec, "schedulerName", "default-scheduler");
-    if let Some(account) = spec["serviceAccountName"].as_str().or_else(|| spec["serviceAccount"].as_str()).map(str::to_owned) {
+    if let Some(account) = spec["serviceAccountName"]
+        .as_str()
+        .or_else(|| spec["serviceAccount"].as_str())
+        .map(str::to_owned)
+    {
         spec["serviceAccountName"] = account.clone().into();
         spec["serviceAccount"] = account.into();
     }
@@ -71,7 +92,11 @@ fn container(container: &mut Value) {
     let image = container["image"].as_str().unwrap_or_default();
     let name = image.rsplit('/').next().unwrap_or_default();
     let floating = !image.contains('@') && (name.ends_with(":latest") || !name.contains(':'));
-    set(container, "imagePullPolicy", if floating { "Always" } else { "IfNotPresent" });
+    set(
+        container,
+        "imagePullPolicy",
+        if floating { "Always" } else { "IfNotPresent" },
+    );
     set(container, "terminationMessagePath", "/dev/termination-log");
     set(container, "terminationMessagePolicy", "File");
     set(container, "resources", json!({}));
@@ -79,13 +104,20 @@ fn container(container: &mut Value) {
         set(port, "protocol", "TCP");
     }
     for variable in each(container, "env") {
-        if let Some(field) = object_mut(variable, "valueFrom").and_then(|from| object_mut(from, "fieldRef")) {
+        if let Some(field) =
+            object_mut(variable, "valueFrom").and_then(|from| object_mut(from, "fieldRef"))
+        {
             set(field, "apiVersion", "v1");
         }
     }
     for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(probe) = object_mut(container, field) {
-            for (name, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+            for (name, value) in [
+                ("timeoutSeconds", 1),
+                ("periodSeconds", 10),
+                ("successThreshold", 1),
+                ("failureThreshold", 3),
+            ] {
                 set(probe, name, value);
             }
             handler(probe);
@@ -119,7 +151,9 @@ fn downward_items(source: &mut Value) {
 }
 
 fn volume(volume: &mut Value) {
-    let has_source = volume.as_object().is_some_and(|map| map.keys().any(|key| key != "name"));
+    let has_source = volume
+        .as_object()
+        .is_some_and(|map| map.keys().any(|key| key != "name"));
     if !has_source {
         set(volume, "emptyDir", json!({}));
     }

@@ -5,20 +5,28 @@ use serde_json::{Value, json};
 use super::{each, object_mut, set};
 
 pub(super) fn service(object: &mut Value) {
-    let Some(spec) = object_mut(object, "spec") else { return };
+    let Some(spec) = object_mut(object, "spec") else {
+        return;
+    };
     set(spec, "type", "ClusterIP");
     set(spec, "sessionAffinity", "None");
     if spec["sessionAffinity"] == "ClientIP" {
         set(spec, "sessionAffinityConfig", json!({}));
         set(&mut spec["sessionAffinityConfig"], "clientIP", json!({}));
-        set(&mut spec["sessionAffinityConfig"]["clientIP"], "timeoutSeconds", 10800);
+        set(
+            &mut spec["sessionAffinityConfig"]["clientIP"],
+            "timeoutSeconds",
+            10800,
+        );
     }
     let kind = spec["type"].as_str().unwrap_or_default().to_owned();
     for port in each(spec, "ports") {
         set(port, "protocol", "TCP");
         let number = port["port"].clone();
         if kind != "ExternalName" {
-            if matches!(port["targetPort"], Value::String(ref s) if s.is_empty()) || port["targetPort"] == 0 {
+            if matches!(port["targetPort"], Value::String(ref s) if s.is_empty())
+                || port["targetPort"] == 0
+            {
                 port["targetPort"] = Value::Null;
             }
             set(port, "targetPort", number);

@@ -25,15 +25,25 @@ pub(super) fn check(checks: &mut Checks, call: &Call, object: &Value) {
     for (key, value) in meta["annotations"].as_object().into_iter().flatten() {
         size += key.len() + value.as_str().map_or(0, str::len);
         if let Some(problem) = names::qualified(&key.to_lowercase()) {
-            checks.add(Cause::invalid("metadata.annotations", &key.as_str().into(), problem));
+            checks.add(Cause::invalid(
+                "metadata.annotations",
+                &key.as_str().into(),
+                problem,
+            ));
         }
     }
     if size > MAX_ANNOTATIONS {
         let message = format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes");
-        checks.add(Cause { reason: "FieldValueTooLong", message, field: "metadata.annotations".into() });
+        checks.add(Cause {
+            reason: "FieldValueTooLong",
+            message,
+            field: "metadata.annotations".into(),
+        });
     }
     for finalizer in meta["finalizers"].as_array().into_iter().flatten() {
-        let problem = finalizer.as_str().map_or(Some("must be a string"), names::qualified);
+        let problem = finalizer
+            .as_str()
+            .map_or(Some("must be a string"), names::qualified);
         if let Some(problem) = problem {
             checks.add(Cause::invalid("metadata.finalizers", finalizer, problem));
         }
@@ -46,7 +56,10 @@ pub(super) fn labels(checks: &mut Checks, labels: &Value, field: &str) {
         if let Some(problem) = names::qualified(key) {
             checks.add(Cause::invalid(field, &key.as_str().into(), problem));
         }
-        if let Some(problem) = value.as_str().map_or(Some("must be a string"), names::label_value) {
+        if let Some(problem) = value
+            .as_str()
+            .map_or(Some("must be a string"), names::label_value)
+        {
             checks.add(Cause::invalid(field, value, problem));
         }
     }
@@ -57,12 +70,19 @@ fn owners(checks: &mut Checks, meta: &Value) {
     let mut controllers = 0;
     for (i, owner) in owners.iter().enumerate() {
         for field in ["apiVersion", "kind", "name", "uid"] {
-            checks.required(&owner[field], &format!("metadata.ownerReferences[{i}].{field}"));
+            checks.required(
+                &owner[field],
+                &format!("metadata.ownerReferences[{i}].{field}"),
+            );
         }
         controllers += usize::from(owner["controller"] == true);
     }
     if controllers > 1 {
         let detail = "Only one reference can have Controller set to true";
-        checks.add(Cause::invalid("metadata.ownerReferences", &meta["ownerReferences"], detail));
+        checks.add(Cause::invalid(
+            "metadata.ownerReferences",
+            &meta["ownerReferences"],
+            detail,
+        ));
     }
 }

@@ -9,7 +9,7 @@ mod workload;
 
 use serde_json::Value;
 
-use crate::error::{ApiResult, ApiError, Cause};
+use crate::error::{ApiError, ApiResult, Cause};
 use crate::objects::call::Call;
 
 /// Collects what is wrong.
@@ -59,13 +59,19 @@ impl Checks {
 
     fn port(&mut self, value: &Value, field: &str) {
         if value.as_i64().is_none_or(|v| !(1..=65535).contains(&v)) {
-            self.add(Cause::invalid(field, value, "must be between 1 and 65535, inclusive"));
+            self.add(Cause::invalid(
+                field,
+                value,
+                "must be between 1 and 65535, inclusive",
+            ));
         }
     }
 
     fn dns_label(&mut self, value: &Value, field: &str) {
         if self.required(value, field)
-            && let Some(problem) = value.as_str().map_or(Some("must be a string"), names::dns_label)
+            && let Some(problem) = value
+                .as_str()
+                .map_or(Some("must be a string"), names::dns_label)
         {
             self.add(Cause::invalid(field, value, problem));
         }
@@ -102,12 +108,19 @@ pub(crate) fn object(call: &Call, object: &Value, old: Option<&Value>) -> ApiRes
         ("discovery.k8s.io", "endpointslices") => misc::endpoint_slice(&mut checks, object, old),
         ("coordination.k8s.io", "leases") => misc::lease(&mut checks, object),
         ("admissionregistration.k8s.io", _) => misc::webhooks(&mut checks, object),
-        ("apiextensions.k8s.io", "customresourcedefinitions") => misc::definition(&mut checks, object, old),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            misc::definition(&mut checks, object, old)
+        }
         ("rbac.authorization.k8s.io", plural) => misc::rbac(&mut checks, plural, object, old),
         _ => {}
     }
     if checks.0.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(call.resource.group(), &call.resource.kind, &call.name, &checks.0))
+    Err(ApiError::invalid(
+        call.resource.group(),
+        &call.resource.kind,
+        &call.name,
+        &checks.0,
+    ))
 }

@@ -54,7 +54,9 @@ pub(crate) fn path_segment(text: &str) -> Option<&'static str> {
 fn name_part(text: &str) -> bool {
     let bytes = text.as_bytes();
     !bytes.is_empty()
-        && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+        && bytes
+            .iter()
+            .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
         && bytes[0].is_ascii_alphanumeric()
         && bytes[bytes.len() - 1].is_ascii_alphanumeric()
 }
@@ -85,7 +87,12 @@ pub(crate) fn config_key(text: &str) -> Option<&'static str> {
     if text.len() > 253 {
         return Some("must be no more than 253 bytes");
     }
-    let valid = !text.is_empty() && text != "." && text != ".." && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
+    let valid = !text.is_empty()
+        && text != "."
+        && text != ".."
+        && text
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c));
     (!valid).then_some(CONFIG_KEY)
 }
 

@@ -16,9 +16,21 @@ pub(super) fn check(checks: &mut Checks, service: &Value, old: Option<&Value>) {
     }
     let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
     checks.one_of(&spec["type"], "spec.type", &kinds);
-    checks.one_of(&spec["sessionAffinity"], "spec.sessionAffinity", &["ClientIP", "None"]);
-    checks.one_of(&spec["internalTrafficPolicy"], "spec.internalTrafficPolicy", &["Cluster", "Local"]);
-    checks.one_of(&spec["externalTrafficPolicy"], "spec.externalTrafficPolicy", &["Cluster", "Local"]);
+    checks.one_of(
+        &spec["sessionAffinity"],
+        "spec.sessionAffinity",
+        &["ClientIP", "None"],
+    );
+    checks.one_of(
+        &spec["internalTrafficPolicy"],
+        "spec.internalTrafficPolicy",
+        &["Cluster", "Local"],
+    );
+    checks.one_of(
+        &spec["externalTrafficPolicy"],
+        "spec.externalTrafficPolicy",
+        &["Cluster", "Local"],
+    );
     let external = spec["type"] == "ExternalName";
     let headless = spec["clusterIP"] == "None";
     if external {
@@ -28,20 +40,38 @@ pub(super) fn check(checks: &mut Checks, service: &Value, old: Option<&Value>) {
     }
     if headless && matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
         let detail = "may not be set to 'None' for LoadBalancer services";
-        checks.add(Cause::invalid("spec.clusterIPs[0]", &spec["clusterIP"], detail));
+        checks.add(Cause::invalid(
+            "spec.clusterIPs[0]",
+            &spec["clusterIP"],
+            detail,
+        ));
     }
     ports(checks, spec);
-    if let Some(ip) = spec["clusterIP"].as_str().filter(|ip| !ip.is_empty() && *ip != "None")
+    if let Some(ip) = spec["clusterIP"]
+        .as_str()
+        .filter(|ip| !ip.is_empty() && *ip != "None")
         && ip.parse::<IpAddr>().is_err()
     {
-        checks.add(Cause::invalid("spec.clusterIPs[0]", &ip.into(), "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+        checks.add(Cause::invalid(
+            "spec.clusterIPs[0]",
+            &ip.into(),
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        ));
     }
     super::metadata::labels(checks, &spec["selector"], "spec.selector");
     if let Some(old) = old {
         let before = &old["spec"];
         let was_external = before["type"] == "ExternalName";
-        if !external && !was_external && before["clusterIP"].is_string() && before["clusterIP"] != spec["clusterIP"] {
-            checks.add(Cause::invalid("spec.clusterIPs[0]", &spec["clusterIPs"], "may not change once set"));
+        if !external
+            && !was_external
+            && before["clusterIP"].is_string()
+            && before["clusterIP"] != spec["clusterIP"]
+        {
+            checks.add(Cause::invalid(
+                "spec.clusterIPs[0]",
+                &spec["clusterIPs"],
+                "may not change once set",
+            ));
         }
     }
 }
@@ -53,7 +83,11 @@ fn ports(checks: &mut Checks, spec: &Value) {
     for (i, port) in list.iter().enumerate() {
         let at = format!("spec.ports[{i}]");
         checks.port(&port["port"], &format!("{at}.port"));
-        checks.one_of(&port["protocol"], &format!("{at}.protocol"), &["SCTP", "TCP", "UDP"]);
+        checks.one_of(
+            &port["protocol"],
+            &format!("{at}.protocol"),
+            &["SCTP", "TCP", "UDP"],
+        );
         let name = port["name"].as_str().unwrap_or_default();
         if name.is_empty() {
             if list.len() > 1 {
@@ -71,12 +105,19 @@ fn ports(checks: &mut Checks, spec: &Value) {
             Value::Number(_) => checks.port(&port["targetPort"], &format!("{at}.targetPort")),
             Value::String(text) => {
                 if let Some(problem) = names::port_name(text) {
-                    checks.add(Cause::invalid(format!("{at}.targetPort"), &port["targetPort"], problem));
+                    checks.add(Cause::invalid(
+                        format!("{at}.targetPort"),
+                        &port["targetPort"],
+                        problem,
+                    ));
                 }
             }
             _ => {}
         }
-        let identity = (port["port"].as_i64(), port["protocol"].as_str().unwrap_or("TCP"));
+        let identity = (
+            port["port"].as_i64(),
+            port["protocol"].as_str().unwrap_or("TCP"),
+        );
         if !seen.insert(identity) {
             checks.add(Cause::duplicate(at, port));
         }

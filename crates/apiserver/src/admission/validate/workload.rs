@@ -12,10 +12,19 @@ pub(super) fn check(checks: &mut Checks, object: &Value, old: Option<&Value>) {
         checks.add(Cause::required("spec", ""));
         return;
     }
-    for field in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+    for field in [
+        "replicas",
+        "minReadySeconds",
+        "revisionHistoryLimit",
+        "progressDeadlineSeconds",
+    ] {
         checks.at_least(&spec[field], &format!("spec.{field}"), 0);
     }
-    checks.one_of(&spec["strategy"]["type"], "spec.strategy.type", &["Recreate", "RollingUpdate"]);
+    checks.one_of(
+        &spec["strategy"]["type"],
+        "spec.strategy.type",
+        &["Recreate", "RollingUpdate"],
+    );
     rolling(checks, &spec["strategy"]);
     let template = &spec["template"];
     if checks.required(&spec["selector"], "spec.selector") {
@@ -24,11 +33,19 @@ pub(super) fn check(checks: &mut Checks, object: &Value, old: Option<&Value>) {
     if let Some(old) = old {
         checks.immutable(&old["spec"]["selector"], &spec["selector"], "spec.selector");
     }
-    metadata::labels(checks, &template["metadata"]["labels"], "spec.template.metadata.labels");
+    metadata::labels(
+        checks,
+        &template["metadata"]["labels"],
+        "spec.template.metadata.labels",
+    );
     pod::spec(checks, &template["spec"], "spec.template.spec");
     let restart = &template["spec"]["restartPolicy"];
     if template["spec"].is_object() && restart != "Always" {
-        checks.add(Cause::unsupported("spec.template.spec.restartPolicy", restart, &["Always"]));
+        checks.add(Cause::unsupported(
+            "spec.template.spec.restartPolicy",
+            restart,
+            &["Always"],
+        ));
     }
 }
 
@@ -39,17 +56,41 @@ fn selector(checks: &mut Checks, selector: &Value, template: &Value) {
         _ => true,
     };
     if empty("matchLabels") && empty("matchExpressions") {
-        checks.add(Cause::invalid("spec.selector", selector, "empty selector is invalid for deployment"));
+        checks.add(Cause::invalid(
+            "spec.selector",
+            selector,
+            "empty selector is invalid for deployment",
+        ));
         return;
     }
-    metadata::labels(checks, &selector["matchLabels"], "spec.selector.matchLabels");
-    for (i, expression) in checks.list(selector, "matchExpressions", "spec.selector.matchExpressions").iter().enumerate() {
+    metadata::labels(
+        checks,
+        &selector["matchLabels"],
+        "spec.selector.matchLabels",
+    );
+    for (i, expression) in checks
+        .list(
+            selector,
+            "matchExpressions",
+            "spec.selector.matchExpressions",
+        )
+        .iter()
+        .enumerate()
+    {
         let field = format!("spec.selector.matchExpressions[{i}].operator");
-        checks.one_of(&expression["operator"], &field, &["In", "NotIn", "Exists", "DoesNotExist"]);
+        checks.one_of(
+            &expression["operator"],
+            &field,
+            &["In", "NotIn", "Exists", "DoesNotExist"],
+        );
     }
     if !LabelSelector::from_object(selector).matches_labels(&template["metadata"]["labels"]) {
         let detail = "`selector` does not match template `labels`";
-        checks.add(Cause::invalid("spec.template.metadata.labels", &template["metadata"]["labels"], detail));
+        checks.add(Cause::invalid(
+            "spec.template.metadata.labels",
+            &template["metadata"]["labels"],
+            detail,
+        ));
     }
 }
 
@@ -78,6 +119,10 @@ fn rolling(checks: &mut Checks, strategy: &Value) {
     }
     if zero == 2 {
         let detail = "may not be 0 when `maxSurge` is 0";
-        checks.add(Cause::invalid("spec.strategy.rollingUpdate.maxUnavailable", &rolling["maxUnavailable"], detail));
+        checks.add(Cause::invalid(
+            "spec.strategy.rollingUpdate.maxUnavailable",
+            &rolling["maxUnavailable"],
+            detail,
+        ));
     }
 }

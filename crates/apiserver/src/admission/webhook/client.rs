@@ -61,7 +61,12 @@ struct Target {
 }
 
 impl Webhooks {
-    pub(super) async fn call(&self, api: &Api, hook: &Value, request: Value) -> Result<Review, CallError> {
+    pub(super) async fn call(
+        &self,
+        api: &Api,
+        hook: &Value,
+        request: Value,
+    ) -> Result<Review, CallError> {
         let seconds = hook["timeoutSeconds"].as_u64().unwrap_or(10).clamp(1, 30);
         let uid = request["uid"].clone();
         let review = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request});
@@ -87,11 +92,16 @@ impl Webhooks {
         if let Some(known) = configs.get(bundle) {
             return Ok(known.clone());
         }
-        let pem = STANDARD.decode(bundle).map_err(|_| CallError::Config("caBundle is not valid base64".into()))?;
+        let pem = STANDARD
+            .decode(bundle)
+            .map_err(|_| CallError::Config("caBundle is not valid base64".into()))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|e| CallError::Config(format!("caBundle: {e}")))?;
-            roots.add(certificate).map_err(|e| CallError::Config(format!("caBundle: {e}")))?;
+            let certificate =
+                certificate.map_err(|e| CallError::Config(format!("caBundle: {e}")))?;
+            roots
+                .add(certificate)
+                .map_err(|e| CallError::Config(format!("caBundle: {e}")))?;
         }
         let built = ClientConfig::builder_with_provider(net::tls::provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -125,25 +135,50 @@ fn url_of(config: &Value, seconds: u64) -> String {
 
 fn path_of(service: &Value) -> String {
     let path = service["path"].as_str().unwrap_or_default();
-    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
 }
 
 async fn target(api: &Api, config: &Value, seconds: u64) -> Result<Target, CallError> {
     let url = url_of(config, seconds);
-    let uri: Uri = url.parse().map_err(|_| CallError::Config(format!("url {url:?} cannot be read")))?;
-    let host = uri.host().ok_or_else(|| CallError::Config(format!("url {url:?} has no host")))?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let uri: Uri = url
+        .parse()
+        .map_err(|_| CallError::Config(format!("url {url:?} cannot be read")))?;
+    let host = uri
+        .host()
+        .ok_or_else(|| CallError::Config(format!("url {url:?} has no host")))?;
+    let bare = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     let path = uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
-    let failed = |reason: String| CallError::Call { url: url.clone(), reason };
+    let failed = |reason: String| CallError::Call {
+        url: url.clone(),
+        reason,
+    };
     let (addresses, authority) = if config["service"].is_object() {
         let addresses = service_addresses(api, &config["service"]).map_err(failed)?;
         (addresses, bare.clone())
     } else {
         let port = uri.port_u16().unwrap_or(443);
-        let found = tokio::net::lookup_host((bare.as_str(), port)).await.map_err(|e| failed(e.to_string()))?;
-        (found.collect(), uri.authority().map_or(bare.clone(), ToString::to_string))
+        let found = tokio::net::lookup_host((bare.as_str(), port))
+            .await
+            .map_err(|e| failed(e.to_string()))?;
+        (
+            found.collect(),
+            uri.authority().map_or(bare.clone(), ToString::to_string),
+        )
     };
-    Ok(Target { url, name: bare, addresses, authority, path })
+    Ok(Target {
+        url,
+        name: bare,
+        addresses,
+        authority,
+        path,
+    })
 }
 
 /// The ready endpoints behind the port of a Service; the Service's own address when it has neither
@@ -151,23 +186,46 @@ async fn target(api: &Api, config: &Value, seconds: u64) -> Result<Target, CallE
 fn service_addresses(api: &Api, reference: &Value) -> Result<Vec<SocketAddr>, String> {
     let name = reference["name"].as_str().unwrap_or_default();
     let namespace = reference["namespace"].as_str().unwrap_or_default();
-    let service = api.storage.get(&ResourceId::new("", "services"), namespace, name);
-    let Some(service) = service else { return Err(format!("service {name:?} not found")) };
+    let service = api
+        .storage
+        .get(&ResourceId::new("", "services"), namespace, name);
+    let Some(service) = service else {
+        return Err(format!("service {name:?} not found"));
+    };
     let number = reference["port"].as_u64().unwrap_or(443);
     let ports = service.value["spec"]["ports"].as_array();
-    let port = ports.into_iter().flatten().find(|p| p["port"].as_u64() == Some(number));
-    let Some(port) = port else { return Err(format!("no service port {number} found for service {name:?}")) };
+    let port = ports
+        .into_iter()
+        .flatten()
+        .find(|p| p["port"].as_u64() == Some(number));
+    let Some(port) = port else {
+        return Err(format!(
+            "no service port {number} found for service {name:?}"
+        ));
+    };
     let mut addresses = Vec::new();
-    let slices = api.storage.snapshot(&ResourceId::new("discovery.k8s.io", "endpointslices"));
+    let slices = api
+        .storage
+        .snapshot(&ResourceId::new("discovery.k8s.io", "endpointslices"));
     for (_, slice) in slices.range(Some(namespace), None) {
         if slice.value["metadata"]["labels"]["kubernetes.io/service-name"] == *name {
-            addresses.extend(slice_addresses(&slice.value, port["name"].as_str().unwrap_or_default()));
+            addresses.extend(slice_addresses(
+                &slice.value,
+                port["name"].as_str().unwrap_or_default(),
+            ));
         }
     }
     let spec = &service.value["spec"];
-    if addresses.is_empty() && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty) {
+    if addresses.is_empty()
+        && spec["selector"]
+            .as_object()
+            .is_none_or(serde_json::Map::is_empty)
+    {
         let own = spec["clusterIP"].as_str().and_then(|ip| ip.parse().ok());
-        addresses.extend(own.zip(u16::try_from(number).ok()).map(|(ip, port)| SocketAddr::new(ip, port)));
+        addresses.extend(
+            own.zip(u16::try_from(number).ok())
+                .map(|(ip, port)| SocketAddr::new(ip, port)),
+        );
     }
     if addresses.is_empty() {
         return Err(format!("no endpoints available for service {name:?}"));
@@ -179,16 +237,27 @@ fn service_addresses(api: &Api, reference: &Value) -> Result<Vec<SocketAddr>, St
 fn slice_addresses(slice: &Value, port_name: &str) -> Vec<SocketAddr> {
     let ports = slice["ports"].as_array().into_iter().flatten();
     let named = ports.filter(|p| p["name"].as_str().unwrap_or_default() == port_name);
-    let numbers: Vec<u16> = named.filter_map(|p| u16::try_from(p["port"].as_u64()?).ok()).collect();
+    let numbers: Vec<u16> = named
+        .filter_map(|p| u16::try_from(p["port"].as_u64()?).ok())
+        .collect();
     let endpoints = slice["endpoints"].as_array().into_iter().flatten();
     let ready = endpoints.filter(|e| e["conditions"]["ready"] != false);
     let addresses = ready.flat_map(|e| e["addresses"].as_array().into_iter().flatten());
     let ips: Vec<std::net::IpAddr> = addresses.filter_map(|a| a.as_str()?.parse().ok()).collect();
-    ips.iter().flat_map(|ip| numbers.iter().map(|port| SocketAddr::new(*ip, *port))).collect()
+    ips.iter()
+        .flat_map(|ip| numbers.iter().map(|port| SocketAddr::new(*ip, *port)))
+        .collect()
 }
 
-async fn exchange(target: &Target, tls: Arc<ClientConfig>, body: Bytes) -> Result<Bytes, CallError> {
-    let failed = |reason: String| CallError::Call { url: target.url.clone(), reason };
+async fn exchange(
+    target: &Target,
+    tls: Arc<ClientConfig>,
+    body: Bytes,
+) -> Result<Bytes, CallError> {
+    let failed = |reason: String| CallError::Call {
+        url: target.url.clone(),
+        reason,
+    };
     let mut last = "no address found".to_owned();
     let mut stream = None;
     for address in &target.addresses {
@@ -202,8 +271,13 @@ async fn exchange(target: &Target, tls: Arc<ClientConfig>, body: Bytes) -> Resul
     }
     let stream = stream.ok_or_else(|| failed(last))?;
     let name = ServerName::try_from(target.name.clone()).map_err(|e| failed(e.to_string()))?;
-    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(|e| failed(format!("tls: {e}")))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(e.to_string()))?;
+    let stream = TlsConnector::from(tls)
+        .connect(name, stream)
+        .await
+        .map_err(|e| failed(format!("tls: {e}")))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| failed(e.to_string()))?;
     let driver = tokio::spawn(connection);
     let request = Request::post(target.path.as_str())
         .header(header::HOST, target.authority.as_str())
@@ -213,11 +287,20 @@ async fn exchange(target: &Target, tls: Arc<ClientConfig>, body: Bytes) -> Resul
         .body(Full::new(body))
         .map_err(|e| failed(e.to_string()))?;
     let answer = async {
-        let response = sender.send_request(request).await.map_err(|e| failed(e.to_string()))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| failed(e.to_string()))?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+        let body = Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await;
         let body = body.map_err(|e| failed(e.to_string()))?.to_bytes();
-        if status.is_success() { Ok(body) } else { Err(CallError::Status(status.as_u16())) }
+        if status.is_success() {
+            Ok(body)
+        } else {
+            Err(CallError::Status(status.as_u16()))
+        }
     };
     let answer = answer.await;
     driver.abort();
@@ -226,9 +309,13 @@ async fn exchange(target: &Target, tls: Arc<ClientConfig>, body: Bytes) -> Resul
 
 fn read(body: &[u8], uid: &Value) -> Result<Review, CallError> {
     let wrong = |text: &str| CallError::Response(text.into());
-    let review: Value = serde_json::from_slice(body).map_err(|e| CallError::Response(e.to_string()))?;
+    let review: Value =
+        serde_json::from_slice(body).map_err(|e| CallError::Response(e.to_string()))?;
     if review["kind"] != "AdmissionReview" || review["apiVersion"] != "admission.k8s.io/v1" {
-        let found = format!("expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {}, Kind={}", review["apiVersion"], review["kind"]);
+        let found = format!(
+            "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got {}, Kind={}",
+            review["apiVersion"], review["kind"]
+        );
         return Err(CallError::Response(found));
     }
     let response = &review["response"];
@@ -236,16 +323,26 @@ fn read(body: &[u8], uid: &Value) -> Result<Review, CallError> {
         return Err(wrong("webhook response was absent"));
     }
     if response["uid"] != *uid {
-        return Err(CallError::Response(format!("expected response.uid={uid}, got {}", response["uid"])));
+        return Err(CallError::Response(format!(
+            "expected response.uid={uid}, got {}",
+            response["uid"]
+        )));
     }
     let patch = match response["patch"].as_str().filter(|p| !p.is_empty()) {
         None => None,
         Some(_) if response["patchType"] != "JSONPatch" => {
-            return Err(wrong("response.patchType must be JSONPatch when response.patch is set"));
+            return Err(wrong(
+                "response.patchType must be JSONPatch when response.patch is set",
+            ));
         }
         Some(text) => {
-            let bytes = STANDARD.decode(text).map_err(|_| wrong("response.patch is not valid base64"))?;
-            Some(serde_json::from_slice(&bytes).map_err(|e| CallError::Response(format!("response.patch: {e}")))?)
+            let bytes = STANDARD
+                .decode(text)
+                .map_err(|_| wrong("response.patch is not valid base64"))?;
+            Some(
+                serde_json::from_slice(&bytes)
+                    .map_err(|e| CallError::Response(format!("response.patch: {e}")))?,
+            )
         }
     };
     let warnings = response["warnings"].as_array().into_iter().flatten();
@@ -253,6 +350,8 @@ fn read(body: &[u8], uid: &Value) -> Result<Review, CallError> {
         allowed: response["allowed"] == true,
         status: response["status"].clone(),
         patch,
-        warnings: warnings.filter_map(|w| w.as_str().map(str::to_owned)).collect(),
+        warnings: warnings
+            .filter_map(|w| w.as_str().map(str::to_owned))
+            .collect(),
     })
 }
