@@ -164,16 +164,7 @@ impl Keys {
             );
             hasher.finish()
         };
-        // Secrets are looked up by name; there are few, and only gateways ask.
-        let secrets = match node.kind {
-            NodeKind::Router => all(view
-                .snapshot
-                .secrets
-                .values()
-                .filter(|secret| secret.meta.key.namespace == node.namespace)
-                .map(|secret| secret.hash)),
-            NodeKind::Sidecar => ContentHash::default(),
-        };
+        let secrets = secrets(view, node);
         Self {
             client,
             clusters: all([
@@ -217,6 +208,17 @@ impl Keys {
             ]),
         }
     }
+}
+
+/// Secrets of the namespace; there are few, and only gateways ask.
+fn secrets(view: &MeshView, node: &NodeInfo) -> ContentHash {
+    if node.kind == NodeKind::Sidecar {
+        return ContentHash::default();
+    }
+    let secrets = view.snapshot.secrets.values();
+    all(secrets
+        .filter(|secret| secret.meta.key.namespace == node.namespace)
+        .map(|secret| secret.hash))
 }
 
 fn all(hashes: impl IntoIterator<Item = ContentHash>) -> ContentHash {

@@ -92,36 +92,10 @@ impl MeshView {
             &settings.root_namespace,
         );
         let hashes = TableHashes {
-            mesh: settings.hash,
-            services: hash_of(services.iter().map(|service| service.hash)),
-            endpoints: hash_of(
-                services
-                    .iter()
-                    .filter_map(|service| endpoints.get(&id(service)))
-                    .map(|set| set.hash),
-            ),
-            headless_endpoints: hash_of(
-                services
-                    .iter()
-                    .filter(|service| service.headless)
-                    .filter_map(|service| endpoints.get(&id(service)))
-                    .map(|set| set.hash),
-            ),
             virtual_services: hash_of(virtual_services.iter().map(|rules| rules.hash)),
             destination_rules: hash_of(destination_rules.iter().map(|rule| rule.hash)),
             gateways: hash_of(gateways.iter().map(|gateway| gateway.hash)),
-            peer_policies: hash_of(
-                snapshot
-                    .peer_authentications
-                    .values()
-                    .map(|policy| policy.hash),
-            ),
-            telemetry: hash_of(
-                snapshot
-                    .telemetries
-                    .values()
-                    .map(|telemetry| telemetry.hash),
-            ),
+            ..registry_hashes(snapshot, &settings, &services, &endpoints)
         };
         let mut by_host: HashMap<Arc<str>, Vec<Arc<Service>>> = HashMap::new();
         for service in &services {
@@ -302,6 +276,39 @@ fn id(service: &Service) -> (Arc<str>, Arc<str>) {
         Arc::clone(&service.namespace),
         Arc::clone(&service.hostname),
     )
+}
+
+/// Hashes of the tables that are not made of rules.
+fn registry_hashes(
+    snapshot: &Snapshot,
+    settings: &MeshSettings,
+    services: &[Arc<Service>],
+    endpoints: &HashMap<(Arc<str>, Arc<str>), Arc<EndpointSet>>,
+) -> TableHashes {
+    let of = |wanted: fn(&Service) -> bool| {
+        let services = services.iter().filter(|service| wanted(service));
+        let sets = services.filter_map(|service| endpoints.get(&id(service)));
+        hash_of(sets.map(|set| set.hash))
+    };
+    TableHashes {
+        mesh: settings.hash,
+        services: hash_of(services.iter().map(|service| service.hash)),
+        endpoints: of(|_| true),
+        headless_endpoints: of(|service| service.headless),
+        peer_policies: hash_of(
+            snapshot
+                .peer_authentications
+                .values()
+                .map(|policy| policy.hash),
+        ),
+        telemetry: hash_of(
+            snapshot
+                .telemetries
+                .values()
+                .map(|telemetry| telemetry.hash),
+        ),
+        ..TableHashes::default()
+    }
 }
 
 fn hash_of(hashes: impl Iterator<Item = ContentHash>) -> ContentHash {

@@ -41,17 +41,7 @@ pub(crate) fn kubernetes_service(
     if !headless && addresses.is_empty() {
         return None;
     }
-    let export: Vec<String> = resource
-        .meta
-        .annotations
-        .get(EXPORT_TO)
-        .map(|list| {
-            list.split(',')
-                .map(|item| item.trim().to_owned())
-                .filter(|item| !item.is_empty())
-                .collect()
-        })
-        .unwrap_or_default();
+    let export = exported(&resource.meta);
     let mut service = Service {
         hostname: format!(
             "{}.{}.svc.{}",
@@ -86,6 +76,16 @@ pub(crate) fn kubernetes_service(
     };
     service.hash = hash(&service);
     Some(service)
+}
+
+/// The namespaces of the annotation, if there is one.
+fn exported(meta: &api::snapshot::Meta) -> Vec<String> {
+    let list = meta.annotations.get(EXPORT_TO).map_or("", String::as_str);
+    let items = list.split(',').map(str::trim);
+    items
+        .filter(|item| !item.is_empty())
+        .map(ToOwned::to_owned)
+        .collect()
 }
 
 fn addresses(first: &str, all: Option<&[String]>) -> Vec<ipnet::IpNet> {
@@ -124,6 +124,19 @@ fn kubernetes_port(port: &core::ServicePort) -> Option<Port> {
     })
 }
 
+fn entry_port(port: &istio::ServicePort) -> Option<Port> {
+    (1..=65535).contains(&port.number).then(|| Port {
+        name: port.name.as_str().into(),
+        number: port.number,
+        protocol: Protocol::from_name(&port.protocol).unwrap_or(Protocol::Auto),
+        target: TargetPort::Number(if port.target_port == 0 {
+            port.number
+        } else {
+            port.target_port
+        }),
+    })
+}
+
 /// The services of a ServiceEntry, one for each host. Resolution by DNS is not served, and validation refuses it.
 pub(crate) fn entry_services(
     resource: &Resource<istio::ServiceEntry>,
@@ -138,21 +151,7 @@ pub(crate) fn entry_services(
         | istio::Resolution::DnsRoundRobin
         | istio::Resolution::DynamicDns => return Vec::new(),
     };
-    let ports: Vec<Port> = entry
-        .ports
-        .iter()
-        .filter(|port| (1..=65535).contains(&port.number))
-        .map(|port| Port {
-            name: port.name.as_str().into(),
-            number: port.number,
-            protocol: Protocol::from_name(&port.protocol).unwrap_or(Protocol::Auto),
-            target: TargetPort::Number(if port.target_port == 0 {
-                port.number
-            } else {
-                port.target_port
-            }),
-        })
-        .collect();
+    let ports: Vec<Port> = entry.ports.iter().filter_map(entry_port).collect();
     entry
         .hosts
         .iter()
