@@ -42,7 +42,11 @@ impl Facts {
     pub(crate) fn hostname(&self) -> String {
         let spec = self.pod.spec.as_ref();
         let chosen = spec
-            .and_then(|spec| spec.hostname.as_deref())
+            .and_then(|spec| {
+                spec.hostname_override
+                    .as_deref()
+                    .or(spec.hostname.as_deref())
+            })
             .unwrap_or_else(|| self.name());
         chosen
             .chars()

@@ -177,6 +177,26 @@ fn attach_joins_standard_input_and_output() {
     });
 }
 
+#[test]
+fn standard_input_that_is_open_once_ends_with_its_client() {
+    cluster(|cluster| async move {
+        let mut container = shell("cat; echo over");
+        container["stdin"] = json!(true);
+        container["stdinOnce"] = json!(true);
+        let mut object = pod("once", container);
+        object["spec"]["restartPolicy"] = json!("Never");
+        let object = cluster.create(object).await;
+        cluster.ready("once").await;
+        let path = "/attach/default/once/main?input=1&output=1";
+        let socket = cluster.pki.web_socket(path, "v5.channel.k8s.io").await;
+        let (out, _, status) = talk(socket, &[(0, b"line\n"), (255, &[0])]).await;
+        assert_eq!(status["status"], "Success");
+        assert_eq!(out, "line\nover\n");
+        cluster.phase("once", "Succeeded").await;
+        assert_eq!(cluster.log(&object, "main", 0), "line\nover\n");
+    });
+}
+
 const REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
 
 fn forward_frames() -> Vec<u8> {

@@ -40,7 +40,8 @@ pub(crate) async fn serve(
     }
     let _ = tcp.set_nodelay(true);
     let mut local = canonical(direct_local);
-    if listener.inspection.original_dst
+    // Envoy: `use_original_dst` brings the original_dst listener filter with it.
+    if (listener.inspection.original_dst || listener.use_original_dst)
         && let Ok(original) = net::socket::original_dst(&tcp, direct_local)
     {
         local = canonical(original);

@@ -147,12 +147,13 @@ fn terminal_streams(
     Ok(vec![user.try_clone()?, user.try_clone()?, user])
 }
 
-/// Joins a running container: its output from now on, and its input.
+/// Joins a running container: its output from now on, and its input, which `once` ends with the client's.
 pub(super) async fn attach(
     log: super::logs::Follow,
     directory: &Path,
     container: &str,
     wanted: Wanted,
+    once: bool,
     ends: Ends,
 ) -> Result<i32, String> {
     let Ends {
@@ -166,6 +167,7 @@ pub(super) async fn attach(
             .await
             .map_err(|error| error.to_string())?;
         let sizer = fd.try_clone().map_err(|error| error.to_string())?;
+        let (directory, name) = (directory.to_owned(), container.to_owned());
         let mut writer = tokio::fs::File::from_std(std::fs::File::from(fd));
         writers.spawn(async move {
             while let Some(bytes) = stdin.recv().await {
@@ -173,12 +175,19 @@ pub(super) async fn attach(
                     return;
                 }
             }
-        });
-        writers.spawn(async move {
-            while let Some(size) = resize.recv().await {
-                let _ = terminal::resize(sizer.as_raw_fd(), size);
+            drop(writer);
+            if once {
+                let request = Request::CloseStdin { container: name };
+                let _ = client::call(&directory, &request, Vec::new()).await;
             }
         });
+        if wanted.tty {
+            writers.spawn(async move {
+                while let Some(size) = resize.recv().await {
+                    let _ = terminal::resize(sizer.as_raw_fd(), size);
+                }
+            });
+        }
     }
     let mut log = log;
     while let Some((channel, bytes)) = log.next().await {

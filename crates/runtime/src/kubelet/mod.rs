@@ -2,6 +2,7 @@
 
 mod exec;
 mod logs;
+mod over_channels;
 mod over_spdy;
 mod query;
 mod routes;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::query::Query;
 use super::streams::{Carrier, Ends, Wanted, pair, status};
-use super::{exec, logs, over_spdy, spdy, websocket};
+use super::{exec, logs, over_channels, over_spdy, spdy, websocket};
 use crate::pod::container::log_path;
 use crate::pod::prober::Target;
 use crate::pod::sandbox::Sandbox;
@@ -251,8 +251,14 @@ async fn run(
         let log =
             log.map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
         let job = wanted.clone();
+        let mut containers = entry.object["spec"]["containers"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let own = containers.find(|c| c["name"] == container.as_str());
+        let once = own.is_some_and(|own| own["stdinOnce"] == true);
         let work = async move {
-            status(exec::attach(log, &sandbox.directory, &container, job, ends).await)
+            status(exec::attach(log, &sandbox.directory, &container, job, once, ends).await)
         };
         return stream(request, wanted, carrier, work).await;
     }
@@ -317,12 +323,31 @@ async fn port_forward(
             over_spdy::port_forward(spdy::serve(connection), target).await;
         }));
     }
-    let socket = web_socket(request).await?.protocols([websocket::TUNNEL]);
-    if socket.selected_protocol().is_none() {
-        return Err(Failure(
-            StatusCode::BAD_REQUEST,
-            "unable to negotiate a protocol: SPDY/3.1+portforward.k8s.io".into(),
-        ));
+    let ports = Query::parse(request.uri().query().unwrap_or_default());
+    let ports: Vec<u16> = ports
+        .all("ports")
+        .flat_map(|p| p.split(','))
+        .filter_map(|p| p.parse().ok())
+        .collect();
+    let socket = web_socket(request)
+        .await?
+        .protocols([websocket::TUNNEL, websocket::V4]);
+    match socket
+        .selected_protocol()
+        .and_then(|protocol| protocol.to_str().ok())
+    {
+        Some(websocket::TUNNEL) => {}
+        Some(_) if !ports.is_empty() => {
+            return Ok(
+                socket.on_upgrade(|socket| over_channels::port_forward(socket, ports, target))
+            );
+        }
+        _ => {
+            return Err(Failure(
+                StatusCode::BAD_REQUEST,
+                "unable to negotiate a protocol: SPDY/3.1+portforward.k8s.io, or v4.channel.k8s.io with ?ports=".into(),
+            ));
+        }
     }
     Ok(socket.on_upgrade(|socket| async move {
         over_spdy::port_forward(spdy::serve(websocket::Tunnel::new(socket)), target).await;

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use bytes::{Buf, Bytes};
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use serde_json::Value;
@@ -59,7 +59,12 @@ pub(super) async fn carry(
     }
     let status = result.unwrap_or_default().to_string();
     let _ = sink.send(frame(ERROR, status.as_bytes())).await;
-    let _ = sink.send(Message::Close(None)).await;
+    // 1000: kubectl takes any other code, a missing one included, for a failure.
+    let normal = CloseFrame {
+        code: close_code::NORMAL,
+        reason: Utf8Bytes::default(),
+    };
+    let _ = sink.send(Message::Close(Some(normal))).await;
     // The client's answer to the close, so that the connection is not reset under it.
     while let Some(Ok(_)) = stream.next().await {}
 }

@@ -1,7 +1,6 @@
-//! The node: registers itself, binds and runs pods, keeps service addresses and DNS.
+//! The node: registers itself, runs the pods that are bound to it, keeps service addresses and DNS.
 
 mod register;
-mod schedule;
 
 use std::collections::HashMap;
 use std::io;
@@ -67,8 +66,8 @@ impl Node {
         tasks.spawn(write_events);
         let sandboxes = Sandboxes::new(&data_dir, node_ip, pod_cidr, shim_command, lifeline_fd)?;
         let shared = Arc::new(Shared {
-            store: store.clone(),
-            node_name: node_name.clone(),
+            store,
+            node_name,
             node_ip,
             sandboxes,
             data_dir,
@@ -81,7 +80,7 @@ impl Node {
             capacity: register::capacity(),
             registry: Registry::default(),
         });
-        let (state, follow) = cluster::follow(&store);
+        let (state, follow) = cluster::follow(&shared.store);
         tasks.spawn(follow);
         tasks.spawn(services::run(network, state.clone()));
         let dns = Dns {
@@ -107,7 +106,6 @@ impl Node {
         };
         let port = kubelet.map_or(10250, |address| address.port());
         tasks.spawn(register::run(shared.clone(), labels, pod_cidr, port));
-        tasks.spawn(schedule::run(store, node_name, shared.recorder.clone()));
         tasks.spawn(async move {
             // The lifeline is inherited by number; this keeps it open.
             let _lifeline = lifeline;

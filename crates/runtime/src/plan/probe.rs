@@ -43,6 +43,10 @@ impl fmt::Display for Kind {
     }
 }
 
+/// Until a container is ready for the first time it is asked at least this often, whatever the period:
+/// nothing depends on when a container is found unready that was never ready.
+const IMPATIENT: Millis = 1_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Fine,
@@ -57,6 +61,8 @@ struct Probe {
     successes: u32,
     failures: u32,
     passed: bool,
+    /// Has not passed yet in this run.
+    awaited: bool,
 }
 
 /// The three probes of one run of a container.
@@ -76,6 +82,7 @@ impl Probes {
                 successes: 0,
                 failures: 0,
                 passed: false,
+                awaited: true,
             })
         };
         let probes = [
@@ -113,6 +120,7 @@ impl Probes {
     pub(super) fn adopt_readiness(&mut self, ready: bool) {
         if let Some(probe) = &mut self.probes[Kind::Readiness as usize] {
             probe.passed = ready;
+            probe.awaited = !ready;
         }
     }
 
@@ -135,7 +143,13 @@ impl Probes {
             };
             if active && !probe.in_flight && now >= probe.next {
                 probe.in_flight = true;
-                probe.next = now + probe.plan.period;
+                let impatient = kind == Kind::Readiness && probe.awaited;
+                probe.next = now
+                    + if impatient {
+                        probe.plan.period.min(IMPATIENT)
+                    } else {
+                        probe.plan.period
+                    };
                 due.push(kind);
             }
         }
@@ -164,6 +178,7 @@ impl Probes {
             probe.failures = 0;
             if probe.successes >= probe.plan.success_threshold {
                 probe.passed = true;
+                probe.awaited = false;
                 if kind == Kind::Startup {
                     self.release(now);
                 }

@@ -368,6 +368,24 @@ fn readiness_follows_its_probe_and_its_thresholds() {
 }
 
 #[test]
+fn a_container_that_was_never_ready_is_asked_every_second() {
+    let mut main = container("a", Main);
+    main.readiness = probe(10_000, 3);
+    let mut run = Run::new(RestartPolicy::Always, vec![main]);
+    run.probed(0, ProbeKind::Readiness, false);
+    run.take();
+    run.wait(1_000);
+    assert_eq!(run.take(), "readiness a");
+    run.probed(0, ProbeKind::Readiness, true);
+    assert!(run.pod.view().containers_ready);
+    run.wait(1_000);
+    assert_eq!(run.take(), "readiness a");
+    run.probed(0, ProbeKind::Readiness, true);
+    run.wait(9_999);
+    assert_eq!(run.take(), "");
+}
+
+#[test]
 fn a_failing_liveness_probe_restarts_the_container() {
     let mut main = container("a", Main);
     main.liveness = probe(1_000, 2);

@@ -1,5 +1,6 @@
 //! One pod on this node: what it is, how it is made and kept, and what is said about it.
 
+mod admission;
 pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod etc;

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use tokio::sync::Mutex;
 
 use super::container::fs_group;
-use super::sandbox::{Record, Sandbox};
+use super::sandbox::{Record, Sandbox, Sandboxes};
 use super::{Shared, etc};
 use crate::facts::Facts;
 use crate::shim::protocol::PodConfig;
@@ -59,6 +59,7 @@ fn create(shared: &Shared, facts: &Facts, spec: &PodSpec) -> io::Result<Sandbox>
         uid: facts.uid().into(),
         ip: facts.pod_ip,
         host_network,
+        node_namespace: Sandboxes::node_namespace()?,
     };
     let config = PodConfig {
         hostname: facts.hostname(),

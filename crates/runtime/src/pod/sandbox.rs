@@ -29,6 +29,8 @@ pub(crate) struct Record {
     pub(crate) uid: String,
     pub(crate) ip: Ipv4Addr,
     pub(crate) host_network: bool,
+    /// The node's network namespace, by inode: a pod of another one is not this node's to adopt.
+    pub(crate) node_namespace: u64,
 }
 
 /// How long a shim has to end its pod.
@@ -174,8 +176,17 @@ impl Sandboxes {
     pub(crate) fn find(&self, uid: &str) -> Option<Sandbox> {
         let directory = self.directory(uid);
         let record = read_record(&directory)?;
+        if record.node_namespace != Self::node_namespace().ok()? {
+            return None;
+        }
         let stream = protocol::connect(&directory).ok()?;
         Self::assemble(directory, record, &stream).ok()
+    }
+
+    /// The calling thread's network namespace, by inode.
+    pub(crate) fn node_namespace() -> io::Result<u64> {
+        use std::os::unix::fs::MetadataExt;
+        Ok(fs::metadata("/proc/thread-self/ns/net")?.ino())
     }
 
     fn assemble(directory: PathBuf, record: Record, stream: &UnixStream) -> io::Result<Sandbox> {
@@ -280,6 +291,7 @@ impl Sandboxes {
     /// Removes all that is left of a pod.
     pub(crate) fn remove(&self, uid: &str) -> io::Result<()> {
         self.stop(uid);
+        shim::sweep_limits(uid);
         let directory = self.directory(uid);
         let record = read_record(&directory);
         if let Some(record) = record.filter(|record| !record.host_network) {

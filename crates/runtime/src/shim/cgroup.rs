@@ -1,7 +1,7 @@
 //! A memory limit for one container: cgroup v2 or v1 where the kernel lets us, else an address-space
 //! limit of each process.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A limit in force.
 #[derive(Debug, Clone)]
@@ -19,30 +19,15 @@ enum Version {
 impl Limit {
     /// Makes a group of `name` with a memory limit; `None` when no hierarchy is writable.
     pub(super) fn create(name: &str, bytes: u64) -> Option<Self> {
-        let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-        for line in own.lines() {
-            let mut fields = line.splitn(3, ':');
-            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-            let path = path.trim_start_matches('/');
-            let limit = if controllers.split(',').any(|c| c == "memory") {
-                let directory = PathBuf::from("/sys/fs/cgroup/memory").join(path).join(name);
-                Self {
-                    directory,
-                    version: Version::One,
-                }
-            } else if controllers.is_empty() {
-                let directory = PathBuf::from("/sys/fs/cgroup").join(path).join(name);
-                Self {
-                    directory,
-                    version: Version::Two,
-                }
-            } else {
-                continue;
+        for (parent, version) in hierarchies() {
+            let limit = Self {
+                directory: parent.join(name),
+                version,
             };
             if limit.apply(bytes) {
                 return Some(limit);
             }
-            let _ = std::fs::remove_dir(&limit.directory);
+            limit.remove();
         }
         None
     }
@@ -77,5 +62,37 @@ impl Limit {
     /// Removes the group once its processes are gone.
     pub(super) fn remove(&self) {
         let _ = std::fs::remove_dir(&self.directory);
+    }
+}
+
+/// Directories of this process's groups in hierarchies that may limit memory.
+fn hierarchies() -> Vec<(PathBuf, Version)> {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let parse = |line: &str| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
+        if controllers
+            .split(',')
+            .any(|controller| controller == "memory")
+        {
+            Some((Path::new("/sys/fs/cgroup/memory").join(path), Version::One))
+        } else {
+            controllers
+                .is_empty()
+                .then(|| (Path::new("/sys/fs/cgroup").join(path), Version::Two))
+        }
+    };
+    own.lines().filter_map(parse).collect()
+}
+
+/// Removes the groups of a pod whose shim was killed before it could.
+pub(crate) fn sweep(uid: &str) {
+    let prefix = format!("ferromesh-{uid}-");
+    for (parent, _) in hierarchies() {
+        for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                let _ = std::fs::remove_dir(entry.path());
+            }
+        }
     }
 }

@@ -26,6 +26,7 @@ use nix::unistd::{ForkResult, fork, sethostname, setsid};
 use protocol::PodConfig;
 use tokio::io::unix::AsyncFd;
 
+pub(crate) use cgroup::sweep as sweep_limits;
 pub(crate) use log::tail_of;
 
 /// Names the inherited descriptor that ends with the supervisor.

@@ -82,6 +82,8 @@ pub(crate) enum Request {
     Exec(ExecSpec),
     /// Answers [`Reply::Done`] with a descriptor of the container's standard input.
     Stdin { container: String },
+    /// Ends the container's standard input. Answers [`Reply::Done`].
+    CloseStdin { container: String },
     /// Kills everything; the shim exits.
     Stop,
 }

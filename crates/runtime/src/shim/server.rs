@@ -133,6 +133,12 @@ impl Shim {
             Request::Signal { container, signal } => self.signal(&container, signal),
             Request::Exec(spec) => self.exec(spec, inbox.fds, &stream).await,
             Request::Stdin { container } => return self.stdin(&container, stream.get_ref()),
+            Request::CloseStdin { container } => {
+                if let Some(container) = self.containers.borrow_mut().get_mut(&container) {
+                    container.stdin = None;
+                }
+                Ok(Reply::Done(0))
+            }
             Request::Stop => {
                 self.stop.notify_one();
                 Ok(Reply::Done(0))

@@ -61,6 +61,24 @@ pub(crate) fn origin(volume: &Volume) -> Result<Origin, String> {
     if let Some(host) = &volume.host_path {
         return Ok(Origin::Host(PathBuf::from(&host.path)));
     }
+    for projection in volume
+        .projected
+        .iter()
+        .flat_map(|p| p.sources.iter().flatten())
+    {
+        let unknown = [
+            (
+                "clusterTrustBundle",
+                projection.cluster_trust_bundle.is_some(),
+            ),
+            ("podCertificate", projection.pod_certificate.is_some()),
+        ];
+        if let Some((kind, _)) = unknown.into_iter().find(|(_, set)| *set) {
+            return Err(format!(
+                "volume {name:?}: projected {kind} is not supported on one machine"
+            ));
+        }
+    }
     let from_api = volume.config_map.is_some()
         || volume.secret.is_some()
         || volume.projected.is_some()

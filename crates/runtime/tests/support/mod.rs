@@ -103,6 +103,10 @@ impl Cluster {
         };
         let mut object = object;
         object["metadata"]["namespace"] = json!("default");
+        if object["kind"] == "Pod" {
+            // What a scheduler does.
+            object["spec"]["nodeName"] = json!("test-node");
+        }
         self.store.create(&ty, object).await.unwrap()
     }
 

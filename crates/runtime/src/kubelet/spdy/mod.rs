@@ -238,13 +238,15 @@ impl Session {
             .is_ok())
     }
 
-    /// SYN_REPLY without headers. The compressed block is one stored block of the zlib stream.
+    /// SYN_REPLY without headers. The compressed block is a stored block of the zlib stream.
     fn reply(&mut self, id: u32) -> Bytes {
         let mut block = Vec::new();
         if !std::mem::replace(&mut self.replied, true) {
             block.extend_from_slice(&[0x78, 0x01]);
         }
         block.extend_from_slice(&[0x00, 0x04, 0x00, 0xfb, 0xff, 0, 0, 0, 0]);
+        // An empty block: readers hand out what they have at such a flush.
+        block.extend_from_slice(&[0x00, 0x00, 0x00, 0xff, 0xff]);
         let mut frame = BytesMut::new();
         header(&mut frame, SYN_REPLY, 0, 4 + block.len());
         frame.put_u32(id);

@@ -18,7 +18,7 @@ use super::client::{self, News};
 use super::container::Refused;
 use super::prepare::{Failure, prepare, refresh};
 use super::sandbox::Sandbox;
-use super::{Entry, Shared, spec, tasks};
+use super::{Entry, Shared, admission, spec, tasks};
 use crate::events::PodEvent;
 use crate::facts::Facts;
 use crate::plan::{Ending, Pod, ProbeKind};
@@ -197,7 +197,7 @@ impl Worker {
             .as_str()
             .and_then(time::parse)
             .unwrap_or_else(time::now);
-        let unsupported = spec::unsupported(&pod);
+        let unsupported = admission::unsupported(&object, &pod_spec);
         let facts = Facts {
             pod: Arc::new(pod),
             pod_ip,
