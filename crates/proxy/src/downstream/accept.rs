@@ -156,7 +156,12 @@ impl Incoming {
             ),
             direct_source: self.facts.direct_remote.ip(),
             server_name: sniffed.server_name.as_deref(),
-            transport_protocol: sniffed.transport,
+            // Envoy's default where no listener filter detected another.
+            transport_protocol: if sniffed.transport.is_empty() {
+                "raw_buffer"
+            } else {
+                sniffed.transport
+            },
             application_protocols: &protocols,
         };
         match listener.index.select(&facts) {
