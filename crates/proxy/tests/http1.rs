@@ -301,3 +301,109 @@ fn an_expected_continue_is_answered_by_the_proxy() {
     assert_eq!(status(&client.response()), 200);
     assert!(backend.last_request().ends_with("ab"));
 }
+
+#[test]
+fn http_1_0_is_served_where_it_is_accepted() {
+    let backend = Backend::http(|_| {
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n".into()
+    });
+    let extra = json!({"http_protocol_options": {"accept_http_10": true}});
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(to_up(), extra)))
+        .live();
+    let mut client = Client::connect(mesh.address());
+    client.send("GET / HTTP/1.0\r\nHost: a\r\n\r\n");
+    let answer = client.rest();
+    assert!(
+        !answer.contains("chunked") && answer.ends_with("\r\n\r\nhi"),
+        "{answer}"
+    );
+    assert!(backend.last_request().starts_with("GET / HTTP/1.1\r\n"));
+}
+
+#[test]
+fn a_path_is_rewritten_and_headers_are_changed() {
+    let backend = Backend::named("x");
+    let routes = json!([{
+        "match": {"prefix": "/old/"},
+        "route": {"cluster": "up", "prefix_rewrite": "/new/", "host_rewrite_literal": "other"},
+        "request_headers_to_add": [{"header": {"key": "x-added", "value": "%REQ(x-from)%"}}],
+        "request_headers_to_remove": ["x-secret"],
+        "response_headers_to_add": [{"header": {"key": "x-answer", "value": "yes"}}],
+    }]);
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(routes, json!({}))))
+        .live();
+    let answer =
+        mesh.ask("GET /old/a?b HTTP/1.1\r\nHost: a\r\nX-From: here\r\nX-Secret: s\r\n\r\n");
+    assert!(answer.contains("x-answer: yes\r\n"), "{answer}");
+    let request = backend.last_request();
+    assert!(
+        request.starts_with("GET /new/a?b HTTP/1.1\r\nhost: other\r\n"),
+        "{request}"
+    );
+    assert!(
+        request.contains("x-added: here\r\n") && !request.contains("x-secret"),
+        "{request}"
+    );
+    assert!(
+        request.contains("x-envoy-original-path: /old/a?b\r\n"),
+        "{request}"
+    );
+}
+
+#[test]
+fn faults_are_injected_with_envoys_flag_and_body() {
+    let routes = json!([{
+        "match": {"prefix": "/"}, "route": {"cluster": "up"},
+        "typed_per_filter_config": {"envoy.filters.http.fault": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
+            "abort": {"http_status": 555, "percentage": {"numerator": 100}},
+        }},
+    }]);
+    let filters = json!({"http_filters": [
+        {"name": "envoy.filters.http.fault", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"}},
+        {"name": "envoy.filters.http.router", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}},
+    ]});
+    let backend = Backend::named("x");
+    let mesh = Mesh::start()
+        .cluster(cluster("up", &[backend.address]))
+        .listener(listener(hcm(routes, filters)))
+        .live();
+    let answer = mesh.ask(&get("/"));
+    assert!(
+        status(&answer) == 555 && answer.ends_with("fault filter abort"),
+        "{answer}"
+    );
+    assert_eq!(backend.count(), 0);
+}
+
+#[test]
+fn a_slow_body_is_passed_on_while_it_comes() {
+    let (arrived_sender, arrived) = std::sync::mpsc::channel();
+    let arrived_sender = std::sync::Mutex::new(arrived_sender);
+    let backend = Backend::raw(move |_, stream| {
+        let mut client = Client::from(stream);
+        let mut seen = String::new();
+        while !seen.ends_with("0\r\n\r\n") {
+            let mut chunk = [0; 1024];
+            let n = std::io::Read::read(&mut client.stream, &mut chunk).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&chunk[..n]));
+            arrived_sender.lock().unwrap().send(seen.clone()).unwrap();
+        }
+        client.send(&ok("done"));
+    });
+    let mesh = http_to(backend.address);
+    let mut client = Client::connect(mesh.address());
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for piece in ["first", "second"] {
+        client.send(&format!("{:x}\r\n{piece}\r\n", piece.len()));
+        while !arrived.recv().unwrap().contains(piece) {}
+    }
+    client.send("0\r\n\r\n");
+    assert!(client.response().ends_with("done"));
+}

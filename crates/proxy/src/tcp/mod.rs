@@ -18,7 +18,7 @@ use crate::http::buf::RecvBuf;
 use crate::http::timer::{Deadline, earlier};
 use crate::http::transport::Transport;
 use crate::observe::hooks;
-use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
+use crate::observe::record::{Cause, ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
 use crate::resilience::breaker::{Permit, Resource};
 use crate::resilience::outlier::Outcome;
 use crate::upstream::{ConnectError, ConnectOptions, Opened, connect};
@@ -255,18 +255,21 @@ impl Session {
         self.record.received.wire = there.bytes;
         self.record.sent.body = back.bytes;
         self.record.sent.wire = back.bytes;
-        match end {
-            End::Downstream => self
-                .record
-                .flags
-                .insert(ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION),
-            End::Upstream => self
-                .record
-                .flags
-                .insert(ResponseFlags::UPSTREAM_CONNECTION_TERMINATION),
-            End::Idle => self.record.flags.insert(ResponseFlags::STREAM_IDLE_TIMEOUT),
-            End::Both | End::Local => {}
-        }
+        // Envoy sets no response flags here; the flight recorder is told nevertheless.
+        let (code, text) = match end {
+            End::Both => return,
+            End::Downstream => ("downstream_reset", "the client reset the connection"),
+            End::Upstream => ("upstream_reset", "the upstream reset the connection"),
+            End::Idle => (
+                "tcp_session_idle_timeout",
+                "no byte in either direction for the idle timeout",
+            ),
+            End::Local => ("drained", "the listener was drained and its time was up"),
+        };
+        self.record.cause = Some(Cause {
+            code,
+            text: text.into(),
+        });
     }
 }
 

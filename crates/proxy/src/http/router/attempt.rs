@@ -16,9 +16,9 @@ use super::upstream::Upstream;
 use super::{Stop, Turn};
 use crate::balance::{ActiveRequest, Ask, Host, NoHost};
 use crate::codec::h1::Limits;
+use crate::config::Cluster;
 use crate::config::route::Priority;
 use crate::downstream::drain::Phase;
-use crate::config::Cluster;
 use crate::filters::fault::AbortWith;
 use crate::http::hcm::Reply;
 use crate::http::stream::StreamError;
@@ -29,7 +29,7 @@ use crate::resilience::breaker::{Permit, Resource};
 use crate::resilience::outlier::Outcome;
 use crate::resilience::replay::{self, Replay};
 use crate::resilience::retry::RetryState;
-use crate::upstream::{self, AcquireError, Acquired, Effort, Target};
+use crate::upstream::{self, AcquireError, Acquired, Effort, PoolProtocol, Target};
 
 /// What stays the same, or is carried over, from attempt to attempt.
 pub(super) struct Plan {
@@ -225,7 +225,9 @@ impl Turn<'_> {
         let target = self.target(plan, host);
         let now = Instant::now();
         let pool = target.pool(self.worker, now);
-        if let Some(found) = upstream::ready(&pool, now) {
+        // A replay after an idle race takes a new connection: others of the pool may be dying as well.
+        let fresh = plan.replays > 0 && target.protocol != PoolProtocol::Http2;
+        if !fresh && let Some(found) = upstream::ready(&pool, now) {
             return Ok(found);
         }
         let effort = Cell::new(Effort::default());

@@ -35,6 +35,20 @@ impl ResetReason {
         }
     }
 
+    /// A stable word.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::RemoteConnectionFailure => "remote_connection_failure",
+            Self::LocalConnectionFailure => "local_connection_failure",
+            Self::ConnectionTimeout => "connection_timeout",
+            Self::ConnectionTermination => "connection_termination",
+            Self::Overflow => "overflow",
+            Self::RemoteReset => "remote_reset",
+            Self::RemoteRefusedStream => "remote_refused_stream",
+            Self::ProtocolError => "protocol_error",
+        }
+    }
+
     pub(crate) fn flags(self) -> ResponseFlags {
         match self {
             Self::RemoteConnectionFailure

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::attempt::{Attempt, Plan};
 use super::clocks::Clocks;
-use super::failure::Failure;
+use super::failure::{Failure, ResetReason};
 use super::relay::{Relay, Replay};
 use super::{Stop, Turn};
 use crate::balance::NoHost;
@@ -19,7 +19,7 @@ use crate::config::route::{
 };
 use crate::http::hcm::Reply;
 use crate::http::stream::Stream;
-use crate::observe::record::ResponseFlags;
+use crate::observe::record::{Cause, ResponseFlags};
 use crate::resilience::replay::is_idempotent;
 use crate::resilience::retry::RetryState;
 use crate::resilience::timeout::{request_timeouts, stream_duration};
@@ -103,13 +103,39 @@ impl Turn<'_> {
             .transport
             .as_ref()
             .map(|text| text.replace(' ', "_").into());
-        if let Some(detail) = &failure.detail {
-            self.record.cause = Some(crate::observe::record::Cause {
-                code: "upstream_protocol",
-                text: detail.clone().into(),
-            });
-        }
+        self.record.cause = Some(self.cause(failure));
         failure.reply(self.record.attempts).into()
+    }
+
+    /// What happened, for the flight recorder.
+    fn cause(&self, failure: &Failure) -> Cause {
+        use std::fmt::Write;
+        let record = &self.record;
+        let mut text = String::from(failure.reason.text());
+        if let Some(address) = record.upstream_remote {
+            let _ = write!(text, ", upstream {address}");
+        }
+        if let Some(transport) = &failure.transport {
+            let _ = write!(text, ": {transport}");
+        }
+        if let Some(detail) = &failure.detail {
+            let _ = write!(text, ": {detail}");
+        }
+        let race = failure.reason == ResetReason::ConnectionTermination && record.upstream_reused;
+        if race {
+            text.push_str(
+                "; the connection had been idle and the upstream closed it as the request arrived; \
+                 sending it again was not provably safe",
+            );
+        }
+        Cause {
+            code: if race {
+                "idle_race"
+            } else {
+                failure.reason.code()
+            },
+            text: text.into(),
+        }
     }
 
     pub(super) fn choose_cluster<'f>(
