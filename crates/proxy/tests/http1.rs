@@ -1,5 +1,7 @@
 //! HTTP/1 through a running proxy, seen from outside.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::Write;
@@ -406,4 +408,23 @@ fn a_slow_body_is_passed_on_while_it_comes() {
     }
     client.send("0\r\n\r\n");
     assert!(client.response().ends_with("done"));
+}
+
+#[test]
+fn broken_answers_are_502_with_envoys_words() {
+    for broken in [
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "SSH-2.0-x\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTime : 1\r\n\r\n",
+    ] {
+        let backend = Backend::raw(move |_, stream| {
+            let mut client = Client::from(stream);
+            client.request();
+            client.send(broken);
+        });
+        let answer = http_to(backend.address).ask(&get("/"));
+        assert_eq!(status(&answer), 502, "{broken:?}: {answer}");
+        assert!(answer.ends_with("reset reason: protocol error"), "{answer}");
+    }
 }

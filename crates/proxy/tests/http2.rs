@@ -1,5 +1,7 @@
 //! HTTP/2 on both sides of a running proxy.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! Configuration changes, drains and ends of a running proxy: no request is lost.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;

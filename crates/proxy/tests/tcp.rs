@@ -1,5 +1,7 @@
 //! `tcp_proxy` and filter chain selection through a running proxy.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::{Read, Write};

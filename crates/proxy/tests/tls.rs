@@ -1,5 +1,7 @@
 //! TLS and mutual TLS through a running proxy.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::{Read, Write};

@@ -159,6 +159,11 @@ pub(super) struct Framing {
 }
 
 impl Framing {
+    /// Chunked, or a length other than zero.
+    pub(super) fn announces_body(&self) -> bool {
+        self.chunked || self.content_length.is_some_and(|length| length > 0)
+    }
+
     pub(super) fn on_field(
         &mut self,
         id: HeaderId,

@@ -71,6 +71,13 @@ impl ResponseParser {
                 status_line(bytes, line, head)?;
                 self.started = true;
             } else if line.is_empty() {
+                if matches!(head.status, 100..=199 | 204)
+                    && head.status != 101
+                    && self.framing.announces_body()
+                {
+                    // RFC 9110 §8.6, RFC 9112 §6.1: such a response has no body and must not announce one.
+                    return Err(ParseError::new(Fault::UnexpectedBody, line.start));
+                }
                 head.body = self.framing(head);
                 return Ok(Progress::Complete(self.lines.start));
             } else {

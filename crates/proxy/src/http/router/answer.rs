@@ -28,13 +28,11 @@ pub(crate) fn send_response(
 ) -> Result<bool, StreamError> {
     match stream {
         Stream::H2(stream) => {
-            if !manner.tunnel && matches!(body, BodyLength::Chunked | BodyLength::UntilClose) {
-                head.headers.remove_id(HeaderId::ContentLength);
-            }
+            let open = body != BodyLength::None && !manner.to_head_request;
             if manner.tunnel && head.status == 101 {
                 head.status = 200;
             }
-            stream.send_response(head, body == BodyLength::None && !manner.tunnel)?;
+            stream.send_response(head, !open && !manner.tunnel)?;
             Ok(true)
         }
         Stream::H1(conn) => Ok(send_h1_response(conn, head, body, manner)),
@@ -64,6 +62,8 @@ fn send_h1_response(
                 extra = b"content-length: 0\r\n";
             }
             BodyLength::None | BodyLength::Length(_) => {}
+            // From HTTP/2, where the crate holds the peer to its length.
+            BodyLength::UntilClose if head.headers.has_id(HeaderId::ContentLength) => {}
             BodyLength::Chunked | BodyLength::UntilClose => {
                 head.headers.remove_id(HeaderId::ContentLength);
                 if manner.version == Version::Http10 {

@@ -112,7 +112,7 @@ impl Turn<'_> {
         if tunnel && let Stream::H1(conn) = &mut up.stream {
             conn.become_tunnel();
         }
-        let bodiless = body == BodyLength::None && !tunnel;
+        let bodiless = (body == BodyLength::None || self.manner.to_head_request) && !tunnel;
         Ok(if bodiless {
             Relay::ended()
         } else {

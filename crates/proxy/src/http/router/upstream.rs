@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::answer::send_h1_request;
 use super::failure::Failure;
-use crate::codec::h1::{BodyLength, Limits, ResponseParser};
+use crate::codec::h1::{BodyLength, Fault, Limits, ParseError, ResponseParser};
 use crate::http::h2stream::{H2Stream, to_request};
 use crate::http::stream::{Stream, StreamError};
 use crate::http::{HeaderId, RequestHead, ResponseHead, Version, has_token};
@@ -142,9 +142,9 @@ impl Upstream {
                         .map_err(StreamError::Malformed)?
                 {
                     if !head.is_informational() {
-                        head.body = ResponseParser::body_for(method, head);
-                        conn.expect_body(head.body);
-                        self.keep = keeps_alive(head);
+                        let body = ResponseParser::body_for(method, head);
+                        conn.expect_body(body);
+                        self.keep = keeps_alive(head, body);
                         if let (Lease::H1(lease), Some(value)) =
                             (&self.lease, head.headers.get_id(HeaderId::KeepAlive))
                         {
@@ -154,7 +154,16 @@ impl Upstream {
                     return Poll::Ready(Ok(used as u64));
                 }
                 if !std::task::ready!(conn.poll_more(cx))? {
-                    return Poll::Ready(Err(StreamError::Closed));
+                    let error = match conn.unread() {
+                        0 => StreamError::Closed,
+                        // As Envoy: half a head is a broken message.
+                        n => StreamError::Malformed(ParseError {
+                            fault: Fault::ClosedMidMessage,
+                            offset: n as u64,
+                            byte: None,
+                        }),
+                    };
+                    return Poll::Ready(Err(error));
                 }
             },
         }
@@ -186,8 +195,8 @@ impl Upstream {
     }
 }
 
-fn keeps_alive(head: &ResponseHead) -> bool {
-    if head.body == BodyLength::UntilClose || head.status == 101 {
+fn keeps_alive(head: &ResponseHead, body: BodyLength) -> bool {
+    if body == BodyLength::UntilClose || head.status == 101 {
         return false;
     }
     let asked = head.headers.has_id(HeaderId::Connection);
