@@ -1,5 +1,7 @@
 //! The redirection plan in a real kernel, in a network namespace of the test's own.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 

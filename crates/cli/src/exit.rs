@@ -58,7 +58,9 @@ pub(crate) fn report(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let code = error.downcast_ref::<Failure>().map_or(Code::Failure, |f| f.code);
+            let code = error
+                .downcast_ref::<Failure>()
+                .map_or(Code::Failure, |f| f.code);
             ExitCode::from(code as u8)
         }
     }

@@ -15,8 +15,14 @@ pub(crate) const WEBHOOKS: &str = include_str!("../manifests/webhooks.yaml");
 
 /// The Bookinfo sample in the order in which it is applied.
 pub(crate) const DEMO: [(&str, &str); 2] = [
-    ("networking.yaml", include_str!("../../../samples/bookinfo/yaml/networking.yaml")),
-    ("bookinfo.yaml", include_str!("../../../samples/bookinfo/yaml/bookinfo.yaml")),
+    (
+        "networking.yaml",
+        include_str!("../../../samples/bookinfo/yaml/networking.yaml"),
+    ),
+    (
+        "bookinfo.yaml",
+        include_str!("../../../samples/bookinfo/yaml/bookinfo.yaml"),
+    ),
 ];
 
 /// The ingress gateway for an engine.
@@ -35,7 +41,9 @@ pub(crate) async fn apply_text(store: &dyn Store, text: &str, name: &str) -> any
     let objects = objects(text, name)?;
     let count = objects.len();
     for object in objects {
-        apply(store, object).await.with_context(|| name.to_owned())?;
+        apply(store, object)
+            .await
+            .with_context(|| name.to_owned())?;
     }
     Ok(count)
 }
@@ -43,18 +51,32 @@ pub(crate) async fn apply_text(store: &dyn Store, text: &str, name: &str) -> any
 /// The objects of a text, `List`s taken apart.
 pub(crate) fn objects(text: &str, name: &str) -> anyhow::Result<Vec<Value>> {
     let documents = api::parse::documents(text, name).map_err(|errors| {
-        anyhow::anyhow!(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        anyhow::anyhow!(
+            errors
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        )
     })?;
     let values = documents.iter().map(api::parse::Node::to_value);
-    Ok(values.filter(|value| !value.is_null()).flat_map(flatten).collect())
+    Ok(values
+        .filter(|value| !value.is_null())
+        .flat_map(flatten)
+        .collect())
 }
 
 /// Applies a file, or every `.yaml`, `.yml` and `.json` of a directory in the order of their names.
 pub(crate) async fn apply_path(store: &dyn Store, path: &Path) -> anyhow::Result<usize> {
     let mut files: Vec<PathBuf> = vec![path.to_owned()];
     if path.is_dir() {
-        files = std::fs::read_dir(path)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
-        files.retain(|f| f.extension().is_some_and(|e| ["yaml", "yml", "json"].iter().any(|x| e == *x)));
+        files = std::fs::read_dir(path)?
+            .map(|entry| entry.map(|e| e.path()))
+            .collect::<Result<_, _>>()?;
+        files.retain(|f| {
+            f.extension()
+                .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|x| e == *x))
+        });
         files.sort();
     }
     let mut count = 0;
@@ -73,7 +95,10 @@ pub(crate) async fn label_namespace(
     value: &str,
 ) -> Result<(), StoreError> {
     let patch = Patch::Merge(json!({"metadata": {"labels": {label: value}}}));
-    store.patch(&kinds::NAMESPACE, &ObjectKey::new("", namespace), patch).await.map(drop)
+    store
+        .patch(&kinds::NAMESPACE, &ObjectKey::new("", namespace), patch)
+        .await
+        .map(drop)
 }
 
 /// A `List` is its items.
@@ -114,13 +139,20 @@ async fn put(store: &dyn Store, mut object: Value, existing: Existing) -> anyhow
     if ty.namespaced && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!("default");
     }
-    let namespace = if ty.namespaced { text(&object["metadata"]["namespace"]) } else { String::new() };
+    let namespace = if ty.namespaced {
+        text(&object["metadata"]["namespace"])
+    } else {
+        String::new()
+    };
     let key = ObjectKey::new(namespace, text(&object["metadata"]["name"]));
     let what = format!("{kind} {key}");
     match store.create(&ty, object.clone()).await {
         Err(StoreError::AlreadyExists(_)) if existing == Existing::Keep => {}
         Err(StoreError::AlreadyExists(_)) => {
-            store.patch(&ty, &key, Patch::Merge(object)).await.with_context(|| what)?;
+            store
+                .patch(&ty, &key, Patch::Merge(object))
+                .await
+                .with_context(|| what)?;
         }
         other => {
             other.with_context(|| what)?;
@@ -136,7 +168,9 @@ fn text(value: &Value) -> String {
 /// The type that a manifest names, at the version that it names.
 fn resource_type(api_version: &str, kind: &str) -> Option<ResourceType> {
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let known = kinds::ALL.iter().find(|ty| ty.group == group && ty.kind == kind)?;
+    let known = kinds::ALL
+        .iter()
+        .find(|ty| ty.group == group && ty.kind == kind)?;
     let version = kinds::ALL
         .iter()
         .map(|ty| ty.version)

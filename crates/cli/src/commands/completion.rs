@@ -11,6 +11,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut command = crate::Cli::command();
-    clap_complete::generate(args.shell, &mut command, "ferromesh", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut command,
+        "ferromesh",
+        &mut std::io::stdout(),
+    );
     Ok(())
 }

@@ -35,14 +35,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn stop(pid: i32, path: &std::path::Path) -> anyhow::Result<()> {
-    kill(Pid::from_raw(pid), Signal::SIGTERM)
-        .map_err(|e| Failure::new(Code::Failure, format!("cannot stop process {pid}: {e}")).remedy("sudo ferromesh down"))?;
+    kill(Pid::from_raw(pid), Signal::SIGTERM).map_err(|e| {
+        Failure::new(Code::Failure, format!("cannot stop process {pid}: {e}"))
+            .remedy("sudo ferromesh down")
+    })?;
     let start = Instant::now();
     while holder(path).is_some() {
         if start.elapsed() > PATIENCE {
-            return Err(Failure::new(Code::TimedOut, format!("process {pid} still runs after {} s", PATIENCE.as_secs()))
-                .remedy(format!("kill -9 {pid}   (pods end with it)"))
-                .into());
+            return Err(Failure::new(
+                Code::TimedOut,
+                format!("process {pid} still runs after {} s", PATIENCE.as_secs()),
+            )
+            .remedy(format!("kill -9 {pid}   (pods end with it)"))
+            .into());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -30,10 +30,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     };
     let mut files = Vec::new();
     for name in &names {
-        let path = args.data_dir.data_dir.join("logs").join(format!("{name}.log"));
+        let path = args
+            .data_dir
+            .data_dir
+            .join("logs")
+            .join(format!("{name}.log"));
         match std::fs::File::open(&path) {
             Ok(file) => files.push((*name, file)),
-            Err(error) => anyhow::bail!("{}: {error}; has `ferromesh up` run with this data directory?", path.display()),
+            Err(error) => anyhow::bail!(
+                "{}: {error}; has `ferromesh up` run with this data directory?",
+                path.display()
+            ),
         }
     }
     let several = files.len() > 1;
@@ -45,14 +52,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let start = lines.len().saturating_sub(args.tail);
         print(name, &lines[start..].join("\n"), several)?;
     }
-    while args.follow {
+    if !args.follow {
+        return Ok(());
+    }
+    loop {
         std::thread::sleep(Duration::from_millis(200));
         for (name, file) in &mut files {
             let text = read(file)?;
             print(name, text.trim_end_matches('\n'), several)?;
         }
     }
-    Ok(())
 }
 
 fn read(file: &mut std::fs::File) -> anyhow::Result<String> {

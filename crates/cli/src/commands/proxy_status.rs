@@ -17,7 +17,9 @@ pub(crate) struct Args {
 const SYNCZ: &str = "/api/v1/namespaces/istio-system/services/http:istiod:15014/proxy/debug/syncz";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let text = runtime.block_on(async {
         let remote = args.server.remote().await?;
         remote.get(SYNCZ).await.context("the control plane's state")
@@ -49,11 +51,23 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    print!("{}", table(&["NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "ISTIOD", "VERSION"], &lines));
+    print!(
+        "{}",
+        table(
+            &[
+                "NAME", "CLUSTER", "CDS", "LDS", "EDS", "RDS", "SDS", "ISTIOD", "VERSION"
+            ],
+            &lines
+        )
+    );
     for row in &rows {
         for ty in ["cds", "lds", "eds", "rds", "sds"] {
             if let Some(message) = row[ty]["message"].as_str() {
-                println!("{} refused {}: {message}", field(row, "proxy"), ty.to_uppercase());
+                println!(
+                    "{} refused {}: {message}",
+                    field(row, "proxy"),
+                    ty.to_uppercase()
+                );
             }
         }
     }

@@ -18,12 +18,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let path = &args.data_dir.data_dir;
     let Some(pid) = holder(path) else {
-        return Err(Failure::new(Code::Failure, format!("nothing is running on data directory {}", path.display()))
-            .remedy("ferromesh up")
-            .into());
+        return Err(Failure::new(
+            Code::Failure,
+            format!("nothing is running on data directory {}", path.display()),
+        )
+        .remedy("ferromesh up")
+        .into());
     };
-    println!("up          process {pid}, data directory {}", path.display());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!(
+        "up          process {pid}, data directory {}",
+        path.display()
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let healthy = runtime.block_on(async {
         let store = crate::processes::connect(&kubeconfig(path)).await?;
         show(&*store).await
@@ -31,7 +39,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if healthy {
         return Ok(());
     }
-    Err(Failure::new(Code::Failure, "not everything is ready").remedy("kubectl get pods -A; ferromesh logs").into())
+    Err(Failure::new(Code::Failure, "not everything is ready")
+        .remedy("kubectl get pods -A; ferromesh logs")
+        .into())
 }
 
 async fn show(store: &dyn Store) -> anyhow::Result<bool> {
@@ -43,11 +53,18 @@ async fn show(store: &dyn Store) -> anyhow::Result<bool> {
             let ready = d["status"]["availableReplicas"].as_i64().unwrap_or(0);
             let wanted = d["spec"]["replicas"].as_i64().unwrap_or(1);
             healthy &= ready >= wanted;
-            vec![text(d, "namespace"), text(d, "name"), format!("{ready}/{wanted}")]
+            vec![
+                text(d, "namespace"),
+                text(d, "name"),
+                format!("{ready}/{wanted}"),
+            ]
         })
         .collect();
     let pods = list(store, &kinds::POD).await?;
-    let running = pods.iter().filter(|p| p["status"]["phase"] == "Running").count();
+    let running = pods
+        .iter()
+        .filter(|p| p["status"]["phase"] == "Running")
+        .count();
     println!("API server  answers; {running} of {} pods run", pods.len());
     println!();
     print!("{}", table(&["NAMESPACE", "DEPLOYMENT", "READY"], &rows));
@@ -59,5 +76,8 @@ async fn list(store: &dyn Store, ty: &ResourceType) -> anyhow::Result<Vec<Value>
 }
 
 fn text(object: &Value, field: &str) -> String {
-    object["metadata"][field].as_str().unwrap_or_default().to_owned()
+    object["metadata"][field]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }

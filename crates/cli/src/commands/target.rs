@@ -26,7 +26,11 @@ impl Server {
             return Access::kubeconfig(path);
         }
         let own = data_dir::kubeconfig(&self.data_dir.data_dir);
-        if own.exists() { Access::kubeconfig(own) } else { Access::Inferred }
+        if own.exists() {
+            Access::kubeconfig(own)
+        } else {
+            Access::Inferred
+        }
     }
 
     pub(crate) async fn remote(&self) -> anyhow::Result<Remote> {
@@ -52,23 +56,43 @@ impl PodArg {
             Some((pod, namespace)) if !self.pod.contains('/') => (pod, namespace),
             _ => (self.pod.as_str(), self.namespace.as_str()),
         };
-        let query = Query { namespace: Some(namespace.to_owned()), ..Query::default() };
+        let query = Query {
+            namespace: Some(namespace.to_owned()),
+            ..Query::default()
+        };
         let pods = store.list(&kinds::POD, &query).await?;
-        let owner = wanted.split_once('/').filter(|(kind, _)| kind.starts_with("deploy"));
+        let owner = wanted
+            .split_once('/')
+            .filter(|(kind, _)| kind.starts_with("deploy"));
         let matches = |name: &str| match owner {
-            Some((_, deployment)) => name.strip_prefix(deployment).is_some_and(|rest| rest.starts_with('-')),
+            Some((_, deployment)) => name
+                .strip_prefix(deployment)
+                .is_some_and(|rest| rest.starts_with('-')),
             None => name == wanted,
         };
-        let names: Vec<&str> = pods.iter().filter_map(|p| p["metadata"]["name"].as_str()).collect();
+        let names: Vec<&str> = pods
+            .iter()
+            .filter_map(|p| p["metadata"]["name"].as_str())
+            .collect();
         match names.iter().find(|name| matches(name)) {
             Some(name) => Ok((namespace.to_owned(), (*name).to_owned())),
-            None if names.is_empty() => anyhow::bail!("no pods in namespace {namespace}; name another with -n"),
-            None => anyhow::bail!("no pod {wanted} in namespace {namespace}; there are: {}", names.join(", ")),
+            None if names.is_empty() => {
+                anyhow::bail!("no pods in namespace {namespace}; name another with -n")
+            }
+            None => anyhow::bail!(
+                "no pod {wanted} in namespace {namespace}; there are: {}",
+                names.join(", ")
+            ),
         }
     }
 
     /// Asks the admin interface of the pod's proxy.
-    pub(crate) async fn admin(&self, server: &Server, method: http::Method, path: &str) -> anyhow::Result<String> {
+    pub(crate) async fn admin(
+        &self,
+        server: &Server,
+        method: http::Method,
+        path: &str,
+    ) -> anyhow::Result<String> {
         let (namespace, pod) = self.find(server).await?;
         let remote = server.remote().await?;
         let stream = remote
@@ -91,7 +115,11 @@ impl PodArg {
             .map_err(|e| anyhow::anyhow!("pod {namespace}/{pod}: {e}"))?
             .to_bytes();
         let body = String::from_utf8_lossy(&body).into_owned();
-        anyhow::ensure!(status.is_success(), "pod {namespace}/{pod}: {path}: {status}: {}", body.trim());
+        anyhow::ensure!(
+            status.is_success(),
+            "pod {namespace}/{pod}: {path}: {status}: {}",
+            body.trim()
+        );
         Ok(body)
     }
 }

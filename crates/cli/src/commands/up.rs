@@ -50,7 +50,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     prerequisites::check()?;
     for path in &args.filenames {
-        anyhow::ensure!(path.exists(), "-f {}: no such file or directory", path.display());
+        anyhow::ensure!(
+            path.exists(),
+            "-f {}: no such file or directory",
+            path.display()
+        );
     }
     if args.detach {
         return detach();
@@ -59,9 +63,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let progress = Progress::new();
     let held = Held::open(&args.data_dir.data_dir)?;
     let mut up = Up::start(args, &held, &progress)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
-        let mut stop = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut stop = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
         tokio::select! {
             result = up.populate(args, &held, &progress) => result?,
             _ = stop.0.recv() => return Ok(()),
@@ -84,7 +93,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Starts this command again in a session of its own and shows what it says until it is ready.
 fn detach() -> anyhow::Result<()> {
-    let mut args: Vec<_> = std::env::args_os().skip(1).filter(|arg| arg != "--detach").collect();
+    let mut args: Vec<_> = std::env::args_os()
+        .skip(1)
+        .filter(|arg| arg != "--detach")
+        .collect();
     args.insert(0, "internal".into());
     args.insert(1, "detached".into());
     args.insert(2, "--".into());
@@ -133,8 +145,14 @@ impl Up {
             lo.add_address(NODE_IP, 32).map_err(std::io::Error::other)
         })?;
         progress.done("prerequisites, data directory, node namespace");
-        relay::start(Arc::new(namespace.clone()), GATEWAY_IP, vec![(http, 80), (https, 443)])?;
-        let mut up = Self { supervisor: Some(Supervisor::new(namespace)?) };
+        relay::start(
+            Arc::new(namespace.clone()),
+            GATEWAY_IP,
+            vec![(http, 80), (https, 443)],
+        )?;
+        let mut up = Self {
+            supervisor: Some(Supervisor::new(namespace)?),
+        };
         if let Err(error) = up.start_processes(args, held, api, api_port, progress) {
             up.supervisor.take().into_iter().for_each(Supervisor::stop);
             return Err(error);
@@ -152,8 +170,20 @@ impl Up {
     ) -> anyhow::Result<()> {
         let dir = held.path().display().to_string();
         let specs = [
-            ("apiserver", vec!["--api-port".into(), api_port.to_string()], vec![("api", api)], 30, "API server"),
-            ("control", vec!["--engine".into(), args.engine.name().into()], vec![], 30, "control plane"),
+            (
+                "apiserver",
+                vec!["--api-port".into(), api_port.to_string()],
+                vec![("api", api)],
+                30,
+                "API server",
+            ),
+            (
+                "control",
+                vec!["--engine".into(), args.engine.name().into()],
+                vec![],
+                30,
+                "control plane",
+            ),
             ("node", vec![], vec![], 60, "node"),
         ];
         let supervisor = self.supervisor.as_mut().context("supervisor")?;
@@ -173,7 +203,12 @@ impl Up {
     }
 
     /// Applies the gateway, the user's files and the demo, and waits for them.
-    async fn populate(&mut self, args: &Args, held: &Held, progress: &Progress) -> anyhow::Result<()> {
+    async fn populate(
+        &mut self,
+        args: &Args,
+        held: &Held,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
         let store = processes::connect(&held.kubeconfig()).await?;
         manifests::apply_text(&*store, &manifests::gateway(args.engine), "gateway").await?;
         if args.demo {
@@ -200,7 +235,9 @@ impl Up {
         })?;
         if args.demo {
             let url = format!("http://127.0.0.1:{}/productpage", args.gateway_http);
-            wait::http_ok(&url, Duration::from_secs(30)).await.map_err(|m| Failure::new(Code::TimedOut, m))?;
+            wait::http_ok(&url, Duration::from_secs(30))
+                .await
+                .map_err(|m| Failure::new(Code::TimedOut, m))?;
             progress.done("productpage answers through the gateway");
         }
         Ok(())
@@ -212,7 +249,10 @@ impl Up {
         println!("  gateway     http://localhost:{}{page}", args.gateway_http);
         println!("              https://localhost:{}", args.gateway_https);
         println!("  API server  https://127.0.0.1:{}", args.api_port);
-        println!("  kubeconfig  export KUBECONFIG={}", held.kubeconfig().display());
+        println!(
+            "  kubeconfig  export KUBECONFIG={}",
+            held.kubeconfig().display()
+        );
         println!("  admin       ferromesh proxy-status; ferromesh proxy-config all POD");
         println!("  logs        {}", held.path().join("logs").display());
         println!("  stop        Ctrl-C, or ferromesh down{}", down_flag(held));

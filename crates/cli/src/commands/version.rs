@@ -12,7 +12,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if args.short {
         println!("{version}");
     } else {
-        println!("ferromesh {version} ({} {})", std::env::consts::OS, std::env::consts::ARCH);
+        println!(
+            "ferromesh {version} ({} {})",
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        );
     }
     Ok(())
 }

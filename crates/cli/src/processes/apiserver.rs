@@ -17,8 +17,11 @@ pub(super) fn run(data_dir: &Path, api_port: u16) -> anyhow::Result<()> {
     inherited.follow_supervisor();
     runtime(2)?.block_on(async {
         let inside = SocketAddr::from((NODE_IP, API_PORT_INSIDE));
-        let mut listeners: Vec<_> =
-            inherited.listeners().into_iter().map(|(_, listener)| listener).collect();
+        let mut listeners: Vec<_> = inherited
+            .listeners()
+            .into_iter()
+            .map(|(_, listener)| listener)
+            .collect();
         listeners.push(
             net::socket::listen(inside, net::socket::Sharing::Exclusive, 1024)
                 .with_context(|| format!("listen on {inside}"))?,
@@ -30,7 +33,9 @@ pub(super) fn run(data_dir: &Path, api_port: u16) -> anyhow::Result<()> {
             server: format!("https://127.0.0.1:{api_port}"),
             name: "ferromesh".into(),
         });
-        let server = Server::open(options).await.context("open the API server's state")?;
+        let server = Server::open(options)
+            .await
+            .context("open the API server's state")?;
         server.write_kubeconfig(&Kubeconfig {
             path: internal_kubeconfig(data_dir),
             server: format!("https://{inside}"),

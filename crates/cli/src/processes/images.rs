@@ -39,5 +39,7 @@ fn proxy_command() -> Vec<String> {
 
 fn own(words: &[&str]) -> Vec<String> {
     let first = exe().display().to_string();
-    std::iter::once(first).chain(words.iter().map(|w| (*w).to_owned())).collect()
+    std::iter::once(first)
+        .chain(words.iter().map(|w| (*w).to_owned()))
+        .collect()
 }

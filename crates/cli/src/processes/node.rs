@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use ::runtime::{ImageMap, KubeletTls, Node, Options, Program};
+use anyhow::Context;
 
 use super::{connect, images, internal_kubeconfig, terminated};
 use crate::up::notify::Inherited;

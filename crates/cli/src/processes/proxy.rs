@@ -55,10 +55,18 @@ pub(crate) struct Managed {
     #[arg(long, value_name = "DIR", default_value = "/var/lib/istio/data")]
     pub(crate) state_dir: PathBuf,
     /// PEM of the control plane's roots.
-    #[arg(long, value_name = "FILE", default_value = "/var/run/secrets/istio/root-cert.pem")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/run/secrets/istio/root-cert.pem"
+    )]
     pub(crate) root_cert: PathBuf,
     /// The service account's token for the CA.
-    #[arg(long, value_name = "FILE", default_value = "/var/run/secrets/tokens/istio-token")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/run/secrets/tokens/istio-token"
+    )]
     pub(crate) token: PathBuf,
     /// Pod labels, as the downward API writes them.
     #[arg(long, value_name = "FILE", default_value = "/etc/istio/pod/labels")]
@@ -70,7 +78,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         (Some(RoleArg::Sidecar(managed)), None) => managed::run(Role::Sidecar, &managed),
         (Some(RoleArg::Gateway(managed)), None) => managed::run(Role::Gateway, &managed),
         (None, Some(path)) => engine::bare(&path, args.concurrency, &args.log_level),
-        (Some(_), Some(_)) => anyhow::bail!("-c goes without a role: sidecar and gateway make their own bootstrap"),
+        (Some(_), Some(_)) => {
+            anyhow::bail!("-c goes without a role: sidecar and gateway make their own bootstrap")
+        }
         (None, None) => anyhow::bail!("say what to run: sidecar, gateway, or -c BOOTSTRAP"),
     }
 }

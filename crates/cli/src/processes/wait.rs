@@ -64,7 +64,10 @@ fn name(object: &Value) -> String {
 
 /// Why pods wait, as their containers say.
 async fn pod_reasons(store: &dyn Store) -> String {
-    let pods = store.list(&kinds::POD, &Query::default()).await.unwrap_or_default();
+    let pods = store
+        .list(&kinds::POD, &Query::default())
+        .await
+        .unwrap_or_default();
     let mut text = String::new();
     for pod in &pods {
         for list in ["initContainerStatuses", "containerStatuses"] {
@@ -73,7 +76,10 @@ async fn pod_reasons(store: &dyn Store) -> String {
                 if let Some(reason) = waiting["reason"].as_str() {
                     let message = waiting["message"].as_str().unwrap_or_default();
                     let container = container["name"].as_str().unwrap_or_default();
-                    text.push_str(&format!("\n  {} {container}: {reason} {message}", name(pod)));
+                    text.push_str(&format!(
+                        "\n  {} {container}: {reason} {message}",
+                        name(pod)
+                    ));
                 }
             }
         }
@@ -94,7 +100,9 @@ pub(crate) async fn http_ok(url: &str, limit: Duration) -> Result<(), String> {
             Ok(Ok(response)) if response.status().is_success() => return Ok(()),
             Ok(Ok(response)) => {
                 let status = response.status();
-                let body = http_body_util::Limited::new(response.into_body(), 4096).collect().await;
+                let body = http_body_util::Limited::new(response.into_body(), 4096)
+                    .collect()
+                    .await;
                 let body = body.map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned());
                 format!("{status} {}", body.unwrap_or_default())
             }
@@ -102,7 +110,10 @@ pub(crate) async fn http_ok(url: &str, limit: Duration) -> Result<(), String> {
             Err(_) => "no answer within 5 s".into(),
         };
         if Instant::now() > deadline {
-            return Err(format!("{url} does not answer 200 after {} s; last: {last}", limit.as_secs()));
+            return Err(format!(
+                "{url} does not answer 200 after {} s; last: {last}",
+                limit.as_secs()
+            ));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -36,8 +36,15 @@ impl DataDir {
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
             let holder = holder(&path).map_or_else(String::new, |pid| format!(" (process {pid})"));
             let shown = path.display();
-            Failure::new(Code::InUse, format!("data directory {shown} is in use by another `ferromesh up`{holder}: {errno}"))
-                .remedy(format!("ferromesh down --data-dir {shown}, or ferromesh up --data-dir ANOTHER"))
+            Failure::new(
+                Code::InUse,
+                format!(
+                    "data directory {shown} is in use by another `ferromesh up`{holder}: {errno}"
+                ),
+            )
+            .remedy(format!(
+                "ferromesh down --data-dir {shown}, or ferromesh up --data-dir ANOTHER"
+            ))
         })?;
         let mut this = Self { path, lock };
         this.check_format()?;
@@ -50,12 +57,18 @@ impl DataDir {
         match fs::read_to_string(&file) {
             Ok(text) => {
                 let found: u32 = text.trim().parse().with_context(|| {
-                    format!("{} does not hold a format version; is this a ferromesh data directory?", file.display())
+                    format!(
+                        "{} does not hold a format version; is this a ferromesh data directory?",
+                        file.display()
+                    )
                 })?;
                 if found != FORMAT {
                     return Err(Failure::new(
                         Code::Failure,
-                        format!("data directory {} has format {found}; this program reads {FORMAT}", self.path.display()),
+                        format!(
+                            "data directory {} has format {found}; this program reads {FORMAT}",
+                            self.path.display()
+                        ),
                     )
                     .remedy("use the program that wrote it, or another --data-dir")
                     .into());
@@ -93,7 +106,11 @@ pub(crate) fn kubeconfig(data_dir: &Path) -> PathBuf {
 
 /// The process that holds the directory, if one does.
 pub(crate) fn holder(path: &Path) -> Option<i32> {
-    let mut file = OpenOptions::new().read(true).write(true).open(path.join("lock")).ok()?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path.join("lock"))
+        .ok()?;
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -125,6 +142,9 @@ mod tests {
         fs::write(dir.path().join("version"), "99\n").unwrap();
         let error = DataDir::open(dir.path()).err().unwrap().to_string();
         assert!(error.contains("format 99"), "{error}");
-        assert_eq!(fs::read_to_string(dir.path().join("version")).unwrap(), "99\n");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("version")).unwrap(),
+            "99\n"
+        );
     }
 }

@@ -14,7 +14,4 @@ pub(crate) const DEFAULT_DATA_DIR: &str = "/var/lib/ferromesh";
 /// The node's own address inside its namespace; see ARCHITECTURE.md.
 pub(crate) const NODE_IP: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 pub(crate) const GATEWAY_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 80);
-pub(crate) const DNS_IP: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
-pub(crate) const POD_CIDR: &str = "10.244.0.0/16";
-pub(crate) const SERVICE_CIDR: &str = "10.96.0.0/16";
 pub(crate) const API_PORT_INSIDE: u16 = 6443;

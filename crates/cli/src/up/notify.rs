@@ -21,7 +21,11 @@ pub(crate) struct Inherited {
 impl Inherited {
     /// Takes what the supervisor passed; everything is absent when a person started the process.
     pub(crate) fn take() -> Self {
-        let mut this = Self { notify: None, lifeline: None, listeners: Vec::new() };
+        let mut this = Self {
+            notify: None,
+            lifeline: None,
+            listeners: Vec::new(),
+        };
         for (name, fd) in net::listenfd::take() {
             match name.as_str() {
                 NOTIFY => this.notify = Some(File::from(fd)),
@@ -45,12 +49,19 @@ impl Inherited {
 
     /// A descriptor of the lifeline for children of this process.
     pub(crate) fn lifeline(&self) -> Option<OwnedFd> {
-        self.lifeline.as_ref().and_then(|file| file.try_clone().ok()).map(OwnedFd::from)
+        self.lifeline
+            .as_ref()
+            .and_then(|file| file.try_clone().ok())
+            .map(OwnedFd::from)
     }
 
     /// Ends the process when the supervisor ends, however it ends.
     pub(crate) fn follow_supervisor(&self) {
-        if let Some(mut file) = self.lifeline.as_ref().and_then(|file| file.try_clone().ok()) {
+        if let Some(mut file) = self
+            .lifeline
+            .as_ref()
+            .and_then(|file| file.try_clone().ok())
+        {
             std::thread::spawn(move || {
                 // Nothing is ever written: the read ends when the last writer is gone.
                 let _ = file.read(&mut [0]);

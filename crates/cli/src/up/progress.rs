@@ -11,7 +11,9 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 
     /// A step that is done.
@@ -24,11 +26,6 @@ impl Progress {
         self.line("... ", what);
     }
 
-    /// Something that a person should know, but that stops nothing.
-    pub(crate) fn warn(&self, what: &str) {
-        self.line("warn", what);
-    }
-
     pub(crate) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
@@ -36,7 +33,11 @@ impl Progress {
     fn line(&self, mark: &str, what: &str) {
         let mut out = std::io::stdout().lock();
         // A closed terminal must not stop the mesh.
-        let _ = writeln!(out, "{:6.1}s  {mark}  {what}", self.start.elapsed().as_secs_f64());
+        let _ = writeln!(
+            out,
+            "{:6.1}s  {mark}  {what}",
+            self.start.elapsed().as_secs_f64()
+        );
         let _ = out.flush();
     }
 }

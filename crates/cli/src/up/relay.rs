@@ -19,19 +19,21 @@ pub(crate) fn start(
     target: Ipv4Addr,
     listeners: Vec<(TcpListener, u16)>,
 ) -> std::io::Result<()> {
-    std::thread::Builder::new().name("relay".into()).spawn(move || {
-        // The accepting sockets belong to the host; those that this thread makes, to the node.
-        let run = || -> std::io::Result<()> {
-            namespace.enter()?;
-            tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?
-                .block_on(serve(target, listeners))
-        };
-        if let Err(error) = run() {
-            tracing::error!(%error, "the gateway relay has ended");
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("relay".into())
+        .spawn(move || {
+            // The accepting sockets belong to the host; those that this thread makes, to the node.
+            let run = || -> std::io::Result<()> {
+                namespace.enter()?;
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?
+                    .block_on(serve(target, listeners))
+            };
+            if let Err(error) = run() {
+                tracing::error!(%error, "the gateway relay has ended");
+            }
+        })?;
     Ok(())
 }
 
@@ -41,7 +43,11 @@ async fn serve(target: Ipv4Addr, listeners: Vec<(TcpListener, u16)>) -> std::io:
     for (listener, port) in listeners {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        tasks.spawn(accept(listener, SocketAddr::from((target, port)), slots.clone()));
+        tasks.spawn(accept(
+            listener,
+            SocketAddr::from((target, port)),
+            slots.clone(),
+        ));
     }
     while tasks.join_next().await.is_some() {}
     Ok(())
@@ -49,7 +55,9 @@ async fn serve(target: Ipv4Addr, listeners: Vec<(TcpListener, u16)>) -> std::io:
 
 async fn accept(listener: tokio::net::TcpListener, target: SocketAddr, slots: Arc<Semaphore>) {
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        let Ok(slot) = slots.clone().acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((client, _)) => {
                 tokio::spawn(async move {
@@ -82,7 +90,9 @@ async fn join(mut client: TcpStream, target: SocketAddr) {
 async fn unreachable_gateway(mut client: TcpStream, target: SocketAddr, why: &str) {
     use tokio::io::AsyncWriteExt;
     tracing::warn!(%target, why, "gateway not reached");
-    let body = format!("ferromesh: the ingress gateway does not answer ({why})\n  try: ferromesh status\n");
+    let body = format!(
+        "ferromesh: the ingress gateway does not answer ({why})\n  try: ferromesh status\n"
+    );
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()

@@ -57,7 +57,11 @@ impl Supervisor {
     pub(crate) fn new(namespace: Namespace) -> anyhow::Result<Self> {
         // Close-on-exec: no child may hold the write end open.
         let lifeline = pipe2(OFlag::O_CLOEXEC)?;
-        Ok(Self { namespace, lifeline, running: Vec::new() })
+        Ok(Self {
+            namespace,
+            lifeline,
+            running: Vec::new(),
+        })
     }
 
     /// Starts a process and waits until it says that it is ready.
@@ -75,18 +79,32 @@ impl Supervisor {
             pid: pid.clone(),
             stopping: stopping.clone(),
         };
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || keeper.run(&ready))?;
-        self.running.push(Kept { name, patience, pid, stopping, thread });
+        let thread = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || keeper.run(&ready))?;
+        self.running.push(Kept {
+            name,
+            patience,
+            pid,
+            stopping,
+            thread,
+        });
         match wait.recv_timeout(patience) {
             Ok(()) => Ok(()),
             Err(mpsc::RecvTimeoutError::Timeout) => Err(Failure::new(
                 Code::TimedOut,
-                format!("{name} is not ready after {} s; the end of its log:\n{}", patience.as_secs(), tail(&log)),
+                format!(
+                    "{name} is not ready after {} s; the end of its log:\n{}",
+                    patience.as_secs(),
+                    tail(&log)
+                ),
             )
             .into()),
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                Err(Failure::new(Code::Failure, format!("{name} could not be kept running:\n{}", tail(&log))).into())
-            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(Failure::new(
+                Code::Failure,
+                format!("{name} could not be kept running:\n{}", tail(&log)),
+            )
+            .into()),
         }
     }
 
@@ -138,11 +156,14 @@ impl Keeper {
                     let status = child.wait();
                     self.pid.store(0, Ordering::SeqCst);
                     if !self.stopping.load(Ordering::SeqCst) {
-                        let ended = status.map_or_else(|e| e.to_string(), |status| status.to_string());
+                        let ended =
+                            status.map_or_else(|e| e.to_string(), |status| status.to_string());
                         tracing::warn!(process = self.spec.name, %ended, restart_in = ?backoff, "a process ended");
                     }
                 }
-                Err(error) => tracing::error!(process = self.spec.name, %error, "cannot be started"),
+                Err(error) => {
+                    tracing::error!(process = self.spec.name, %error, "cannot be started")
+                }
             }
             if born.elapsed() > STABLE {
                 backoff = FIRST_BACKOFF;
@@ -160,7 +181,10 @@ impl Keeper {
     }
 
     fn spawn(&self) -> anyhow::Result<(Child, File)> {
-        let log = OpenOptions::new().create(true).append(true).open(&self.spec.log)?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.spec.log)?;
         let (notify, notify_child) = pipe2(OFlag::O_CLOEXEC)?;
         let mut command = Command::new(std::env::current_exe()?);
         command

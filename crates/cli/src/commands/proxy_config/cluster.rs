@@ -22,7 +22,8 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
     for cluster in dump.clusters() {
         let name = text(cluster, "/name");
         let (direction, port, subset, host) = cluster_name(name).unwrap_or(("-", "-", "-", name));
-        let matches = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|w| w == value);
+        let matches =
+            |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|w| w == value);
         if !matches(&filter.fqdn, host)
             || !matches(&filter.subset, subset)
             || !matches(&filter.direction, direction)
@@ -34,10 +35,30 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
             "" => "STATIC",
             kind => kind,
         };
-        let or_dash = |value: &str| if value.is_empty() { "-".to_owned() } else { value.to_owned() };
-        rows.push(vec![host.into(), or_dash(port), or_dash(subset), or_dash(direction), kind.into(), origin(cluster)]);
+        let or_dash = |value: &str| {
+            if value.is_empty() {
+                "-".to_owned()
+            } else {
+                value.to_owned()
+            }
+        };
+        rows.push(vec![
+            host.into(),
+            or_dash(port),
+            or_dash(subset),
+            or_dash(direction),
+            kind.into(),
+            origin(cluster),
+        ]);
         objects.push(cluster);
     }
-    let header = ["SERVICE FQDN", "PORT", "SUBSET", "DIRECTION", "TYPE", "DESTINATION RULE"];
+    let header = [
+        "SERVICE FQDN",
+        "PORT",
+        "SUBSET",
+        "DIRECTION",
+        "TYPE",
+        "DESTINATION RULE",
+    ];
     Ok(output(&header, rows, objects, form))
 }

@@ -9,34 +9,58 @@ impl Dump {
     fn section(&self, name: &str) -> Option<&Value> {
         let suffix = format!(".{name}");
         let configs = self.0["configs"].as_array()?;
-        configs.iter().find(|c| c["@type"].as_str().is_some_and(|t| t.ends_with(&suffix)))
+        configs
+            .iter()
+            .find(|c| c["@type"].as_str().is_some_and(|t| t.ends_with(&suffix)))
     }
 
     /// The objects under `key` in lists of a section.
     fn objects(&self, section: &str, lists: &[&str], key: &str) -> Vec<&Value> {
-        let Some(section) = self.section(section) else { return Vec::new() };
+        let Some(section) = self.section(section) else {
+            return Vec::new();
+        };
         lists
             .iter()
             .filter_map(|list| section[*list].as_array())
             .flatten()
-            .filter_map(|entry| entry.get(key).or_else(|| entry.get("active_state")?.get(key)))
+            .filter_map(|entry| {
+                entry
+                    .get(key)
+                    .or_else(|| entry.get("active_state")?.get(key))
+            })
             .collect()
     }
 
     pub(super) fn clusters(&self) -> Vec<&Value> {
-        self.objects("ClustersConfigDump", &["static_clusters", "dynamic_active_clusters"], "cluster")
+        self.objects(
+            "ClustersConfigDump",
+            &["static_clusters", "dynamic_active_clusters"],
+            "cluster",
+        )
     }
 
     pub(super) fn listeners(&self) -> Vec<&Value> {
-        self.objects("ListenersConfigDump", &["static_listeners", "dynamic_listeners"], "listener")
+        self.objects(
+            "ListenersConfigDump",
+            &["static_listeners", "dynamic_listeners"],
+            "listener",
+        )
     }
 
     pub(super) fn routes(&self) -> Vec<&Value> {
-        self.objects("RoutesConfigDump", &["static_route_configs", "dynamic_route_configs"], "route_config")
+        self.objects(
+            "RoutesConfigDump",
+            &["static_route_configs", "dynamic_route_configs"],
+            "route_config",
+        )
     }
 
     pub(super) fn secrets(&self) -> Vec<&Value> {
-        self.objects("SecretsConfigDump", &["static_secrets", "dynamic_active_secrets"], "secret")
+        self.objects(
+            "SecretsConfigDump",
+            &["static_secrets", "dynamic_active_secrets"],
+            "secret",
+        )
     }
 
     pub(super) fn bootstrap(&self) -> anyhow::Result<String> {
@@ -48,7 +72,10 @@ impl Dump {
 
 /// A string field.
 pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// `outbound|80|v1|host` in parts.

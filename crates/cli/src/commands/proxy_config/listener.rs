@@ -20,7 +20,10 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
     let (mut rows, mut objects) = (Vec::new(), Vec::new());
     for listener in dump.listeners() {
         let address = text(listener, "/address/socket_address/address");
-        let port = listener.pointer("/address/socket_address/port_value").and_then(Value::as_u64).unwrap_or(0);
+        let port = listener
+            .pointer("/address/socket_address/port_value")
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
         if filter.address.as_ref().is_some_and(|a| a != address)
             || filter.port.is_some_and(|p| u64::from(p) != port)
         {
@@ -31,21 +34,40 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
         let mut shown = false;
         for chain in all {
             let (kind, destination) = destination(chain);
-            if filter.kind.as_ref().is_some_and(|k| !k.eq_ignore_ascii_case(kind)) {
+            if filter
+                .kind
+                .as_ref()
+                .is_some_and(|k| !k.eq_ignore_ascii_case(kind))
+            {
                 continue;
             }
             shown = true;
-            rows.push(vec![address.into(), port.to_string(), matching(chain), destination]);
+            rows.push(vec![
+                address.into(),
+                port.to_string(),
+                matching(chain),
+                destination,
+            ]);
         }
         if shown {
             objects.push(listener);
         }
     }
-    Ok(output(&["ADDRESSES", "PORT", "MATCH", "DESTINATION"], rows, objects, form))
+    Ok(output(
+        &["ADDRESSES", "PORT", "MATCH", "DESTINATION"],
+        rows,
+        objects,
+        form,
+    ))
 }
 
 fn list(value: &Value) -> Vec<&str> {
-    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// The conditions of a chain, as istioctl abbreviates them.
@@ -71,7 +93,11 @@ fn matching(chain: &Value) -> String {
     if let Some(port) = condition["destination_port"].as_u64() {
         parts.push(format!("Port: {port}"));
     }
-    if parts.is_empty() { "ALL".into() } else { parts.join("; ") }
+    if parts.is_empty() {
+        "ALL".into()
+    } else {
+        parts.join("; ")
+    }
 }
 
 /// What a chain does.
@@ -85,15 +111,28 @@ fn destination(chain: &Value) -> (&'static str, String) {
                 return ("HTTP", format!("Route: {route}"));
             }
             let name = text(config, "/route_config/name");
-            return ("HTTP", if name.is_empty() { "Inline Route".into() } else { format!("Inline Route: {name}") });
+            return (
+                "HTTP",
+                if name.is_empty() {
+                    "Inline Route".into()
+                } else {
+                    format!("Inline Route: {name}")
+                },
+            );
         }
         if kind.ends_with("TcpProxy") {
             let cluster = text(config, "/cluster");
             if !cluster.is_empty() {
                 return ("TCP", format!("Cluster: {cluster}"));
             }
-            let weighted = config.pointer("/weighted_clusters/clusters").and_then(Value::as_array);
-            let names: Vec<&str> = weighted.into_iter().flatten().map(|c| text(c, "/name")).collect();
+            let weighted = config
+                .pointer("/weighted_clusters/clusters")
+                .and_then(Value::as_array);
+            let names: Vec<&str> = weighted
+                .into_iter()
+                .flatten()
+                .map(|c| text(c, "/name"))
+                .collect();
             return ("TCP", format!("Clusters: {}", names.join(",")));
         }
     }

@@ -83,22 +83,40 @@ enum Output {
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match args.what {
             What::Listener(with) => with.show(listener::show).await,
             What::Route(with) => with.show(route::show).await,
             What::Cluster(with) => with.show(cluster::show).await,
-            What::Secret(with) => with.show(|dump, _, output| secret::show(dump, output)).await,
+            What::Secret(with) => {
+                with.show(|dump, _, output| secret::show(dump, output))
+                    .await
+            }
             What::Bootstrap(with) => with.show(|dump, _, _| dump.bootstrap()).await,
             What::Endpoint(with) => {
-                let text = with.pod.admin(&with.server, Method::GET, "/clusters?format=json").await?;
-                print!("{}", endpoint::show(&serde_json::from_str(&text)?, &with.filter, with.output)?);
+                let text = with
+                    .pod
+                    .admin(&with.server, Method::GET, "/clusters?format=json")
+                    .await?;
+                print!(
+                    "{}",
+                    endpoint::show(&serde_json::from_str(&text)?, &with.filter, with.output)?
+                );
                 Ok(())
             }
             What::Log(with) => {
-                let path = with.filter.level.as_ref().map_or("/logging".into(), |l| format!("/logging?level={l}"));
-                print!("{}", with.pod.admin(&with.server, Method::POST, &path).await?);
+                let path = with
+                    .filter
+                    .level
+                    .as_ref()
+                    .map_or("/logging".into(), |l| format!("/logging?level={l}"));
+                print!(
+                    "{}",
+                    with.pod.admin(&with.server, Method::POST, &path).await?
+                );
                 Ok(())
             }
             What::All(with) => with.show(all).await,
@@ -120,12 +138,26 @@ fn all(dump: &Dump, _: &NoFilter, output: Output) -> anyhow::Result<String> {
 }
 
 impl<F: clap::Args> With<F> {
-    async fn show(&self, show: impl Fn(&Dump, &F, Output) -> anyhow::Result<String>) -> anyhow::Result<()> {
+    async fn show(
+        &self,
+        show: impl Fn(&Dump, &F, Output) -> anyhow::Result<String>,
+    ) -> anyhow::Result<()> {
         let text = match &self.file {
             Some(path) => std::fs::read_to_string(path)?,
-            None => self.pod.admin(&self.server, Method::GET, "/config_dump?include_eds").await?,
+            None => {
+                self.pod
+                    .admin(&self.server, Method::GET, "/config_dump?include_eds")
+                    .await?
+            }
         };
-        print!("{}", show(&Dump(serde_json::from_str(&text)?), &self.filter, self.output)?);
+        print!(
+            "{}",
+            show(
+                &Dump(serde_json::from_str(&text)?),
+                &self.filter,
+                self.output
+            )?
+        );
         Ok(())
     }
 }
@@ -135,7 +167,12 @@ fn pretty(value: &Value) -> String {
 }
 
 /// Sorted, tabulated, or the selected objects themselves.
-fn output(header: &[&str], mut rows: Vec<Vec<String>>, objects: Vec<&Value>, output: Output) -> String {
+fn output(
+    header: &[&str],
+    mut rows: Vec<Vec<String>>,
+    objects: Vec<&Value>,
+    output: Output,
+) -> String {
     match output {
         Output::Json => pretty(&Value::Array(objects.into_iter().cloned().collect())),
         Output::Short => {

@@ -41,15 +41,26 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
 
 /// The first two and how many more, as istioctl prints them.
 fn domains(host: &Value) -> String {
-    let all: Vec<&str> = host["domains"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let all: Vec<&str> = host["domains"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     match all.as_slice() {
-        [first, second, rest @ ..] if !rest.is_empty() => format!("{first}, {second} + {} more...", rest.len()),
+        [first, second, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second} + {} more...", rest.len())
+        }
         few => few.join(", "),
     }
 }
 
 fn matching(condition: &Value) -> String {
-    for (key, suffix) in [("prefix", "*"), ("path", ""), ("path_separated_prefix", "*")] {
+    for (key, suffix) in [
+        ("prefix", "*"),
+        ("path", ""),
+        ("path_separated_prefix", "*"),
+    ] {
         if let Some(value) = condition[key].as_str() {
             return format!("{value}{suffix}");
         }

@@ -23,7 +23,10 @@ pub(super) fn router(settings: Settings, snapshots: Snapshots) -> Router {
         settings
     };
     ::agent::webhook::router(Arc::new(current))
-        .route("/validate", post(|Json(review): Json<Value>| async move { Json(validate(&review)) }))
+        .route(
+            "/validate",
+            post(|Json(review): Json<Value>| async move { Json(validate(&review)) }),
+        )
         .route("/ready", axum::routing::get(|| async { "" }))
 }
 
@@ -53,9 +56,17 @@ fn judge(request: &Value) -> Result<Vec<String>, String> {
         return Ok(Vec::new());
     }
     let kind = &request["kind"];
-    let (group, name) = (kind["group"].as_str().unwrap_or_default(), kind["kind"].as_str().unwrap_or_default());
-    let Some(ty) = api::kinds::ALL.iter().find(|ty| ty.group == group && ty.kind == name) else {
-        return Err(format!("{name}.{group} is not supported by ferromesh; it would have no effect, so it is refused"));
+    let (group, name) = (
+        kind["group"].as_str().unwrap_or_default(),
+        kind["kind"].as_str().unwrap_or_default(),
+    );
+    let Some(ty) = api::kinds::ALL
+        .iter()
+        .find(|ty| ty.group == group && ty.kind == name)
+    else {
+        return Err(format!(
+            "{name}.{group} is not supported by ferromesh; it would have no effect, so it is refused"
+        ));
     };
     let object = &request["object"];
     let mut found = api::validate(ty, object);
@@ -63,10 +74,19 @@ fn judge(request: &Value) -> Result<Vec<String>, String> {
         found.extend(api::unsupported(ty, object));
     }
     let text = |d: &api::Diagnostic| {
-        let hint = d.suggestion.as_ref().map(|s| format!(" ({s})")).unwrap_or_default();
-        if d.path.is_empty() { format!("{}{hint}", d.message) } else { format!("{}: {}{hint}", d.path, d.message) }
+        let hint = d
+            .suggestion
+            .as_ref()
+            .map(|s| format!(" ({s})"))
+            .unwrap_or_default();
+        if d.path.is_empty() {
+            format!("{}{hint}", d.message)
+        } else {
+            format!("{}: {}{hint}", d.path, d.message)
+        }
     };
-    let (errors, warnings): (Vec<_>, Vec<_>) = found.iter().partition(|d| d.severity == Severity::Error);
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        found.iter().partition(|d| d.severity == Severity::Error);
     if errors.is_empty() {
         Ok(warnings.into_iter().map(text).collect())
     } else {

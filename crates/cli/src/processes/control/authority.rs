@@ -33,15 +33,23 @@ impl Authority {
     pub(super) async fn start(store: Arc<dyn Store>) -> anyhow::Result<Self> {
         let options = ca::Options::default();
         let trust_domain = options.trust_domain.clone();
-        let ca = ca::Authority::load_or_create(store.clone(), options).await.context("certificate authority")?;
+        let ca = ca::Authority::load_or_create(store.clone(), options)
+            .await
+            .context("certificate authority")?;
         let names: Vec<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
-        let (identity, _) = ca.server_identity(&names).context("the control plane's certificate")?;
+        let (identity, _) = ca
+            .server_identity(&names)
+            .context("the control plane's certificate")?;
         let slot = IdentitySlot::new(identity);
         let (keeper, held) = (ca.clone(), slot.clone());
         tokio::spawn(async move { keeper.keep_server_identity(names, held).await });
         let keeper = ca.clone();
         tokio::spawn(async move { keeper.maintain().await });
-        Ok(Self { ca, reviewer: TokenReviewer::new(store, trust_domain), slot })
+        Ok(Self {
+            ca,
+            reviewer: TokenReviewer::new(store, trust_domain),
+            slot,
+        })
     }
 
     pub(super) fn bundle(&self) -> Arc<str> {

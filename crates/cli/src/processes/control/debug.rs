@@ -18,10 +18,18 @@ struct Known {
     snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
 }
 
-pub(super) fn router(planner: Arc<Planner>, snapshots: watch::Receiver<Option<Arc<Snapshot>>>) -> Router {
+pub(super) fn router(
+    planner: Arc<Planner>,
+    snapshots: watch::Receiver<Option<Arc<Snapshot>>>,
+) -> Router {
     Router::new()
         .route("/ready", get(ready))
-        .route("/version", get(|| async { Json(json!({"version": env!("CARGO_PKG_VERSION"), "product": "ferromesh"})) }))
+        .route(
+            "/version",
+            get(|| async {
+                Json(json!({"version": env!("CARGO_PKG_VERSION"), "product": "ferromesh"}))
+            }),
+        )
         .route("/debug/syncz", get(syncz))
         .route("/debug/quarantine", get(quarantine))
         .with_state(Known { planner, snapshots })
@@ -31,7 +39,11 @@ async fn ready(State(known): State<Known>) -> Response {
     if known.snapshots.borrow().is_some() {
         StatusCode::OK.into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the API server's objects are not all known yet\n").into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the API server's objects are not all known yet\n",
+        )
+            .into_response()
     }
 }
 
@@ -59,5 +71,9 @@ async fn syncz(State(known): State<Known>) -> Json<Value> {
 async fn quarantine(State(known): State<Known>) -> Json<Value> {
     let snapshot = known.snapshots.borrow().clone();
     let quarantined = snapshot.iter().flat_map(|s| s.quarantined.iter());
-    Json(Value::Array(quarantined.map(|(key, why)| json!({"object": key.to_string(), "reason": format!("{why:?}")})).collect()))
+    Json(Value::Array(
+        quarantined
+            .map(|(key, why)| json!({"object": key.to_string(), "reason": format!("{why:?}")}))
+            .collect(),
+    ))
 }

@@ -28,13 +28,17 @@ pub(super) async fn crds(store: &dyn Store) -> anyhow::Result<()> {
         loop {
             let crd = store.get(&kinds::CUSTOM_RESOURCE_DEFINITION, &key).await?;
             let conditions = crd["status"]["conditions"].as_array();
-            let established = conditions.into_iter().flatten().any(|c| {
-                c["type"] == "Established" && c["status"] == "True"
-            });
+            let established = conditions
+                .into_iter()
+                .flatten()
+                .any(|c| c["type"] == "Established" && c["status"] == "True");
             if established {
                 break;
             }
-            anyhow::ensure!(tokio::time::Instant::now() < deadline, "{name} is not established after 20 s");
+            anyhow::ensure!(
+                tokio::time::Instant::now() < deadline,
+                "{name} is not established after 20 s"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -76,7 +76,11 @@ pub(crate) fn run(setup: Setup) -> anyhow::Result<()> {
     })
 }
 
-async fn start(setup: &Setup, store: Arc<dyn Store>, shutdown: &CancellationToken) -> anyhow::Result<()> {
+async fn start(
+    setup: &Setup,
+    store: Arc<dyn Store>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     install::crds(&*store).await?;
     if setup.embedded.is_some() {
         install::system(&*store).await?;

@@ -66,9 +66,15 @@ struct Peer {
     ca: ca::Caller,
 }
 
-async fn http2_or_1<S, R>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, service: S, peer: Peer)
-where
-    S: Service<Request<Body>, Response = http::Response<R>, Error = Infallible> + Clone + Send + 'static,
+async fn http2_or_1<S, R>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: S,
+    peer: Peer,
+) where
+    S: Service<Request<Body>, Response = http::Response<R>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     R: http_body::Body<Data = bytes::Bytes> + Send + 'static,
     R::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -79,9 +85,15 @@ where
         service.clone().oneshot(request.map(Body::new))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http2().keep_alive_interval(Some(KEEPALIVE)).timer(hyper_util::rt::TokioTimer::new());
+    builder
+        .http2()
+        .keep_alive_interval(Some(KEEPALIVE))
+        .timer(hyper_util::rt::TokioTimer::new());
     builder.http1().timer(hyper_util::rt::TokioTimer::new());
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+    {
         tracing::debug!(%error, "connection ended");
     }
 }
@@ -94,7 +106,11 @@ fn ads(planner: &Arc<Planner>, shutdown: &CancellationToken) -> tonic::service::
         sender.send_replace(true);
     });
     let identifier = serde_json::json!({"Component": "istiod", "ID": "istiod", "Info": {"version": env!("CARGO_PKG_VERSION")}});
-    let options = AdsOptions { drain: Some(drain), identifier: identifier.to_string().into(), ..AdsOptions::default() };
+    let options = AdsOptions {
+        drain: Some(drain),
+        identifier: identifier.to_string().into(),
+        ..AdsOptions::default()
+    };
     tonic::service::Routes::new(ads_service(planner.clone(), options))
 }
 
@@ -107,7 +123,10 @@ pub(super) async fn plain_grpc(
     let routes = ads(&planner, shutdown).prepare();
     accept(bind(address).await?, shutdown, move |stream, addr| {
         let peer = Peer {
-            xds: PeerIdentity { spiffe: None, addr: Some(addr) },
+            xds: PeerIdentity {
+                spiffe: None,
+                addr: Some(addr),
+            },
             ca: ca::Caller { certificate: None },
         };
         http2_or_1(stream, routes.clone(), peer)
@@ -122,24 +141,40 @@ pub(super) async fn secure_grpc(
     authority: &Authority,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let routes = ads(&planner, shutdown).add_service(authority.service()).prepare();
+    let routes = ads(&planner, shutdown)
+        .add_service(authority.service())
+        .prepare();
     let authority = authority.clone();
     accept(bind(address).await?, shutdown, move |stream, addr| {
         let (routes, authority) = (routes.clone(), authority.clone());
         async move {
-            let config = authority
-                .trust()
-                .and_then(|roots| net::tls::server_config(authority.slot(), &ClientAuth::Optional(roots), &[b"h2"]).map_err(anyhow::Error::from));
+            let config = authority.trust().and_then(|roots| {
+                net::tls::server_config(authority.slot(), &ClientAuth::Optional(roots), &[b"h2"])
+                    .map_err(anyhow::Error::from)
+            });
             let config = match config {
                 Ok(config) => config,
                 Err(error) => return tracing::error!(%error, "TLS of 15012"),
             };
-            let Some(stream) = handshake(stream, config, addr).await else { return };
-            let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let spiffe = leaf.and_then(PeerFacts::of).and_then(|facts| facts.spiffe());
+            let Some(stream) = handshake(stream, config, addr).await else {
+                return;
+            };
+            let leaf = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .and_then(|chain| chain.first());
+            let spiffe = leaf
+                .and_then(PeerFacts::of)
+                .and_then(|facts| facts.spiffe());
             let peer = Peer {
-                xds: PeerIdentity { spiffe: spiffe.clone(), addr: Some(addr) },
-                ca: ca::Caller { certificate: spiffe },
+                xds: PeerIdentity {
+                    spiffe: spiffe.clone(),
+                    addr: Some(addr),
+                },
+                ca: ca::Caller {
+                    certificate: spiffe,
+                },
             };
             http2_or_1(stream, routes, peer).await;
         }
@@ -165,7 +200,10 @@ async fn handshake(
 
 fn anonymous(addr: SocketAddr) -> Peer {
     Peer {
-        xds: PeerIdentity { spiffe: None, addr: Some(addr) },
+        xds: PeerIdentity {
+            spiffe: None,
+            addr: Some(addr),
+        },
         ca: ca::Caller { certificate: None },
     }
 }
@@ -177,7 +215,8 @@ pub(super) async fn https(
     authority: &Authority,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let config = net::tls::server_config(authority.slot(), &ClientAuth::None, &[b"h2", b"http/1.1"])?;
+    let config =
+        net::tls::server_config(authority.slot(), &ClientAuth::None, &[b"h2", b"http/1.1"])?;
     accept(bind(address).await?, shutdown, move |stream, addr| {
         let (router, config) = (router.clone(), config.clone());
         async move {
@@ -191,9 +230,17 @@ pub(super) async fn https(
 }
 
 /// 15014: monitoring.
-pub(super) async fn http(address: SocketAddr, router: Router, shutdown: &CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn http(
+    address: SocketAddr,
+    router: Router,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     accept(bind(address).await?, shutdown, move |stream, addr| {
-        http2_or_1(stream, router.clone().into_service::<Body>(), anonymous(addr))
+        http2_or_1(
+            stream,
+            router.clone().into_service::<Body>(),
+            anonymous(addr),
+        )
     });
     Ok(())
 }

@@ -15,15 +15,38 @@ pub(super) struct Kept(pub(super) Revisions);
 impl LastResolved for Kept {
     fn all(&self) -> Vec<(ObjectRef, Arc<Revision>)> {
         let convert = |kept: &source::Revision| {
-            let source::Revision { uid, generation, object } = kept.clone();
-            Arc::new(Revision { uid, generation, object })
+            let source::Revision {
+                uid,
+                generation,
+                object,
+            } = kept.clone();
+            Arc::new(Revision {
+                uid,
+                generation,
+                object,
+            })
         };
-        self.0.all().iter().map(|(object, kept)| (object.clone(), convert(kept))).collect()
+        self.0
+            .all()
+            .iter()
+            .map(|(object, kept)| (object.clone(), convert(kept)))
+            .collect()
     }
 
     fn record(&self, object: &ObjectRef, revision: Revision) {
-        let Revision { uid, generation, object: content } = revision;
-        self.0.record(object, source::Revision { uid, generation, object: content });
+        let Revision {
+            uid,
+            generation,
+            object: content,
+        } = revision;
+        self.0.record(
+            object,
+            source::Revision {
+                uid,
+                generation,
+                object: content,
+            },
+        );
     }
 
     fn forget(&self, object: &ObjectRef) {
@@ -32,19 +55,33 @@ impl LastResolved for Kept {
 }
 
 /// Writes statuses until the planner ends.
-pub(super) async fn write(store: Arc<dyn Store>, mut updates: mpsc::UnboundedReceiver<StatusUpdate>) {
+pub(super) async fn write(
+    store: Arc<dyn Store>,
+    mut updates: mpsc::UnboundedReceiver<StatusUpdate>,
+) {
     let writer = StatusWriter::start(store);
     while let Some(update) = updates.recv().await {
-        let StatusUpdate { object, generation, conditions, live } = update;
+        let StatusUpdate {
+            object,
+            generation,
+            conditions,
+            live,
+        } = update;
         let istio = |ty: &&api::store::ResourceType| {
             *ty.kind == *object.kind && ty.group.ends_with("istio.io")
         };
-        let Some(ty) = kinds::ALL.iter().find(istio) else { continue };
+        let Some(ty) = kinds::ALL.iter().find(istio) else {
+            continue;
+        };
         let mut conditions: Vec<Condition> = conditions
             .into_iter()
             .map(|c| Condition {
                 kind: c.kind,
-                status: if c.status { ConditionStatus::True } else { ConditionStatus::False },
+                status: if c.status {
+                    ConditionStatus::True
+                } else {
+                    ConditionStatus::False
+                },
                 reason: c.reason,
                 message: c.message,
             })
@@ -54,6 +91,11 @@ pub(super) async fn write(store: Arc<dyn Store>, mut updates: mpsc::UnboundedRec
         {
             conditions.push(Condition::live(live.acknowledged, live.wanted));
         }
-        writer.report(Report { ty: *ty, key: object.key.clone(), generation, conditions });
+        writer.report(Report {
+            ty: *ty,
+            key: object.key.clone(),
+            generation,
+            conditions,
+        });
     }
 }

