@@ -505,6 +505,11 @@ fn services_get_addresses_and_keep_them() {
     );
     let outside = kubectl.with_fails("apply", &service("outside", ", clusterIP: 192.168.1.1"));
     assert!(outside.contains("is not in the valid range"), "{outside}");
+    kubectl.with("replace", &service("chosen", ", selector: {a: b}"));
+    assert_eq!(
+        kubectl.json("get svc chosen")["spec"]["clusterIP"],
+        "10.96.0.10"
+    );
     kubectl.with("apply", &service("headless", ", clusterIP: None"));
     assert_eq!(
         kubectl.json("get svc headless")["spec"]["clusterIPs"],

@@ -333,3 +333,58 @@ async fn bodies_in_protobuf_are_refused_by_name() {
         "ConfigMapList"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn istio_s_definitions_are_established_and_serve_every_version() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let post = async |path: &str, body: &Value| {
+        let request = Request::post(path)
+            .header("content-type", "application/json")
+            .body(body.to_string().into_bytes())
+            .unwrap();
+        client.request::<Value>(request).await
+    };
+    for definition in api::crds() {
+        post(definitions, &definition).await.unwrap();
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        let selected = format!("{definitions}?watch=1&fieldSelector=metadata.name%3D{name}");
+        let request = Request::get(selected).body(Vec::new()).unwrap();
+        let mut lines = client.request_stream(request).await.unwrap().lines();
+        loop {
+            let line = tokio::time::timeout(common::PATIENCE, lines.next())
+                .await
+                .expect("it is established");
+            let event: Value = serde_json::from_str(&line.unwrap().unwrap()).unwrap();
+            let conditions = event["object"]["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            if conditions
+                .iter()
+                .any(|c| c["type"] == "Established" && c["status"] == "True")
+            {
+                break;
+            }
+        }
+    }
+    let service = json!({"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "v"},
+        "spec": {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}, "weight": 100}], "timeout": "5s"}]}});
+    post(
+        "/apis/networking.istio.io/v1/namespaces/default/virtualservices",
+        &service,
+    )
+    .await
+    .unwrap();
+    for version in ["v1", "v1beta1", "v1alpha3"] {
+        let path =
+            format!("/apis/networking.istio.io/{version}/namespaces/default/virtualservices/v");
+        let shown = get(&client, &path).await;
+        assert_eq!(
+            shown["apiVersion"],
+            format!("networking.istio.io/{version}")
+        );
+        assert_eq!(shown["spec"], service["spec"]);
+    }
+}

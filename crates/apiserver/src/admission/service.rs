@@ -91,6 +91,24 @@ fn used(api: &Api, except: &Call) -> (HashSet<IpAddr>, HashSet<u16>) {
     (addresses, ports)
 }
 
+/// A replacement that does not name the addresses keeps them, as on Kubernetes.
+pub(crate) fn carry_addresses(call: &Call, old: &Value, new: &mut Value) {
+    let needs = |service: &Value| service["spec"]["type"] != "ExternalName";
+    if !call.resource.is("", "services") || !new["spec"].is_object() || !needs(old) || !needs(new) {
+        return;
+    }
+    if new["spec"]["clusterIP"]
+        .as_str()
+        .unwrap_or_default()
+        .is_empty()
+        && new["spec"]["clusterIPs"].is_null()
+    {
+        for field in ["clusterIP", "clusterIPs"] {
+            new["spec"][field] = old["spec"][field].clone();
+        }
+    }
+}
+
 impl Api {
     /// Gives a Service its addresses and node ports. The reservation holds them until it is stored.
     pub(crate) fn allocate(
@@ -145,41 +163,14 @@ impl Api {
             .or_else(|| spec["clusterIPs"][0].as_str())
             .unwrap_or_default()
             .to_owned();
+        let kept = old.is_some_and(|old| old["spec"]["clusterIP"] == *given);
         let chosen = match given.as_str() {
             "None" => "None".to_owned(),
-            "" => {
-                let ip = self.free_address(addresses).ok_or_else(|| {
-                    ApiError::internal("failed to allocate a serviceIP: range is full")
-                })?;
+            explicit if !explicit.is_empty() && kept => explicit.to_owned(),
+            wanted => {
+                let ip = self.choose_address(wanted, addresses).map_err(invalid)?;
                 reservation.address = Some(ip);
                 ip.to_string()
-            }
-            explicit => {
-                let kept = old.is_some_and(|old| old["spec"]["clusterIP"] == *explicit);
-                if !kept {
-                    let refuse = |why: &str| {
-                        let detail = format!("failed to allocate IP {explicit}: {why}");
-                        invalid(Cause::invalid(
-                            "spec.clusterIPs",
-                            &json!([explicit]),
-                            detail,
-                        ))
-                    };
-                    let ip: IpAddr = explicit
-                        .parse()
-                        .map_err(|_| refuse("not a valid IP address"))?;
-                    if !self.addresses.reservable(ip) {
-                        return Err(refuse(&format!(
-                            "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
-                            self.addresses.cidr
-                        )));
-                    }
-                    if addresses.contains(&ip) {
-                        return Err(refuse("provided IP is already allocated"));
-                    }
-                    reservation.address = Some(ip);
-                }
-                explicit.to_owned()
             }
         };
         let family = if chosen.contains(':') || matches!(self.addresses.cidr, IpNet::V6(_)) {
@@ -196,6 +187,32 @@ impl Api {
             .map_err(invalid)
     }
 
+    /// The wanted address, or any free one when none is named.
+    fn choose_address(&self, wanted: &str, used: &HashSet<IpAddr>) -> Result<IpAddr, Cause> {
+        let refuse = |why: &str| {
+            let detail = format!("failed to allocate IP {wanted}: {why}");
+            Cause::invalid("spec.clusterIPs", &json!([wanted]), detail)
+        };
+        if wanted.is_empty() {
+            return self
+                .free_address(used)
+                .ok_or_else(|| refuse("range is full"));
+        }
+        let ip: IpAddr = wanted
+            .parse()
+            .map_err(|_| refuse("not a valid IP address"))?;
+        if !self.addresses.reservable(ip) {
+            return Err(refuse(&format!(
+                "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
+                self.addresses.cidr
+            )));
+        }
+        if used.contains(&ip) {
+            return Err(refuse("provided IP is already allocated"));
+        }
+        Ok(ip)
+    }
+
     fn choose_ports(
         &self,
         spec: &mut Value,
@@ -206,7 +223,6 @@ impl Api {
     ) -> Result<(), Cause> {
         let wanted = kind == "NodePort"
             || (kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false);
-        let (first, last) = self.addresses.ports;
         let before: Vec<Value> = old
             .and_then(|old| old["spec"]["ports"].as_array().cloned())
             .unwrap_or_default();
@@ -240,37 +256,47 @@ impl Api {
                 .find(|b| same(b, port))
                 .and_then(|b| b["nodePort"].as_u64());
             let given = port["nodePort"].as_u64().filter(|n| *n != 0).or(carried);
-            let number = match given.map(u16::try_from) {
-                None if !wanted => continue,
-                None => {
-                    let free = (first..=last).find(|p| !used.contains(p) && !own.contains(p));
-                    free.ok_or_else(|| {
-                        Cause::invalid(&field, &Value::Null, "no node port is free")
-                    })?
-                }
-                Some(Ok(number)) if (first..=last).contains(&number) => {
-                    if used.contains(&number) {
-                        return Err(Cause::invalid(
-                            field,
-                            &number.into(),
-                            "provided port is already allocated",
-                        ));
-                    }
-                    number
-                }
-                Some(_) => {
-                    let detail = format!(
-                        "provided port is not in the valid range. The range of valid ports is {first}-{last}"
-                    );
-                    return Err(Cause::invalid(field, &port["nodePort"], detail));
-                }
-            };
+            if given.is_none() && !wanted {
+                continue;
+            }
+            let number =
+                self.choose_port(given, &field, |p| used.contains(&p) || own.contains(&p))?;
             own.insert(number);
             port["nodePort"] = number.into();
         }
         used.extend(&own);
         reservation.ports.extend(own);
         Ok(())
+    }
+
+    fn choose_port(
+        &self,
+        given: Option<u64>,
+        field: &str,
+        taken: impl Fn(u16) -> bool,
+    ) -> Result<u16, Cause> {
+        let (first, last) = self.addresses.ports;
+        let Some(given) = given else {
+            let free = (first..=last).find(|port| !taken(*port));
+            return free.ok_or_else(|| Cause::invalid(field, &Value::Null, "no node port is free"));
+        };
+        match u16::try_from(given)
+            .ok()
+            .filter(|port| (first..=last).contains(port))
+        {
+            Some(port) if taken(port) => Err(Cause::invalid(
+                field,
+                &given.into(),
+                "provided port is already allocated",
+            )),
+            Some(port) => Ok(port),
+            None => {
+                let detail = format!(
+                    "provided port is not in the valid range. The range of valid ports is {first}-{last}"
+                );
+                Err(Cause::invalid(field, &given.into(), detail))
+            }
+        }
     }
 
     fn free_address(&self, used: &HashSet<IpAddr>) -> Option<IpAddr> {

@@ -27,7 +27,7 @@ fn install(api: &Api, object: &Value) {
     match Crd::read(object) {
         Ok(crd) => api.registry.install(crd),
         Err(causes) => {
-            tracing::warn!(definition = %object["metadata"]["name"], ?causes, "a stored definition cannot be served")
+            tracing::warn!(definition = %object["metadata"]["name"], ?causes, "a stored definition cannot be served");
         }
     }
 }

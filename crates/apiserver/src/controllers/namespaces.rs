@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 use crate::admission::ROOT_CA;
 use crate::api::Api;
 use crate::conditions;
+use crate::objects::call::Call;
 use crate::objects::delete::DeleteOptions;
 use crate::objects::meta;
+use crate::registry::Resource;
 use crate::storage::ResourceId;
 
 /// Between looks at namespaces that are not yet empty.
@@ -66,18 +68,34 @@ pub(crate) async fn furnish(api: &Api, namespace: &str) {
     }
 }
 
+fn namespaced(api: &Api) -> impl Iterator<Item = Arc<Resource>> {
+    api.registry.stored().into_iter().filter(|r| r.namespaced)
+}
+
+/// Plural names of the types that have objects in the namespace.
+fn remaining(api: &Api, name: &str) -> Vec<String> {
+    let has = |r: &Arc<Resource>| {
+        api.storage
+            .snapshot(&r.id)
+            .range(Some(name), None)
+            .next()
+            .is_some()
+    };
+    namespaced(api)
+        .filter(has)
+        .map(|r| r.plural().to_owned())
+        .collect()
+}
+
 /// Deletes the content. True once the namespace itself is gone.
 async fn empty(api: &Api, name: &str, namespace: &Value) -> bool {
-    let mut remaining = Vec::new();
-    for resource in api.registry.stored().into_iter().filter(|r| r.namespaced) {
-        let snapshot = api.storage.snapshot(&resource.id);
-        for ((_, object_name), object) in snapshot.range(Some(name), None) {
-            remaining.push(resource.plural().to_owned());
+    for resource in namespaced(api) {
+        for ((_, object_name), object) in api.storage.snapshot(&resource.id).range(Some(name), None)
+        {
             if meta::is_deleting(&object.value) {
                 continue;
             }
-            let call =
-                crate::objects::call::Call::internal(resource.clone(), "delete", name, object_name);
+            let call = Call::internal(resource.clone(), "delete", name, object_name);
             if let Err(error) = api.delete(&call, &DeleteOptions::default()).await {
                 tracing::debug!(
                     namespace = name,
@@ -87,30 +105,18 @@ async fn empty(api: &Api, name: &str, namespace: &Value) -> bool {
             }
         }
     }
-    let left = api.registry.stored().into_iter().filter(|r| r.namespaced);
-    let left = left
-        .filter(|r| {
-            api.storage
-                .snapshot(&r.id)
-                .range(Some(name), None)
-                .next()
-                .is_some()
-        })
-        .count();
     let Some(mut call) = api.internal_call("", "namespaces", "update", "", name) else {
         return false;
     };
-    if left == 0 {
-        let finalizers: Vec<Value> = namespace["spec"]["finalizers"]
+    let remaining = remaining(api, name);
+    if remaining.is_empty() {
+        let finalizers = namespace["spec"]["finalizers"]
             .as_array()
             .into_iter()
-            .flatten()
-            .filter(|f| *f != "kubernetes")
-            .cloned()
-            .collect();
-        return api.finalize(&call, &finalizers.into()).await.is_ok();
+            .flatten();
+        let others: Vec<Value> = finalizers.filter(|f| *f != "kubernetes").cloned().collect();
+        return api.finalize(&call, &others.into()).await.is_ok();
     }
-    remaining.dedup();
     let message = format!("Some resources are remaining: {}", remaining.join(", "));
     call.subresource = "status".into();
     let change = |current: &Value| {

@@ -165,7 +165,7 @@ fn message(bytes: &[u8], layout: &[(u64, Field)]) -> Option<Value> {
                 }
             }
             (Number(name), Wire::Number(number)) => {
-                object[*name] = i64::try_from(number).ok()?.into()
+                object[*name] = i64::try_from(number).ok()?.into();
             }
             (Message(name, layout), Wire::Bytes(bytes)) => object[*name] = message(bytes, layout)?,
             _ => {}
@@ -204,6 +204,14 @@ mod tests {
             value,
             json!({"spec": {"audiences": ["a", "b"], "expirationSeconds": 3600}})
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+            let body = [MAGIC, &bytes].concat();
+            let _ = decode_question("SubjectAccessReview", &headers(), &body.into());
+        }
     }
 
     #[test]

@@ -8,5 +8,6 @@ pub(crate) mod patch_request;
 pub(crate) mod read;
 pub(crate) mod select;
 pub(crate) mod subresource;
+mod token;
 pub(crate) mod update;
 pub(crate) mod watch;

@@ -93,7 +93,7 @@ fn split(text: &str) -> ApiResult<Vec<String>> {
             ')' => {
                 depth = depth
                     .checked_sub(1)
-                    .ok_or_else(|| bad(text, "found ')' without '('"))?
+                    .ok_or_else(|| bad(text, "found ')' without '('"))?;
             }
             ',' if depth == 0 => {
                 parts.push(String::new());
@@ -274,5 +274,71 @@ fn field_text(object: &Value, field: &str) -> String {
             }
         }
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn selects(selector: &str, labels: &Value) -> bool {
+        LabelSelector::parse(selector)
+            .unwrap()
+            .matches_labels(labels)
+    }
+
+    #[test]
+    fn every_operator_means_what_kubernetes_means() {
+        let labels = json!({"app": "web", "tier": "front", "n": "7"});
+        for yes in [
+            "",
+            "app=web",
+            "app==web",
+            "app!=db",
+            "other!=x",
+            "app in (db, web)",
+            "app notin (db)",
+            "other notin (x)",
+            "app",
+            "!other",
+            "n>6",
+            "n<8",
+            "app=web,tier in (front,back),!x",
+        ] {
+            assert!(selects(yes, &labels), "{yes}");
+        }
+        for no in [
+            "app=db",
+            "app!=web",
+            "other=x",
+            "app in (db)",
+            "app notin (web)",
+            "other",
+            "!app",
+            "n>7",
+            "app=web,tier=back",
+        ] {
+            assert!(!selects(no, &labels), "{no}");
+        }
+        for bad in [
+            "a b",
+            "app in (x",
+            "app in x)",
+            "=x",
+            "a>b",
+            "app within (x)",
+        ] {
+            assert!(LabelSelector::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_selector_makes_it_panic(text in ".{0,60}") {
+            let _ = LabelSelector::parse(&text);
+        }
     }
 }

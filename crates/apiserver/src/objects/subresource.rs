@@ -9,17 +9,10 @@ use super::delete::DeleteOptions;
 use super::meta;
 use super::patch_request::Patch;
 use crate::api::Api;
-use crate::auth::token::{Binding, Bound, Claims};
-use crate::clock;
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::http::body::{self, Answer};
 use crate::http::protobuf;
 use crate::registry::Resource;
-use crate::storage::ResourceId;
-
-const MIN_TOKEN_SECONDS: i64 = 600;
-const MAX_TOKEN_SECONDS: i64 = 1 << 32;
-const DEFAULT_TOKEN_SECONDS: i64 = 3600;
 
 impl Api {
     pub(crate) async fn subresource(
@@ -140,147 +133,6 @@ impl Api {
             200,
             &scale_of(&call.resource, &self.present_value(call, &stored.value))?,
         ))
-    }
-
-    /// Answers a TokenRequest.
-    fn issue_token(&self, call: &Call, mut request: Value) -> ApiResult<Value> {
-        let account = self.get(call)?;
-        let spec = request["spec"].clone();
-        let invalid = |cause: Cause| {
-            ApiError::invalid(
-                "authentication.k8s.io",
-                "TokenRequest",
-                &call.name,
-                &[cause],
-            )
-        };
-        let seconds = spec["expirationSeconds"]
-            .as_i64()
-            .unwrap_or(DEFAULT_TOKEN_SECONDS);
-        if !(MIN_TOKEN_SECONDS..=MAX_TOKEN_SECONDS).contains(&seconds) {
-            let detail = if seconds < MIN_TOKEN_SECONDS {
-                "may not specify a duration less than 10 minutes"
-            } else {
-                "may not specify a duration larger than 2^32 seconds"
-            };
-            return Err(invalid(Cause::invalid(
-                "spec.expirationSeconds",
-                &seconds.into(),
-                detail,
-            )));
-        }
-        let asked = spec["audiences"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|a| a.as_str().map(str::to_owned));
-        let mut audiences: Vec<String> = asked.collect();
-        if audiences.is_empty() {
-            audiences = self.audiences();
-        }
-        let bound = |plural: &str, namespace: &str, name: &str, uid: &str| -> ApiResult<Bound> {
-            let object = self
-                .storage
-                .get(&ResourceId::new("", plural), namespace, name);
-            let object = object.ok_or_else(|| ApiError::not_found("", plural, name))?;
-            let own = meta::text(&object.value, "uid");
-            if !uid.is_empty() && uid != own {
-                let why = format!(
-                    "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
-                );
-                return Err(ApiError::conflict("", plural, name, why));
-            }
-            Ok(Bound {
-                name: name.into(),
-                uid: own.into(),
-            })
-        };
-        let mut kubernetes = Binding {
-            namespace: call.namespace.clone(),
-            node: None,
-            pod: None,
-            secret: None,
-            serviceaccount: Bound {
-                name: call.name.clone(),
-                uid: meta::text(&account.value, "uid").into(),
-            },
-        };
-        let reference = &spec["boundObjectRef"];
-        if reference.is_object() {
-            let (name, uid) = (
-                reference["name"].as_str().unwrap_or_default(),
-                reference["uid"].as_str().unwrap_or_default(),
-            );
-            match reference["kind"].as_str() {
-                Some("Pod") => {
-                    kubernetes.pod = Some(bound("pods", &call.namespace, name, uid)?);
-                    kubernetes.node = self.node_of(call, name)?;
-                }
-                Some("Secret") => {
-                    kubernetes.secret = Some(bound("secrets", &call.namespace, name, uid)?)
-                }
-                Some("Node") => kubernetes.node = Some(bound("nodes", "", name, uid)?),
-                _ => {
-                    return Err(invalid(Cause::unsupported(
-                        "spec.boundObjectRef.kind",
-                        &reference["kind"],
-                        &["Pod", "Secret", "Node"],
-                    )));
-                }
-            }
-        }
-        let now = clock::unix();
-        let claims = Claims {
-            aud: audiences.clone(),
-            exp: now + seconds,
-            iat: now,
-            iss: self.tokens.issuer().into(),
-            jti: uuid::Uuid::new_v4().to_string(),
-            kubernetes,
-            nbf: now,
-            sub: format!("system:serviceaccount:{}:{}", call.namespace, call.name),
-        };
-        let token = self.tokens.issue(&claims).map_err(ApiError::internal)?;
-        let expires =
-            time::OffsetDateTime::from_unix_timestamp(claims.exp).map_err(ApiError::internal)?;
-        request["kind"] = "TokenRequest".into();
-        request["apiVersion"] = "authentication.k8s.io/v1".into();
-        meta::metadata(&mut request).insert("creationTimestamp".into(), clock::now().into());
-        request["spec"]["audiences"] = audiences.into();
-        request["spec"]["expirationSeconds"] = seconds.into();
-        request["status"] = json!({"token": token, "expirationTimestamp": clock::rfc3339(expires)});
-        Ok(request)
-    }
-
-    /// The node of a bound pod; the pod has to run as the account of the call.
-    fn node_of(&self, call: &Call, pod: &str) -> ApiResult<Option<Bound>> {
-        let Some(pod) = self
-            .storage
-            .get(&ResourceId::new("", "pods"), &call.namespace, pod)
-        else {
-            return Ok(None);
-        };
-        let account = pod.value["spec"]["serviceAccountName"]
-            .as_str()
-            .unwrap_or("default");
-        if account != call.name {
-            let message = format!(
-                "cannot bind token for serviceaccount {:?} to pod running with different serviceaccount name.",
-                call.name
-            );
-            return Err(ApiError::bad_request(message));
-        }
-        let Some(name) = pod.value["spec"]["nodeName"]
-            .as_str()
-            .filter(|n| !n.is_empty())
-        else {
-            return Ok(None);
-        };
-        let node = self.storage.get(&ResourceId::new("", "nodes"), "", name);
-        Ok(node.map(|node| Bound {
-            name: name.into(),
-            uid: meta::text(&node.value, "uid").into(),
-        }))
     }
 
     /// Assigns a pod to a node.

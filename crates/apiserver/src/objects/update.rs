@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::{create, meta};
+use crate::admission::service::carry_addresses;
 use crate::api::Api;
 use crate::error::{ApiError, ApiResult};
 use crate::storage::{Expect, Object, WriteError};
@@ -55,6 +56,7 @@ impl Api {
         self.clean(call, &mut new)?;
         meta::carry(call, base, &mut new)?;
         self.keep_other_parts(call, base, &mut new);
+        carry_addresses(call, base, &mut new);
         self.default(call, &mut new)?;
         meta::bump_generation(call, base, &mut new);
         self.admit(call, "UPDATE", &mut new, Some(base)).await?;
@@ -62,7 +64,7 @@ impl Api {
         // Webhooks may have changed what is desired, or put back what was there.
         match base["metadata"].get("generation") {
             Some(before) => {
-                drop(meta::metadata(&mut new).insert("generation".into(), before.clone()))
+                drop(meta::metadata(&mut new).insert("generation".into(), before.clone()));
             }
             None => drop(meta::metadata(&mut new).remove("generation")),
         }

@@ -179,6 +179,22 @@ impl Crd {
                 "must have at least one version served",
             ));
         }
+        causes.extend(self.version_problems());
+        if let Some(strategy) = spec.pointer("/conversion/strategy").and_then(Value::as_str)
+            && strategy != "None"
+        {
+            // A conversion webhook would have to be called on every read; it is refused rather than skipped.
+            causes.push(Cause::unsupported(
+                "spec.conversion.strategy",
+                &strategy.into(),
+                &["None"],
+            ));
+        }
+        causes
+    }
+
+    fn version_problems(&self) -> Vec<Cause> {
+        let mut causes = Vec::new();
         for (i, version) in self.versions.iter().enumerate() {
             let field = format!("spec.versions[{i}]");
             if version.name.is_empty() {
@@ -197,16 +213,6 @@ impl Crd {
                     "must be object at the root",
                 ));
             }
-        }
-        if let Some(strategy) = spec.pointer("/conversion/strategy").and_then(Value::as_str)
-            && strategy != "None"
-        {
-            // A conversion webhook would have to be called on every read; it is refused rather than skipped.
-            causes.push(Cause::unsupported(
-                "spec.conversion.strategy",
-                &strategy.into(),
-                &["None"],
-            ));
         }
         causes
     }

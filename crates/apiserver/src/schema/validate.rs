@@ -112,7 +112,7 @@ impl Checker {
         match value {
             Value::String(text) => self.text(schema, value, text, path),
             Value::Number(number) => {
-                self.number(schema, value, number.as_f64().unwrap_or(0.0), path)
+                self.number(schema, value, number.as_f64().unwrap_or(0.0), path);
             }
             Value::Array(list) => self.list(schema, value, list, path),
             Value::Object(_) => self.map(schema, value, path, resource),

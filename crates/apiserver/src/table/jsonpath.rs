@@ -166,6 +166,13 @@ mod tests {
         assert_eq!(first(&value, ".spec.missing.deep"), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_path_makes_it_panic(path in ".{0,60}") {
+            first(&json!({"a": [{"b": 1}, {"c": {"d": "e"}}]}), &path);
+        }
+    }
+
     #[test]
     fn nonsense_selects_nothing_and_ends() {
         for path in ["[", "..", ".a[", "[?(x)]", "{", ".....", "[[[", "\\"] {

@@ -179,63 +179,50 @@ pub(super) fn webhooks(checks: &mut Checks, object: &Value) {
             &webhook["clientConfig"],
             &format!("{at}.clientConfig"),
         );
-        if checks.required(&webhook["sideEffects"], &format!("{at}.sideEffects")) {
-            checks.one_of(
-                &webhook["sideEffects"],
-                &format!("{at}.sideEffects"),
-                &["None", "NoneOnDryRun"],
-            );
-        }
-        let versions = checks.list(
-            webhook,
-            "admissionReviewVersions",
-            &format!("{at}.admissionReviewVersions"),
-        );
-        if !versions.iter().any(|v| v == "v1") {
-            let detail = "must include at least one of v1";
-            checks.add(Cause::invalid(
-                format!("{at}.admissionReviewVersions"),
-                &webhook["admissionReviewVersions"],
-                detail,
-            ));
-        }
-        checks.one_of(
-            &webhook["failurePolicy"],
-            &format!("{at}.failurePolicy"),
-            &["Fail", "Ignore"],
-        );
-        checks.one_of(
-            &webhook["matchPolicy"],
-            &format!("{at}.matchPolicy"),
-            &["Equivalent", "Exact"],
-        );
-        checks.one_of(
-            &webhook["reinvocationPolicy"],
-            &format!("{at}.reinvocationPolicy"),
-            &["IfNeeded", "Never"],
-        );
-        if webhook["timeoutSeconds"]
-            .as_i64()
-            .is_none_or(|t| !(1..=30).contains(&t))
-        {
-            let detail = "the timeout value must be between 1 and 30 seconds";
-            checks.add(Cause::invalid(
-                format!("{at}.timeoutSeconds"),
-                &webhook["timeoutSeconds"],
-                detail,
-            ));
-        }
-        if webhook["matchConditions"]
-            .as_array()
-            .is_some_and(|c| !c.is_empty())
-        {
-            // They are CEL expressions; refused rather than taken as always true.
-            checks.add(Cause::forbidden(
-                format!("{at}.matchConditions"),
-                "CEL match conditions are not evaluated here; use objectSelector or rules",
-            ));
-        }
+        webhook_policies(checks, webhook, &at);
         rules(checks, webhook, &at);
+    }
+}
+
+/// Values that a webhook's choices may have.
+const CHOICES: &[(&str, &[&str])] = &[
+    ("sideEffects", &["None", "NoneOnDryRun"]),
+    ("failurePolicy", &["Fail", "Ignore"]),
+    ("matchPolicy", &["Equivalent", "Exact"]),
+    ("reinvocationPolicy", &["IfNeeded", "Never"]),
+];
+
+fn webhook_policies(checks: &mut Checks, webhook: &Value, at: &str) {
+    checks.required(&webhook["sideEffects"], &format!("{at}.sideEffects"));
+    for (field, allowed) in CHOICES {
+        checks.one_of(&webhook[*field], &format!("{at}.{field}"), allowed);
+    }
+    let field = format!("{at}.admissionReviewVersions");
+    let versions = checks.list(webhook, "admissionReviewVersions", &field);
+    if !versions.iter().any(|v| v == "v1") {
+        let detail = "must include at least one of v1";
+        checks.add(Cause::invalid(
+            field,
+            &webhook["admissionReviewVersions"],
+            detail,
+        ));
+    }
+    let timeout = &webhook["timeoutSeconds"];
+    if timeout.as_i64().is_none_or(|t| !(1..=30).contains(&t)) {
+        let detail = "the timeout value must be between 1 and 30 seconds";
+        checks.add(Cause::invalid(
+            format!("{at}.timeoutSeconds"),
+            timeout,
+            detail,
+        ));
+    }
+    if webhook["matchConditions"]
+        .as_array()
+        .is_some_and(|c| !c.is_empty())
+    {
+        // They are CEL expressions; refused rather than taken as always true.
+        let detail = "CEL match conditions are not evaluated here; use objectSelector or rules";
+        checks.add(Cause::forbidden(format!("{at}.matchConditions"), detail));
     }
 }
 

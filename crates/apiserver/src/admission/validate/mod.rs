@@ -109,7 +109,7 @@ pub(crate) fn object(call: &Call, object: &Value, old: Option<&Value>) -> ApiRes
         ("coordination.k8s.io", "leases") => misc::lease(&mut checks, object),
         ("admissionregistration.k8s.io", _) => misc::webhooks(&mut checks, object),
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
-            misc::definition(&mut checks, object, old)
+            misc::definition(&mut checks, object, old);
         }
         ("rbac.authorization.k8s.io", plural) => misc::rbac(&mut checks, plural, object, old),
         _ => {}

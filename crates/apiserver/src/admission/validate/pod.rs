@@ -151,6 +151,22 @@ fn container(checks: &mut Checks, container: &Value, at: &str, volumes: &BTreeSe
         &policies,
     );
     ports(checks, container, at);
+    environment(checks, container, at);
+    mounts(checks, container, at, volumes);
+    for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
+        probe(checks, &container[field], &format!("{at}.{field}"), field);
+    }
+    for hook in ["postStart", "preStop"] {
+        handler(
+            checks,
+            &container["lifecycle"][hook],
+            &format!("{at}.lifecycle.{hook}"),
+            &["exec", "httpGet", "tcpSocket", "sleep"],
+        );
+    }
+}
+
+fn environment(checks: &mut Checks, container: &Value, at: &str) {
     for (i, variable) in checks
         .list(container, "env", &format!("{at}.env"))
         .iter()
@@ -175,6 +191,9 @@ fn container(checks: &mut Checks, container: &Value, at: &str, volumes: &BTreeSe
             ));
         }
     }
+}
+
+fn mounts(checks: &mut Checks, container: &Value, at: &str, volumes: &BTreeSet<String>) {
     let mut paths = BTreeSet::new();
     for (i, mount) in checks
         .list(container, "volumeMounts", &format!("{at}.volumeMounts"))
@@ -200,17 +219,6 @@ fn container(checks: &mut Checks, container: &Value, at: &str, volumes: &BTreeSe
                 "must be unique",
             ));
         }
-    }
-    for field in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        probe(checks, &container[field], &format!("{at}.{field}"), field);
-    }
-    for hook in ["postStart", "preStop"] {
-        handler(
-            checks,
-            &container["lifecycle"][hook],
-            &format!("{at}.lifecycle.{hook}"),
-            &["exec", "httpGet", "tcpSocket", "sleep"],
-        );
     }
 }
 

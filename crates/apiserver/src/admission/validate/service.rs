@@ -8,29 +8,26 @@ use serde_json::Value;
 use super::{Checks, names};
 use crate::error::Cause;
 
+/// Values that the choices may have.
+const CHOICES: &[(&str, &[&str])] = &[
+    (
+        "type",
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+    ),
+    ("sessionAffinity", &["ClientIP", "None"]),
+    ("internalTrafficPolicy", &["Cluster", "Local"]),
+    ("externalTrafficPolicy", &["Cluster", "Local"]),
+];
+
 pub(super) fn check(checks: &mut Checks, service: &Value, old: Option<&Value>) {
     let spec = &service["spec"];
     if !spec.is_object() {
         checks.add(Cause::required("spec", ""));
         return;
     }
-    let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-    checks.one_of(&spec["type"], "spec.type", &kinds);
-    checks.one_of(
-        &spec["sessionAffinity"],
-        "spec.sessionAffinity",
-        &["ClientIP", "None"],
-    );
-    checks.one_of(
-        &spec["internalTrafficPolicy"],
-        "spec.internalTrafficPolicy",
-        &["Cluster", "Local"],
-    );
-    checks.one_of(
-        &spec["externalTrafficPolicy"],
-        "spec.externalTrafficPolicy",
-        &["Cluster", "Local"],
-    );
+    for (field, allowed) in CHOICES {
+        checks.one_of(&spec[*field], &format!("spec.{field}"), allowed);
+    }
     let external = spec["type"] == "ExternalName";
     let headless = spec["clusterIP"] == "None";
     if external {
