@@ -288,3 +288,36 @@ fn a_drain_says_goaway_and_finishes_streams() {
         connection.await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn a_client_that_only_resets_streams_is_disconnected() {
+    // Requests hang upstream, so every reset is premature.
+    let backend = Backend::raw(|_, stream| {
+        let mut client = support::Client::from(stream);
+        client.request();
+        client.rest();
+    });
+    let mesh = http_to(backend.address);
+    run(async {
+        let client = connect(mesh.address()).await;
+        let mut refused = false;
+        for _ in 0..5000 {
+            let Ok(mut client) = client.clone().ready().await else {
+                refused = true;
+                break;
+            };
+            match client.send_request(request(Method::GET, "/"), true) {
+                Ok((response, mut stream)) => {
+                    tokio::task::yield_now().await;
+                    stream.send_reset(h2::Reason::CANCEL);
+                    drop(response);
+                }
+                Err(_) => {
+                    refused = true;
+                    break;
+                }
+            }
+        }
+        assert!(refused, "the flood went on");
+    });
+}

@@ -1,10 +1,10 @@
 //! An HTTP/2 connection: each stream is a request of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -32,6 +32,9 @@ struct Connection {
     guard: DrainGuard,
     served: Cell<u32>,
     active: Cell<u32>,
+    /// Streams that the client reset before they were answered.
+    resets: Cell<u32>,
+    waker: RefCell<Option<Waker>>,
 }
 
 /// A peer must not make us hold more of a stream than the buffer limit; RFC 9113 §6.9.2 sets the least useful window.
@@ -41,6 +44,9 @@ pub(crate) fn bounded_window(buffer_limit: u32) -> u32 {
 
 /// Streams that a peer resets before they are looked at: beyond this the connection ends (CVE-2023-44487).
 const RESETS: usize = 50;
+/// Envoy's `overload.premature_reset_total_stream_count`: a client that resets more than half of so many streams is
+/// disconnected.
+const PREMATURE_RESETS: u32 = 500;
 
 /// Serves HTTP/2 on a connection whose first bytes may have been read already.
 pub(crate) async fn serve(
@@ -74,6 +80,8 @@ pub(crate) async fn serve(
         guard,
         served: Cell::new(0),
         active: Cell::new(0),
+        resets: Cell::new(0),
+        waker: RefCell::default(),
     });
     let handshake = builder.handshake::<_, Bytes>(Prefixed::new(prefix, io));
     let limit = hcm
@@ -108,6 +116,7 @@ impl Connection {
         loop {
             let event = std::future::poll_fn(|cx| {
                 self.guard.register(cx.waker());
+                self.remember(cx.waker());
                 if let Poll::Ready(accepted) = peer.poll_accept(cx) {
                     return Poll::Ready(Event::Accepted(accepted));
                 }
@@ -115,7 +124,7 @@ impl Connection {
                 let dead = silent
                     .as_mut()
                     .is_some_and(|silent| silent.as_mut().poll(cx).is_ready());
-                if dead || phase == Phase::Ended {
+                if dead || phase == Phase::Ended || self.floods() {
                     return Poll::Ready(Event::Abort);
                 }
                 if phase > Phase::Running && !going_away {
@@ -148,13 +157,48 @@ impl Connection {
                     }
                     return;
                 }
-                Event::Accepted(None) | Event::Abort => return,
+                Event::Abort => {
+                    if self.floods() {
+                        hooks::closed_without_response(
+                            &self.worker,
+                            &self.facts,
+                            "http2_rapid_reset",
+                        );
+                        peer.abrupt_shutdown(h2::Reason::ENHANCE_YOUR_CALM);
+                        let end = std::future::poll_fn(|cx| peer.poll_closed(cx));
+                        // The peer is told, if it reads at all.
+                        let _ = tokio::time::timeout(Duration::from_millis(100), end).await;
+                    }
+                    return;
+                }
+                Event::Accepted(None) => return,
                 Event::GoAway => {
                     going_away = true;
                     peer.graceful_shutdown();
                 }
             }
         }
+    }
+
+    fn remember(&self, waker: &Waker) {
+        let mut slot = self.waker.borrow_mut();
+        if slot.as_ref().is_none_or(|old| !old.will_wake(waker)) {
+            *slot = Some(waker.clone());
+        }
+    }
+
+    fn on_reset(&self) {
+        self.resets.set(self.resets.get() + 1);
+        if self.floods()
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The client opens streams to reset them (CVE-2023-44487).
+    fn floods(&self) -> bool {
+        self.resets.get() >= PREMATURE_RESETS && self.resets.get() > self.served.get() / 2
     }
 
     /// When the connection is to go away by itself.
@@ -216,6 +260,11 @@ impl Connection {
                 trailers: None,
             };
             turn.run().await;
+            if let Stream::H2(stream) = &stream
+                && stream.peer_reset
+            {
+                self.on_reset();
+            }
             drop(active);
         });
     }

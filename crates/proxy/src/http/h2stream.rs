@@ -35,6 +35,8 @@ pub(crate) struct H2Stream {
     /// The end was queued, with these trailers.
     end: Option<Option<HeaderMap>>,
     sent: usize,
+    /// The peer reset the stream.
+    pub(crate) peer_reset: bool,
 }
 
 impl H2Stream {
@@ -74,6 +76,7 @@ impl H2Stream {
             out: BytesMut::new(),
             end: None,
             sent: 0,
+            peer_reset: false,
         }
     }
 
@@ -149,7 +152,10 @@ impl H2Stream {
             };
             match ready!(stream.poll_data(cx)) {
                 Some(Ok(data)) => self.current = data,
-                Some(Err(error)) => return Poll::Ready(Err(StreamError::h2(&error))),
+                Some(Err(error)) => {
+                    self.peer_reset = true;
+                    return Poll::Ready(Err(StreamError::h2(&error)));
+                }
                 None => {
                     match ready!(stream.poll_trailers(cx)) {
                         Ok(Some(map)) => {
@@ -261,6 +267,7 @@ impl H2Stream {
             Sending::Open(stream) | Sending::Done(Some(stream)) => ready!(stream.poll_reset(cx)),
             Sending::Done(None) => return Poll::Pending,
         };
+        self.peer_reset = true;
         Poll::Ready(match result {
             Ok(reason) => StreamError::StreamReset(reason),
             Err(error) => StreamError::h2(&error),
