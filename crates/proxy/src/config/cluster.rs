@@ -108,10 +108,6 @@ pub struct CommonBalancing {
     pub fail_traffic_on_panic: bool,
     /// Weights of localities are honoured.
     pub locality_weighted: bool,
-    /// Connections to hosts that discovery removed are closed at once.
-    pub close_on_host_removal: bool,
-    /// Removed hosts are dropped at once, whatever their health.
-    pub ignore_health_on_host_removal: bool,
     /// Percent; an assignment may override it.
     pub overprovisioning_factor: u32,
 }
@@ -193,13 +189,10 @@ pub struct ClusterInfo {
     pub keepalive: Option<TcpKeepalive>,
     /// Each downstream connection has its own upstream connection.
     pub connection_pool_per_downstream_connection: bool,
-    pub close_connections_on_host_health_failure: bool,
     pub wait_for_warm_on_init: bool,
     pub metadata: Metadata,
     /// Hosts of a static or DNS cluster, before resolution.
     pub assignment: Arc<Assignment>,
-    /// `observability_name`-like: `%UPSTREAM_CLUSTER%` is `stat_name`, `%UPSTREAM_CLUSTER_RAW%` the name.
-    pub per_endpoint_stats: bool,
 }
 
 impl ClusterInfo {
@@ -238,9 +231,6 @@ pub struct Assignment {
     pub overprovisioning_factor: Option<u32>,
     /// Share of traffic refused by the control plane, in millionths, with its category.
     pub drop_overloads: Vec<(Arc<str>, super::matcher::Fraction)>,
-    /// Without news for this long the endpoints are dropped.
-    pub stale_after: Option<Duration>,
-    pub weighted_priority_health: bool,
 }
 
 /// The endpoints of one locality at one priority.

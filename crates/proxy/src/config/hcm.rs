@@ -4,16 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet_lite::Prefix;
-
 use super::access_log::{AccessLog, LogFilter};
+use super::chain_match::cidr::Prefix;
 use super::format::Program;
 use super::headers::SetHeader;
 use super::ids::RouteTableId;
-use super::matcher::Fraction;
 use super::route::RouteTable;
-
-pub use super::chain_match::cidr as ipnet_lite;
 
 /// Which codec a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +57,6 @@ pub struct RouterFilter {
     pub suppress_envoy_headers: bool,
     /// Timeouts from request headers of external clients are respected as if internal.
     pub respect_expected_rq_timeout: bool,
-    /// Do not record `upstream_rq_*` per status (dynamic stats).
-    pub dynamic_stats_off: bool,
-    /// 503 `no_healthy_upstream` etc. also carry `grpc-status` UNAVAILABLE by Envoy's default; this sets 14 for timeouts.
-    pub suppress_grpc_request_failure_code_stats: bool,
-    /// Logged once an upstream attempt.
-    pub upstream_logs: Box<[Arc<AccessLog>]>,
     /// Request headers whose Envoy syntax is checked (`x-envoy-upstream-rq-timeout-ms` …); 400 otherwise.
     pub strict_check_headers: Box<[Box<str>]>,
 }
@@ -142,13 +132,8 @@ pub enum StripPort {
 pub struct Http1Options {
     pub accept_http_10: bool,
     pub default_host_for_http_10: Option<Box<str>>,
-    /// Absolute-form request targets are accepted.
-    pub allow_absolute_url: bool,
     pub header_case: HeaderCase,
     pub enable_trailers: bool,
-    pub allow_chunked_length: bool,
-    /// `Some(true)`: a malformed message ends that stream alone where possible.
-    pub stream_error_on_invalid_http_message: Option<bool>,
     /// Send `scheme://host/path` upstream.
     pub send_fully_qualified_url: bool,
     pub allow_custom_methods: bool,
@@ -163,12 +148,6 @@ pub struct Http2Options {
     pub initial_stream_window: u32,
     pub initial_connection_window: u32,
     pub header_table_size: u32,
-    pub max_outbound_frames: u32,
-    pub max_outbound_control_frames: u32,
-    pub max_consecutive_inbound_frames_with_empty_payload: u32,
-    pub max_inbound_priority_frames_per_stream: u32,
-    pub max_inbound_window_update_frames_per_data_frame_sent: u32,
-    pub stream_error_on_invalid_http_message: Option<bool>,
     pub allow_connect: bool,
     pub keepalive: Option<H2Keepalive>,
 }
@@ -181,7 +160,6 @@ pub struct H2Keepalive {
     pub timeout: Duration,
     /// Percent of the interval added at random.
     pub interval_jitter: f64,
-    pub idle_interval: Option<Duration>,
 }
 
 impl Default for Http2Options {
@@ -192,19 +170,13 @@ impl Default for Http2Options {
             initial_stream_window: 16 * 1024 * 1024,
             initial_connection_window: 24 * 1024 * 1024,
             header_table_size: 4096,
-            max_outbound_frames: 10_000,
-            max_outbound_control_frames: 1_000,
-            max_consecutive_inbound_frames_with_empty_payload: 1,
-            max_inbound_priority_frames_per_stream: 100,
-            max_inbound_window_update_frames_per_data_frame_sent: 10,
-            stream_error_on_invalid_http_message: None,
             allow_connect: false,
             keepalive: None,
         }
     }
 }
 
-/// `via`, `server_name` and others that answer with text.
+/// An HTTP connection manager.
 #[derive(Debug, Clone)]
 pub struct Hcm {
     pub codec: CodecType,
@@ -213,10 +185,6 @@ pub struct Hcm {
     pub routes: RouteSource,
     pub filters: Vec<HttpFilter>,
     pub access_logs: Vec<Arc<AccessLog>>,
-    /// Log long streams each interval.
-    pub access_log_flush_interval: Option<Duration>,
-    pub log_on_new_request: bool,
-    pub log_on_tunnel_established: bool,
     pub timeouts: HcmTimeouts,
     /// Bytes of the header block: 431 beyond it.
     pub max_request_headers_bytes: usize,
@@ -253,8 +221,6 @@ pub struct Hcm {
     pub local_reply: LocalReplies,
     pub http1: Http1Options,
     pub http2: Http2Options,
-    /// Overrides per protocol for malformed messages: end the stream, not the connection.
-    pub stream_error_on_invalid_http_message: bool,
 }
 
 impl Hcm {
@@ -298,8 +264,6 @@ pub struct HcmTimeouts {
     /// A connection without streams; Envoy's default is 1 hour.
     pub connection_idle: Option<Duration>,
     pub max_connection_duration: Option<Duration>,
-    /// With `max_connection_duration`: HTTP/1 connections end after a response, not in the middle.
-    pub http1_safe_max_connection_duration: bool,
     pub max_stream_duration: Option<Duration>,
     /// Between the two GOAWAYs of a drain; default 5 s.
     pub drain: Duration,
@@ -310,8 +274,7 @@ pub struct HcmTimeouts {
 /// Which peers are internal.
 #[derive(Debug, Clone, Default)]
 pub struct InternalAddresses {
-    pub unix_sockets: bool,
-    /// `None`: the RFC 1918 ranges, loopback and fc00::/7 (Envoy's default before 1.34; a message without ranges).
+    /// `None`: no address is internal (Envoy 1.40: seen, with `use_remote_address` and a loopback peer).
     pub ranges: Option<Vec<Prefix>>,
 }
 
@@ -358,5 +321,3 @@ pub enum ReplyProgram {
     Json(super::format::JsonTemplate),
 }
 
-/// A share of requests.
-pub type Share = Fraction;

@@ -41,7 +41,6 @@ pub struct Listener {
     pub bind_to_port: bool,
     /// Connections go to the listener of their original destination, if there is one.
     pub use_original_dst: bool,
-    pub freebind: bool,
     pub backlog: u32,
     /// Idle keep-alive etc. of accepted sockets.
     pub keepalive: Option<super::cluster::TcpKeepalive>,
@@ -55,10 +54,6 @@ pub struct Listener {
     pub access_logs: Vec<Arc<AccessLog>>,
     /// Bytes buffered for one connection and direction before reading stops.
     pub buffer_limit: u32,
-    /// `MODIFY_ONLY`: drained on removal and change, but not on health-check failure.
-    pub drain_modify_only: bool,
-    /// Not counted towards the process's connection limit.
-    pub ignore_global_conn_limit: bool,
     pub metadata: Metadata,
 }
 
@@ -174,9 +169,6 @@ pub struct TcpProxy {
     pub back_off_base: Option<Duration>,
     pub back_off_max: Option<Duration>,
     pub access_logs: Vec<Arc<AccessLog>>,
-    pub access_log_flush_interval: Option<Duration>,
-    pub log_on_connected: bool,
-    pub log_on_start: bool,
 }
 
 /// Which cluster gets the connection.

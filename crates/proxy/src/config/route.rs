@@ -127,9 +127,6 @@ pub struct Route {
     pub action: Action,
     pub headers: LevelMutations,
     pub metadata: Metadata,
-    /// The span's operation in Envoy; kept for `%ROUTE_NAME%` users and x-envoy-decorator-operation.
-    pub decorator: Option<Arc<str>>,
-    pub decorator_propagate: bool,
     pub stat_prefix: Arc<str>,
     /// Retry and mirror bodies are kept up to this size; beyond it they are streamed and not replayed.
     pub body_buffer_limit: Option<u64>,
@@ -245,8 +242,6 @@ pub struct Forward {
     /// Overrides the connection manager's stream idle timeout; `Some(ZERO)` disables it.
     pub idle_timeout: Option<Duration>,
     pub max_stream_duration: Option<MaxStreamDuration>,
-    /// Overrides the connection manager's flush timeout.
-    pub flush_timeout: Option<Duration>,
     pub retry: Option<Arc<RetryPolicy>>,
     pub mirror: Box<[MirrorPolicy]>,
     pub priority: Priority,

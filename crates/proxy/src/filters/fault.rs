@@ -19,8 +19,6 @@ pub struct FaultPolicy {
     pub downstream_nodes: Box<[Box<[u8]>]>,
     /// More faults than this at one time are not injected.
     pub max_active_faults: Option<u32>,
-    /// No statistics by `x-envoy-downstream-service-cluster`.
-    pub disable_downstream_cluster_stats: bool,
 }
 
 /// A delay.

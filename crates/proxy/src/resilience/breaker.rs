@@ -10,14 +10,8 @@ pub struct Limits {
     pub max_pending_requests: u32,
     pub max_requests: u32,
     pub max_retries: u32,
-    /// Pools: `u32::MAX` by default.
-    pub max_connection_pools: u32,
     /// If set, it replaces `max_retries`.
     pub retry_budget: Option<RetryBudget>,
-    /// Publish remaining resources as gauges.
-    pub track_remaining: bool,
-    /// Connections to one host.
-    pub max_connections_per_host: Option<u32>,
 }
 
 /// Retries in flight as a share of requests in flight.
@@ -36,10 +30,7 @@ impl Default for Limits {
             max_pending_requests: 1024,
             max_requests: 1024,
             max_retries: 3,
-            max_connection_pools: u32::MAX,
             retry_budget: None,
-            track_remaining: false,
-            max_connections_per_host: None,
         }
     }
 }
@@ -51,7 +42,6 @@ pub enum Resource {
     Pending,
     Requests,
     Retries,
-    Pools,
 }
 
 /// A count on its own cache line.
@@ -69,8 +59,8 @@ impl Count {
 /// The breaker of one cluster and priority. Limits may change; counts stay.
 #[derive(Debug, Default)]
 pub struct Breaker {
-    counts: [Count; 5],
-    limits: [AtomicU32; 5],
+    counts: [Count; 4],
+    limits: [AtomicU32; 4],
     budget: RwLock<Option<RetryBudget>>,
 }
 
@@ -97,7 +87,6 @@ impl Breaker {
             limits.max_pending_requests,
             limits.max_requests,
             limits.max_retries,
-            limits.max_connection_pools,
         ];
         for (slot, value) in self.limits.iter().zip(values) {
             slot.store(value, Ordering::Relaxed);

@@ -124,7 +124,6 @@ mod tests {
             append_x_forwarded_host: false,
             timeout,
             idle_timeout: None,
-            flush_timeout: None,
             max_stream_duration: None,
             retry: Some(Arc::new(RetryPolicy { per_try_timeout: per_try, ..RetryPolicy::default() })),
             mirror: [].into(),

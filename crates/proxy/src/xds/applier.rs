@@ -322,7 +322,9 @@ impl Applier {
         let info = &entry.value;
         let endpoints = match &info.discovery {
             Discovery::Eds { service_name, fetch_timeout } => {
-                self.endpoints.active(service_name).is_some() || is_over(entry.since, *fetch_timeout, now)
+                !info.wait_for_warm_on_init && self.clusters.active(&info.name).is_none()
+                    || self.endpoints.active(service_name).is_some()
+                    || is_over(entry.since, *fetch_timeout, now)
             }
             _ => true,
         };
@@ -431,6 +433,10 @@ impl Applier {
         }
         next.generation = self.config.generation + 1;
         let next = Arc::new(next);
+        // Connections to hosts of clusters that are gone are not reused.
+        for gone in self.config.clusters().filter(|old| next.cluster(old.id).is_none()) {
+            gone.hosts.load().all_hosts().for_each(|host| host.shared.set_removed(true));
+        }
         self.config = Arc::clone(&next);
         for (name, reason) in (self.publish)(next) {
             let version = self.listeners.active(&name).map(|entry| entry.origin.version.clone()).unwrap_or_default();

@@ -29,7 +29,6 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, cluster: &pb::Cluster, version: Co
     let outlier = cluster.outlier_detection.as_ref();
     let outlier = outlier.map(|value| outlier_policy(&at.field("outlier_detection"), value)).transpose()?;
     let (source_address, source_port) = bind(at, cluster)?;
-    let track = cluster.track_cluster_stats.unwrap_or_default();
     Ok(ClusterInfo {
         id: ids.cluster(&cluster.name),
         name: cluster.name.as_str().into(),
@@ -46,13 +45,11 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, cluster: &pb::Cluster, version: Co
         socket_matches: socket_matches(at, cluster)?,
         source_address,
         source_port,
-        keepalive: keepalive(at, cluster)?,
+        keepalive: keepalive(cluster),
         connection_pool_per_downstream_connection: cluster.connection_pool_per_downstream_connection,
-        close_connections_on_host_health_failure: cluster.close_connections_on_host_health_failure,
         wait_for_warm_on_init: bool_or(cluster.wait_for_warm_on_init, true),
         metadata: metadata(cluster.metadata.as_ref()),
         assignment: assignment(at, cluster, &discovery)?,
-        per_endpoint_stats: track.per_endpoint_stats,
         discovery,
     })
 }
@@ -185,8 +182,6 @@ fn balancing(at: &At<'_>, cluster: &pb::Cluster) -> Result<CommonBalancing> {
         panic_threshold,
         fail_traffic_on_panic: zone_aware,
         locality_weighted: matches!(config.locality_config_specifier, Some(Locality::LocalityWeightedLbConfig(_))),
-        close_on_host_removal: config.close_connections_on_host_set_change,
-        ignore_health_on_host_removal: cluster.ignore_health_on_host_removal,
         overprovisioning_factor: 140,
     })
 }
@@ -202,22 +197,6 @@ fn limits(at: &At<'_>, cluster: &pb::Cluster) -> Result<[Limits; 2]> {
         let at = at.item("thresholds", i);
         let slot = usize::try_from(thresholds.priority).ok().and_then(|priority| limits.get_mut(priority));
         *slot.ok_or_else(|| at.field("priority").error("unknown value"))? = threshold(&at, thresholds)?;
-    }
-    for (i, thresholds) in breakers.per_host_thresholds.iter().enumerate().rev() {
-        let at = at.item("per_host_thresholds", i);
-        let extra = thresholds.max_pending_requests.is_some()
-            || thresholds.max_requests.is_some()
-            || thresholds.max_retries.is_some()
-            || thresholds.max_connection_pools.is_some()
-            || thresholds.retry_budget.is_some()
-            || thresholds.track_remaining;
-        if extra {
-            // Envoy refuses them, too: only max_connections has a meaning per host.
-            return Err(at.error("only max_connections may be set per host"));
-        }
-        let slot = usize::try_from(thresholds.priority).ok().and_then(|priority| limits.get_mut(priority));
-        slot.ok_or_else(|| at.field("priority").error("unknown value"))?.max_connections_per_host =
-            thresholds.max_connections.map(|value| value.value);
     }
     Ok(limits)
 }
@@ -236,10 +215,7 @@ fn threshold(at: &At<'_>, thresholds: &pb::circuit_breakers::Thresholds) -> Resu
         max_pending_requests: u32_or(thresholds.max_pending_requests, default.max_pending_requests),
         max_requests: u32_or(thresholds.max_requests, default.max_requests),
         max_retries: u32_or(thresholds.max_retries, default.max_retries),
-        max_connection_pools: u32_or(thresholds.max_connection_pools, default.max_connection_pools),
         retry_budget: budget.transpose()?,
-        track_remaining: thresholds.track_remaining,
-        max_connections_per_host: None,
     })
 }
 
@@ -314,10 +290,9 @@ fn bind(at: &At<'_>, cluster: &pb::Cluster) -> Result<(Option<std::net::IpAddr>,
     Ok((Some(address.ip()), address.port()))
 }
 
-fn keepalive(at: &At<'_>, cluster: &pb::Cluster) -> Result<Option<TcpKeepalive>> {
-    let options = cluster.upstream_connection_options.as_ref();
-    let _ = at;
-    Ok(options.and_then(|options| options.tcp_keepalive.as_ref()).map(tcp_keepalive))
+fn keepalive(cluster: &pb::Cluster) -> Option<TcpKeepalive> {
+    let options = cluster.upstream_connection_options.as_ref()?;
+    options.tcp_keepalive.as_ref().map(tcp_keepalive)
 }
 
 pub(super) fn tcp_keepalive(value: &core::TcpKeepalive) -> TcpKeepalive {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use xds::envoy::config::core::v3 as core;
 use xds::envoy::config::endpoint::v3 as pb;
 
-use super::common::{fractional_percent, host_port, metadata, optional_duration, u32_or};
+use super::common::{fractional_percent, host_port, metadata, u32_or};
 use super::{At, Result};
 use crate::config::cluster::{Assignment, EdsHealth, Endpoint, EndpointAddress, Locality, LocalityEndpoints};
 
@@ -30,9 +30,6 @@ pub(super) fn compile(at: &At<'_>, message: &pb::ClusterLoadAssignment, names: N
     if let Some(policy) = &message.policy {
         let at = at.field("policy");
         assignment.overprovisioning_factor = policy.overprovisioning_factor.map(|value| value.value);
-        let stale = optional_duration(&at.field("endpoint_stale_after"), policy.endpoint_stale_after.as_ref())?;
-        assignment.stale_after = stale.filter(|duration| !duration.is_zero());
-        assignment.weighted_priority_health = policy.weighted_priority_health;
         for (i, drop) in policy.drop_overloads.iter().enumerate() {
             let at = at.item("drop_overloads", i);
             let percent = drop.drop_percentage.as_ref().ok_or_else(|| at.field("drop_percentage").missing())?;
@@ -43,8 +40,7 @@ pub(super) fn compile(at: &At<'_>, message: &pb::ClusterLoadAssignment, names: N
     Ok(assignment)
 }
 
-/// Priorities are dense from 0: Envoy refuses holes... it fills them with empty priorities; so does `HostSets`. The
-/// number alone is bounded.
+/// Priorities may have holes, which `HostSets` fills with empty ones; their number is bounded.
 fn check_priorities(at: &At<'_>, assignment: &Assignment) -> Result<()> {
     for (i, locality) in assignment.localities.iter().enumerate() {
         if locality.priority > MAX_PRIORITY {
@@ -54,6 +50,7 @@ fn check_priorities(at: &At<'_>, assignment: &Assignment) -> Result<()> {
     Ok(())
 }
 
+#[expect(deprecated, reason = "one of the two forms of the list")]
 fn locality(at: &At<'_>, group: &pb::LocalityLbEndpoints, names: Names) -> Result<LocalityEndpoints> {
     use pb::locality_lb_endpoints::LbConfig;
     let list = match &group.lb_config {

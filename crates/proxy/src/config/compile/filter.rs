@@ -12,7 +12,7 @@ use xds::envoy::extensions::filters::network::http_connection_manager::v3 as hcm
 use xds::google::protobuf::Any;
 
 use super::common::{bool_or, duration, fractional_percent, runtime_fraction, type_name, unpack, unpack_only};
-use super::{At, Result, access_log, matcher};
+use super::{At, Result, matcher};
 use crate::config::hcm::{HttpFilter, HttpFilterKind, RouterFilter};
 use crate::config::matcher::Fraction;
 use crate::config::route::RouteFilters;
@@ -51,7 +51,7 @@ fn one(at: &At<'_>, config: &hcm_pb::HttpFilter) -> Result<Option<HttpFilter>> {
     } else if let Some(policy) = unpack::<fault_pb::HttpFault>(&inner, any)? {
         HttpFilterKind::Fault(Some(Arc::new(fault(&inner, &policy)?)))
     } else if let Some(config) = unpack::<router_pb::Router>(&inner, any)? {
-        HttpFilterKind::Router(router(&inner, &config)?)
+        HttpFilterKind::Router(router(&config))
     } else if config.is_optional {
         return Ok(None);
     } else {
@@ -60,15 +60,12 @@ fn one(at: &At<'_>, config: &hcm_pb::HttpFilter) -> Result<Option<HttpFilter>> {
     Ok(Some(HttpFilter { name: config.name.as_str().into(), kind, disabled: config.disabled }))
 }
 
-fn router(at: &At<'_>, config: &router_pb::Router) -> Result<RouterFilter> {
-    Ok(RouterFilter {
+fn router(config: &router_pb::Router) -> RouterFilter {
+    RouterFilter {
         suppress_envoy_headers: config.suppress_envoy_headers,
         respect_expected_rq_timeout: config.respect_expected_rq_timeout,
-        dynamic_stats_off: !bool_or(config.dynamic_stats, true),
-        suppress_grpc_request_failure_code_stats: config.suppress_grpc_request_failure_code_stats,
-        upstream_logs: access_log::compile_all(at, "upstream_log", &config.upstream_log)?.into(),
         strict_check_headers: config.strict_check_headers.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
-    })
+    }
 }
 
 /// What one level (route table, virtual host, route, weighted cluster) says of filters.
@@ -194,7 +191,6 @@ pub(super) fn fault(at: &At<'_>, policy: &fault_pb::HttpFault) -> Result<FaultPo
         headers: matcher::headers(at, "headers", &policy.headers)?,
         downstream_nodes: policy.downstream_nodes.iter().map(|node| node.as_bytes().into()).collect(),
         max_active_faults: policy.max_active_faults.map(|value| value.value),
-        disable_downstream_cluster_stats: policy.disable_downstream_cluster_stats,
     })
 }
 

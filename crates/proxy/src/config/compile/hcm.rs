@@ -18,14 +18,12 @@ use crate::config::hcm::{
 use crate::config::ids::Ids;
 
 pub(super) fn compile(ids: &Ids, at: &At<'_>, config: &pb::HttpConnectionManager) -> Result<Hcm> {
-    let common = config.common_http_protocol_options.clone().unwrap_or_default();
+    let common = config.common_http_protocol_options.unwrap_or_default();
     let common_at = at.field("common_http_protocol_options");
     let h1 = config.http_protocol_options.as_ref();
     let h1 = h1.map(|value| http1(&at.field("http_protocol_options"), value)).transpose()?;
     let h2 = config.http2_protocol_options.as_ref();
     let h2 = h2.map(|value| http2(&at.field("http2_protocol_options"), value)).transpose()?;
-    let log_options = config.access_log_options.clone().unwrap_or_default();
-    let log_at = at.field("access_log_options");
     let scheme = config.scheme_header_transformation.clone().unwrap_or_default();
     let replies = config.local_reply_config.as_ref();
     let headers_kb = u32_or(config.max_request_headers_kb, 60);
@@ -38,9 +36,6 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, config: &pb::HttpConnectionManager
         routes: routes(ids, at, config)?,
         filters: filter::chain(at, &config.http_filters)?,
         access_logs: access_log::compile_all(at, "access_log", &config.access_log)?,
-        access_log_flush_interval: optional_duration(&log_at, log_options.access_log_flush_interval.as_ref())?,
-        log_on_new_request: log_options.flush_access_log_on_new_request,
-        log_on_tunnel_established: log_options.flush_log_on_tunnel_successfully_established,
         timeouts: timeouts(at, config, &common)?,
         max_request_headers_bytes: headers_kb as usize * 1024,
         max_headers_count: match u32_or(common.max_headers_count, 100) {
@@ -77,9 +72,8 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, config: &pb::HttpConnectionManager
             Some(value) => local_reply::compile(&at.field("local_reply_config"), value)?,
             None => Default::default(),
         },
-        http1: h1.unwrap_or_else(|| crate::config::hcm::Http1Options { allow_absolute_url: true, ..Default::default() }),
+        http1: h1.unwrap_or_default(),
         http2: h2.unwrap_or_default(),
-        stream_error_on_invalid_http_message: bool_or(config.stream_error_on_invalid_http_message, false),
     })
 }
 
@@ -130,7 +124,6 @@ fn timeouts(at: &At<'_>, config: &pb::HttpConnectionManager, common: &core::Http
         stream_idle,
         connection_idle: of_common("idle_timeout", common.idle_timeout.as_ref(), Some(Duration::from_secs(3600)))?,
         max_connection_duration: of_common("max_connection_duration", common.max_connection_duration.as_ref(), None)?,
-        http1_safe_max_connection_duration: config.http1_safe_max_connection_duration,
         max_stream_duration: of_common("max_stream_duration", common.max_stream_duration.as_ref(), None)?,
         drain: drain.unwrap_or(Duration::from_secs(5)),
         delayed_close: read("delayed_close_timeout", config.delayed_close_timeout.as_ref(), Some(Duration::from_secs(1)))?,
@@ -154,7 +147,7 @@ fn internal_addresses(at: &At<'_>, config: &pb::HttpConnectionManager) -> Result
         return Ok(InternalAddresses::default());
     };
     let ranges = cidrs(&at.field("internal_address_config"), "cidr_ranges", &value.cidr_ranges)?;
-    Ok(InternalAddresses { unix_sockets: value.unix_sockets, ranges: Some(ranges).filter(|ranges| !ranges.is_empty()) })
+    Ok(InternalAddresses { ranges: Some(ranges).filter(|ranges| !ranges.is_empty()) })
 }
 
 fn server_header(at: &At<'_>, value: i32) -> Result<ServerHeader> {

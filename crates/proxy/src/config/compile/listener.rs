@@ -47,7 +47,6 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, listener: &pb::Listener, version: 
         addresses,
         bind_to_port: bind_to_port(listener),
         use_original_dst: bool_or(listener.use_original_dst, false),
-        freebind: bool_or(listener.freebind, false),
         backlog: u32_or(listener.tcp_backlog_size, 1024).max(1),
         keepalive: listener.tcp_keepalive.as_ref().map(tcp_keepalive),
         direction: match core::TrafficDirection::try_from(listener.traffic_direction) {
@@ -62,8 +61,6 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, listener: &pb::Listener, version: 
         index,
         access_logs: access_log::compile_all(at, "access_log", &listener.access_log)?,
         buffer_limit: u32_or(listener.per_connection_buffer_limit_bytes, 1 << 20),
-        drain_modify_only: listener.drain_type == pb::listener::DrainType::ModifyOnly as i32,
-        ignore_global_conn_limit: listener.ignore_global_conn_limit,
         metadata: metadata(listener.metadata.as_ref()),
     })
 }
@@ -80,7 +77,7 @@ pub(super) fn address(at: &At<'_>, address: Option<&core::Address>) -> Result<Li
         Some(Address::SocketAddress(socket)) => {
             Ok(ListenAddress::Tcp(socket_address(&at.field("socket_address"), socket)?))
         }
-        Some(Address::Pipe(pipe)) => Ok(ListenAddress::Pipe { path: pipe.path.as_str().into(), mode: pipe.mode }),
+        Some(Address::Pipe(_)) => Err(at.field("pipe").unsupported()),
         Some(Address::EnvoyInternalAddress(_)) => Err(at.field("envoy_internal_address").unsupported()),
         None => Err(at.missing()),
     }
@@ -219,8 +216,6 @@ fn network_filter(ids: &Ids, at: &At<'_>, filters: &[pb::Filter]) -> Result<Netw
 
 fn tcp_proxy(ids: &Ids, at: &At<'_>, config: &tcp::TcpProxy) -> Result<TcpProxy> {
     let back_off = config.backoff_options.as_ref();
-    let options = config.access_log_options.as_ref();
-    let flush = options.and_then(|o| o.access_log_flush_interval.as_ref());
     let attempts = u32_or(config.max_connect_attempts, 1);
     if attempts == 0 {
         return Err(at.field("max_connect_attempts").error("must be at least 1"));
@@ -239,9 +234,6 @@ fn tcp_proxy(ids: &Ids, at: &At<'_>, config: &tcp::TcpProxy) -> Result<TcpProxy>
         back_off_base: optional_duration(&back_off_at, back_off.and_then(|b| b.base_interval.as_ref()))?,
         back_off_max: optional_duration(&back_off_at, back_off.and_then(|b| b.max_interval.as_ref()))?,
         access_logs: access_log::compile_all(at, "access_log", &config.access_log)?,
-        access_log_flush_interval: optional_duration(&at.field("access_log_options"), flush)?,
-        log_on_connected: options.is_some_and(|o| o.flush_access_log_on_connected),
-        log_on_start: options.is_some_and(|o| o.flush_access_log_on_start),
     })
 }
 

@@ -42,7 +42,7 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, table: &pb::RouteConfiguration, ve
     Ok(RouteTable {
         name: table.name.as_str().into(),
         version,
-        domains: domains(at, &table.virtual_hosts, options.ignore_port_in_host)?,
+        domains: domains(at, &table.virtual_hosts)?,
         vhosts,
         headers: level(
             at,
@@ -58,7 +58,7 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, table: &pb::RouteConfiguration, ve
     })
 }
 
-fn domains(at: &At<'_>, hosts: &[pb::VirtualHost], ignore_port: bool) -> Result<Domains> {
+fn domains(at: &At<'_>, hosts: &[pb::VirtualHost]) -> Result<Domains> {
     let mut domains = Domains::default();
     for (i, host) in hosts.iter().enumerate() {
         let at = at.item("virtual_hosts", i);
@@ -67,7 +67,7 @@ fn domains(at: &At<'_>, hosts: &[pb::VirtualHost], ignore_port: bool) -> Result<
         }
         for (j, domain) in host.domains.iter().enumerate() {
             let at = at.item("domains", j);
-            add_domain(&at, &mut domains, domain, i as u32, ignore_port)?;
+            add_domain(&at, &mut domains, domain, i as u32)?;
         }
     }
     domains.suffix.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
@@ -75,7 +75,7 @@ fn domains(at: &At<'_>, hosts: &[pb::VirtualHost], ignore_port: bool) -> Result<
     Ok(domains)
 }
 
-fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32, ignore_port: bool) -> Result<()> {
+fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32) -> Result<()> {
     let duplicate = || at.error(format_args!("domain {domain:?} belongs to another virtual host, too"));
     let lower = domain.to_ascii_lowercase();
     if lower == "*" {
@@ -90,8 +90,6 @@ fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32, ignor
     if let Some(prefix) = lower.strip_suffix('*') {
         return insert(&mut domains.prefix, prefix, host).ok_or_else(duplicate);
     }
-    // With `ignore_port_in_host_matching` a domain with a port can never match; Envoy keeps it, and so it is kept.
-    let _ = ignore_port;
     match domains.exact.insert(lower.into_bytes().into(), host) {
         None => Ok(()),
         Some(_) => Err(duplicate()),
@@ -110,6 +108,7 @@ fn insert(list: &mut ByLength, text: &str, host: u32) -> Option<()> {
     }
 }
 
+#[expect(deprecated, reason = "the older buffer limit still counts")]
 fn virtual_host(
     ids: &Ids,
     at: &At<'_>,
@@ -165,6 +164,7 @@ fn body_limit(
     new.map(|value| value.value).or_else(|| old.map(|value| u64::from(value.value)))
 }
 
+#[expect(deprecated, reason = "the older buffer limit still counts")]
 fn route(ids: &Ids, at: &At<'_>, route: &pb::Route, defaults: &Defaults) -> Result<Route> {
     let matcher = route.r#match.as_ref().ok_or_else(|| at.field("match").missing())?;
     let matcher = route_match(&at.field("match"), matcher)?;
@@ -184,8 +184,6 @@ fn route(ids: &Ids, at: &At<'_>, route: &pb::Route, defaults: &Defaults) -> Resu
                 response_remove: &route.response_headers_to_remove,
             },
         )?,
-        decorator: route.decorator.as_ref().map(|decorator| decorator.operation.as_str().into()),
-        decorator_propagate: route.decorator.as_ref().is_some_and(|decorator| bool_or(decorator.propagate, true)),
         stat_prefix: route.stat_prefix.as_str().into(),
         body_buffer_limit: body_limit(route.request_body_buffer_limit, route.per_request_buffer_limit_bytes)
             .or(defaults.body_limit),

@@ -86,7 +86,6 @@ impl Forwarding<'_> {
             append_x_forwarded_host: action.append_x_forwarded_host,
             timeout: limit(&at.field("timeout"), action.timeout.as_ref(), Some(Duration::from_secs(15)))?,
             idle_timeout: optional_duration(&at.field("idle_timeout"), action.idle_timeout.as_ref())?,
-            flush_timeout: optional_duration(&at.field("flush_timeout"), action.flush_timeout.as_ref())?,
             max_stream_duration: stream.map(|s| stream_duration(&at.field("max_stream_duration"), s)).transpose()?,
             retry,
             mirror: if mirror.is_empty() { self.defaults.mirror.clone() } else { mirror },

@@ -192,7 +192,6 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.cluster.v3.CircuitBreakers",
         fields: &[
             ms(1, "thresholds", "envoy.config.cluster.v3.CircuitBreakers.Thresholds"),
-            ms(2, "per_host_thresholds", "envoy.config.cluster.v3.CircuitBreakers.Thresholds"),
         ]
     },
     Message {
@@ -203,8 +202,7 @@ pub(super) const MESSAGES: &[Message] = &[
             e(3, "max_pending_requests"),
             e(4, "max_requests"),
             e(5, "max_retries"),
-            e(6, "track_remaining"),
-            e(7, "max_connection_pools"),
+            h(6, "track_remaining", "adds gauges only"),
             m(8, "retry_budget", "envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget"),
         ]
     },
@@ -236,8 +234,7 @@ pub(super) const MESSAGES: &[Message] = &[
             m(27, "common_lb_config", "envoy.config.cluster.v3.Cluster.CommonLbConfig"),
             e(28, "alt_stat_name"),
             m(30, "upstream_connection_options", "envoy.config.cluster.v3.UpstreamConnectionOptions"),
-            e(31, "close_connections_on_host_health_failure"),
-            e(32, "ignore_health_on_host_removal"),
+            h(32, "ignore_health_on_host_removal", "hosts that discovery removed get no requests, whatever their health"),
             m(33, "load_assignment", "envoy.config.endpoint.v3.ClusterLoadAssignment"),
             m(34, "original_dst_lb_config", "envoy.config.cluster.v3.Cluster.OriginalDstLbConfig"),
             map(36, "typed_extension_protocol_options"),
@@ -247,7 +244,7 @@ pub(super) const MESSAGES: &[Message] = &[
             h(44, "dns_failure_refresh_rate", "failed look-ups are repeated at dns_refresh_rate"),
             h(45, "use_tcp_for_dns_lookups", "the system resolver decides"),
             h(47, "track_timeout_budgets", "adds histograms only"),
-            m(49, "track_cluster_stats", "envoy.config.cluster.v3.TrackClusterStats"),
+            h(49, "track_cluster_stats", "adds statistics only"),
             h(50, "preconnect_policy", "an optimisation: connections are made when needed"),
             e(51, "connection_pool_per_downstream_connection"),
             h(53, "dns_resolution_config", "the system resolver is used"),
@@ -266,7 +263,6 @@ pub(super) const MESSAGES: &[Message] = &[
             m(3, "locality_weighted_lb_config", "envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig"),
             h(4, "update_merge_window", "each change of endpoints is applied at once"),
             h(5, "ignore_new_hosts_until_first_hc", "there is no active health checking: health_checks are refused"),
-            e(6, "close_connections_on_host_set_change"),
             h(8, "override_host_status", "there are no stateful sessions to override hosts"),
         ]
     },
@@ -343,14 +339,6 @@ pub(super) const MESSAGES: &[Message] = &[
             e(22, "max_ejection_time_jitter"),
             h(23, "successful_active_health_check_uneject_host", "there is no active health checking: health_checks are refused"),
             e(25, "always_eject_one_host"),
-        ]
-    },
-    Message {
-        name: "envoy.config.cluster.v3.TrackClusterStats",
-        fields: &[
-            h(1, "timeout_budgets", "adds histograms only"),
-            h(2, "request_response_sizes", "adds histograms only"),
-            e(3, "per_endpoint_stats"),
         ]
     },
     Message {
@@ -484,7 +472,6 @@ pub(super) const MESSAGES: &[Message] = &[
             m(4, "header_key_format", "envoy.config.core.v3.Http1ProtocolOptions.HeaderKeyFormat"),
             e(5, "enable_trailers"),
             e(6, "allow_chunked_length"),
-            e(7, "override_stream_error_on_invalid_http_message"),
             e(8, "send_fully_qualified_url"),
             h(9, "use_balsa_parser", "there is one parser"),
             e(10, "allow_custom_methods"),
@@ -510,17 +497,18 @@ pub(super) const MESSAGES: &[Message] = &[
             e(3, "initial_stream_window_size"),
             e(4, "initial_connection_window_size"),
             e(5, "allow_connect"),
-            e(7, "max_outbound_frames"),
-            e(8, "max_outbound_control_frames"),
-            e(9, "max_consecutive_inbound_frames_with_empty_payload"),
-            e(10, "max_inbound_priority_frames_per_stream"),
-            e(11, "max_inbound_window_update_frames_per_data_frame_sent"),
-            e(14, "override_stream_error_on_invalid_http_message"),
+            h(7, "max_outbound_frames", "floods are always bounded, by limits of the codec"),
+            h(8, "max_outbound_control_frames", "floods are always bounded, by limits of the codec"),
+            h(9, "max_consecutive_inbound_frames_with_empty_payload", "floods are always bounded, by limits of the codec"),
+            h(10, "max_inbound_priority_frames_per_stream", "floods are always bounded, by limits of the codec"),
+            h(11, "max_inbound_window_update_frames_per_data_frame_sent", "floods are always bounded, by limits of the codec"),
             m(15, "connection_keepalive", "envoy.config.core.v3.KeepaliveSettings"),
             h(16, "use_oghttp2_codec", "there is one codec"),
             h(17, "max_metadata_size", "METADATA frames are not accepted"),
             h(18, "enable_huffman_encoding", "an encoding choice that peers cannot tell"),
             h(20, "disallow_obs_text", "header values are passed on as they are, as Envoy does by default"),
+            h(21, "stream_reset_burst", "floods are always bounded, by limits of the codec"),
+            h(22, "stream_reset_rate", "floods are always bounded, by limits of the codec"),
         ]
     },
     Message {
@@ -542,7 +530,6 @@ pub(super) const MESSAGES: &[Message] = &[
             e(1, "interval"),
             e(2, "timeout"),
             m(3, "interval_jitter", "envoy.type.v3.Percent"),
-            e(4, "connection_idle_interval"),
         ]
     },
     Message {
@@ -579,7 +566,7 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.core.v3.Pipe",
         fields: &[
             e(1, "path"),
-            e(2, "mode"),
+            h(2, "mode", "of listeners only, where pipes are refused"),
         ]
     },
     Message {
@@ -674,8 +661,6 @@ pub(super) const MESSAGES: &[Message] = &[
         fields: &[
             ms(2, "drop_overloads", "envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload"),
             e(3, "overprovisioning_factor"),
-            e(4, "endpoint_stale_after"),
-            e(6, "weighted_priority_health"),
         ]
     },
     Message {
@@ -769,9 +754,8 @@ pub(super) const MESSAGES: &[Message] = &[
             e(5, "per_connection_buffer_limit_bytes"),
             m(6, "metadata", "envoy.config.core.v3.Metadata"),
             m(7, "deprecated_v1", "envoy.config.listener.v3.Listener.DeprecatedV1"),
-            e(8, "drain_type"),
+            h(8, "drain_type", "connections are drained when their listener changes, never for failed health checks: there are none"),
             ms(9, "listener_filters", "envoy.config.listener.v3.ListenerFilter"),
-            e(11, "freebind"),
             h(12, "tcp_fast_open_queue_length", "a hint to the kernel; connections work the same without it"),
             e(15, "listener_filters_timeout"),
             e(16, "traffic_direction"),
@@ -784,7 +768,7 @@ pub(super) const MESSAGES: &[Message] = &[
             e(26, "bind_to_port"),
             e(28, "stat_prefix"),
             h(29, "enable_reuse_port", "each worker always has its own socket"),
-            e(31, "ignore_global_conn_limit"),
+            h(31, "ignore_global_conn_limit", "there is no global limit"),
             ms(33, "additional_addresses", "envoy.config.listener.v3.AdditionalAddress"),
             h(34, "max_connections_to_accept_per_socket_event", "workers accept one connection at a time and return to their others"),
             h(35, "bypass_overload_manager", "there is no overload manager to bypass"),
@@ -819,13 +803,6 @@ pub(super) const MESSAGES: &[Message] = &[
         name: "envoy.config.listener.v3.ListenerFilterChainMatchPredicate.MatchSet",
         fields: &[
             ms(1, "rules", "envoy.config.listener.v3.ListenerFilterChainMatchPredicate"),
-        ]
-    },
-    Message {
-        name: "envoy.config.route.v3.Decorator",
-        fields: &[
-            e(1, "operation"),
-            e(2, "propagate"),
         ]
     },
     Message {
@@ -932,7 +909,7 @@ pub(super) const MESSAGES: &[Message] = &[
             m(2, "route", "envoy.config.route.v3.RouteAction"),
             m(3, "redirect", "envoy.config.route.v3.RedirectAction"),
             m(4, "metadata", "envoy.config.core.v3.Metadata"),
-            m(5, "decorator", "envoy.config.route.v3.Decorator"),
+            h(5, "decorator", "nothing is traced"),
             m(7, "direct_response", "envoy.config.route.v3.DirectResponseAction"),
             ms(9, "request_headers_to_add", "envoy.config.core.v3.HeaderValueOption"),
             ms(10, "response_headers_to_add", "envoy.config.core.v3.HeaderValueOption"),
@@ -970,7 +947,6 @@ pub(super) const MESSAGES: &[Message] = &[
             m(36, "max_stream_duration", "envoy.config.route.v3.RouteAction.MaxStreamDuration"),
             e(38, "append_x_forwarded_host"),
             h(40, "early_data_policy", "early data is not accepted on either side"),
-            e(42, "flush_timeout"),
         ]
     },
     Message {
@@ -1178,19 +1154,18 @@ pub(super) const MESSAGES: &[Message] = &[
             h(12, "max_active_faults_runtime", "there is no runtime to override values: the default counts"),
             h(13, "response_rate_limit_percent_runtime", "there is no runtime to override values: the default counts"),
             h(14, "abort_grpc_status_runtime", "there is no runtime to override values: the default counts"),
-            e(15, "disable_downstream_cluster_stats"),
+            h(15, "disable_downstream_cluster_stats", "concerns statistics only"),
         ]
     },
     Message {
         name: "envoy.extensions.filters.http.router.v3.Router",
         fields: &[
-            e(1, "dynamic_stats"),
+            h(1, "dynamic_stats", "concerns statistics only"),
             h(2, "start_child_span", "nothing is traced"),
-            ms(3, "upstream_log", "envoy.config.accesslog.v3.AccessLog"),
             e(4, "suppress_envoy_headers"),
             e(5, "strict_check_headers"),
             e(6, "respect_expected_rq_timeout"),
-            e(7, "suppress_grpc_request_failure_code_stats"),
+            h(7, "suppress_grpc_request_failure_code_stats", "concerns statistics only"),
             h(10, "reject_connect_request_early_data", "early data after CONNECT is not forwarded before the 200"),
         ]
     },
@@ -1249,7 +1224,6 @@ pub(super) const MESSAGES: &[Message] = &[
             e(37, "always_set_request_id_in_response"),
             m(38, "local_reply_config", "envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig"),
             e(39, "strip_matching_host_port"),
-            e(40, "stream_error_on_invalid_http_message"),
             e(41, "request_headers_timeout"),
             e(42, "strip_any_host_port"),
             e(45, "path_with_escaped_slashes_action"),
@@ -1257,25 +1231,16 @@ pub(super) const MESSAGES: &[Message] = &[
             m(48, "scheme_header_transformation", "envoy.config.core.v3.SchemeHeaderTransformation"),
             e(51, "append_x_forwarded_port"),
             h(53, "add_proxy_protocol_connection_state", "PROXY protocol is refused where it would be accepted"),
-            m(56, "access_log_options", "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions"),
             h(57, "append_local_overload", "there is no overload manager"),
-            e(58, "http1_safe_max_connection_duration"),
+            h(58, "http1_safe_max_connection_duration", "connections always end between requests"),
             e(59, "stream_flush_timeout"),
             h(62, "drain_timeout_jitter", "spreads drains; they end in time without it"),
         ]
     },
     Message {
-        name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.HcmAccessLogOptions",
-        fields: &[
-            e(1, "access_log_flush_interval"),
-            e(2, "flush_access_log_on_new_request"),
-            e(3, "flush_log_on_tunnel_successfully_established"),
-        ]
-    },
-    Message {
         name: "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.InternalAddressConfig",
         fields: &[
-            e(1, "unix_sockets"),
+            h(1, "unix_sockets", "listeners on Unix sockets are refused"),
             ms(2, "cidr_ranges", "envoy.config.core.v3.CidrRange"),
         ]
     },
@@ -1340,16 +1305,7 @@ pub(super) const MESSAGES: &[Message] = &[
             e(8, "idle_timeout"),
             m(10, "weighted_clusters", "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster"),
             e(13, "max_downstream_connection_duration"),
-            m(17, "access_log_options", "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions"),
             m(18, "backoff_options", "envoy.config.core.v3.BackoffStrategy"),
-        ]
-    },
-    Message {
-        name: "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TcpAccessLogOptions",
-        fields: &[
-            e(1, "access_log_flush_interval"),
-            e(2, "flush_access_log_on_connected"),
-            e(3, "flush_access_log_on_start"),
         ]
     },
     Message {

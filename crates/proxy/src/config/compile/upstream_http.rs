@@ -7,7 +7,7 @@ use xds::envoy::config::core::v3 as core;
 use xds::envoy::extensions::http::header_formatters::preserve_case::v3::PreserveCaseFormatterConfig;
 use xds::envoy::extensions::upstreams::http::v3 as pb;
 
-use super::common::{bool_or, limit, optional_duration, positive, type_name, u32_or, unpack, unpack_only};
+use super::common::{bool_or, limit, positive, type_name, u32_or, unpack, unpack_only};
 use super::{At, Result, matcher};
 use crate::config::cluster::{UpstreamHttp, UpstreamProtocol};
 use crate::config::hcm::{H2Keepalive, HeaderCase, Http1Options, Http2Options, Underscores};
@@ -30,7 +30,7 @@ pub(super) fn compile(at: &At<'_>, cluster: &cluster_pb::Cluster) -> Result<Upst
         options = unpack_only(&at.field(&label), any)?;
     }
     let at = at.field(&label);
-    let common = options.common_http_protocol_options.clone().unwrap_or_default();
+    let common = options.common_http_protocol_options.unwrap_or_default();
     let names = options.upstream_http_protocol_options.clone().unwrap_or_default();
     let (protocol, http1, http2) = protocol(&at, &options)?;
     let common_at = at.field("common_http_protocol_options");
@@ -104,18 +104,20 @@ pub(super) fn underscores(at: &At<'_>, value: i32) -> Result<Underscores> {
 }
 
 pub(super) fn http1(at: &At<'_>, options: &core::Http1ProtocolOptions) -> Result<Http1Options> {
+    // RFC 9112 §3.2.2: a server accepts the absolute form.
+    if !bool_or(options.allow_absolute_url, true) {
+        return Err(at.field("allow_absolute_url").error("cannot be switched off"));
+    }
+    if options.allow_chunked_length {
+        return Err(at.field("allow_chunked_length").error("Content-Length with Transfer-Encoding is always refused"));
+    }
     Ok(Http1Options {
         accept_http_10: options.accept_http_10,
         default_host_for_http_10: Some(options.default_host_for_http_10.as_str())
             .filter(|host| !host.is_empty())
             .map(Into::into),
-        allow_absolute_url: bool_or(options.allow_absolute_url, true),
         header_case: header_case(&at.field("header_key_format"), options.header_key_format.as_ref())?,
         enable_trailers: options.enable_trailers,
-        allow_chunked_length: options.allow_chunked_length,
-        stream_error_on_invalid_http_message: options
-            .override_stream_error_on_invalid_http_message
-            .map(|value| value.value),
         send_fully_qualified_url: options.send_fully_qualified_url,
         allow_custom_methods: options.allow_custom_methods,
         ignore_upgrade: matcher::strings(at, "ignore_http_11_upgrade", &options.ignore_http_11_upgrade)?,
@@ -165,23 +167,6 @@ pub(super) fn http2(at: &At<'_>, options: &core::Http2ProtocolOptions) -> Result
             d.initial_connection_window,
         )?,
         header_table_size: u32_or(options.hpack_table_size, d.header_table_size),
-        max_outbound_frames: u32_or(options.max_outbound_frames, d.max_outbound_frames),
-        max_outbound_control_frames: u32_or(options.max_outbound_control_frames, d.max_outbound_control_frames),
-        max_consecutive_inbound_frames_with_empty_payload: u32_or(
-            options.max_consecutive_inbound_frames_with_empty_payload,
-            d.max_consecutive_inbound_frames_with_empty_payload,
-        ),
-        max_inbound_priority_frames_per_stream: u32_or(
-            options.max_inbound_priority_frames_per_stream,
-            d.max_inbound_priority_frames_per_stream,
-        ),
-        max_inbound_window_update_frames_per_data_frame_sent: u32_or(
-            options.max_inbound_window_update_frames_per_data_frame_sent,
-            d.max_inbound_window_update_frames_per_data_frame_sent,
-        ),
-        stream_error_on_invalid_http_message: options
-            .override_stream_error_on_invalid_http_message
-            .map(|value| value.value),
         allow_connect: options.allow_connect,
         keepalive: keepalive.map(|value| keepalive_settings(&at.field("connection_keepalive"), value)).transpose()?,
     })
@@ -193,6 +178,5 @@ fn keepalive_settings(at: &At<'_>, value: &core::KeepaliveSettings) -> Result<H2
         interval: limit(&at.field("interval"), value.interval.as_ref(), None)?,
         timeout: positive(&at.field("timeout"), Some(timeout), Duration::ZERO)?,
         interval_jitter: value.interval_jitter.as_ref().map_or(15.0, |percent| percent.value),
-        idle_interval: optional_duration(&at.field("connection_idle_interval"), value.connection_idle_interval.as_ref())?,
     })
 }
