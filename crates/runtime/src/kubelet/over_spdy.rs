@@ -29,33 +29,10 @@ pub(super) async fn carry(
         + usize::from(wanted.stdout)
         + usize::from(wanted.stderr && !wanted.tty)
         + usize::from(wanted.tty);
-    let mut outputs: HashMap<String, Output> = HashMap::new();
-    let opened = async {
-        while outputs.len() < expected {
-            let Some(stream) = streams.recv().await else {
-                return false;
-            };
-            let kind = stream
-                .headers
-                .get("streamtype")
-                .cloned()
-                .unwrap_or_default();
-            match kind.as_str() {
-                "stdin" => {
-                    if let Some(sender) = carrier.stdin.take() {
-                        tokio::spawn(forward(stream.input, sender));
-                    }
-                }
-                "resize" => _ = tokio::spawn(resizes(stream.input, carrier.resize.clone())),
-                _ => {}
-            }
-            outputs.insert(kind, stream.output);
-        }
-        true
-    };
-    if !tokio::time::timeout(STREAMS, opened).await.unwrap_or(false) {
+    let opened = open(&mut streams, &mut carrier, expected);
+    let Ok(Some(outputs)) = tokio::time::timeout(STREAMS, opened).await else {
         return;
-    }
+    };
     carrier.stdin = None;
     tokio::pin!(status);
     let mut result = None;
@@ -91,6 +68,34 @@ pub(super) async fn carry(
     }
     // The client closes once it has read everything.
     let _ = tokio::time::timeout(Duration::from_secs(5), streams.recv()).await;
+}
+
+/// Waits for the client's streams; its input and sizes go where they belong.
+async fn open(
+    streams: &mut mpsc::Receiver<Stream>,
+    carrier: &mut Carrier,
+    expected: usize,
+) -> Option<HashMap<String, Output>> {
+    let mut outputs = HashMap::new();
+    while outputs.len() < expected {
+        let stream = streams.recv().await?;
+        let kind = stream
+            .headers
+            .get("streamtype")
+            .cloned()
+            .unwrap_or_default();
+        match kind.as_str() {
+            "stdin" => {
+                if let Some(sender) = carrier.stdin.take() {
+                    tokio::spawn(forward(stream.input, sender));
+                }
+            }
+            "resize" => _ = tokio::spawn(resizes(stream.input, carrier.resize.clone())),
+            _ => {}
+        }
+        outputs.insert(kind, stream.output);
+    }
+    Some(outputs)
 }
 
 async fn forward(mut input: mpsc::Receiver<Bytes>, sender: mpsc::Sender<Bytes>) {

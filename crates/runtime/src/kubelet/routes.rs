@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::streams::{Carrier, Ends, Wanted, pair, status};
+use super::streams::{Carrier, Wanted, pair, status};
 use super::{exec, logs, over_channels, over_spdy, spdy, websocket};
 use crate::pod::container::log_path;
 use crate::pod::prober::Target;
@@ -231,25 +231,7 @@ async fn run(
     let sandbox = sandbox(&entry, &pod)?;
     let (ends, carrier) = pair();
     if request.uri().path().starts_with("/attach/") {
-        let Some(attempt) = logs::attempt(&directory, &container, false) else {
-            return Err(Failure(
-                StatusCode::NOT_FOUND,
-                format!("container {container:?} has no log"),
-            ));
-        };
-        let running = is_running(&shared, &namespace, &pod, &container, attempt);
-        let options = logs::Options {
-            follow: true,
-            ..logs::Options::default()
-        };
-        let log = logs::read(
-            &log_path(&directory, &container, attempt),
-            options,
-            true,
-            running,
-        );
-        let log =
-            log.map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        let log = output_from_now(&shared, &directory, (&namespace, &pod, &container))?;
         let job = wanted.clone();
         let mut containers = entry.object["spec"]["containers"]
             .as_array()
@@ -268,9 +250,36 @@ async fn run(
             "you must specify at least 1 command for the container".into(),
         ));
     }
-    let (job, ends): (Wanted, Ends) = (wanted.clone(), ends);
+    let job = wanted.clone();
     let work = async move { status(exec::exec(&sandbox.directory, &container, job, ends).await) };
     stream(request, wanted, carrier, work).await
+}
+
+/// What a container writes from now on.
+fn output_from_now(
+    shared: &App,
+    directory: &std::path::Path,
+    (namespace, pod, container): (&str, &str, &str),
+) -> Result<logs::Follow, Failure> {
+    let attempt = logs::attempt(directory, container, false);
+    let attempt = attempt.ok_or_else(|| {
+        Failure(
+            StatusCode::NOT_FOUND,
+            format!("container {container:?} has no log"),
+        )
+    })?;
+    let running = is_running(shared, namespace, pod, container, attempt);
+    let options = logs::Options {
+        follow: true,
+        ..logs::Options::default()
+    };
+    let log = logs::read(
+        &log_path(directory, container, attempt),
+        options,
+        true,
+        running,
+    );
+    log.map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 /// Carries streams over whatever the client speaks.

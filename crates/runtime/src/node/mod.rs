@@ -90,20 +90,13 @@ impl Node {
             networks: [pod_cidr, service_cidr],
             upstream: dns_upstream.map(dns::Upstream::new).transpose()?,
         };
-        let addresses = vec![IpAddr::V4(dns_ip), IpAddr::V4(node_ip)];
-        tasks.spawn(async move {
-            if let Err(error) = dns::serve(Arc::new(dns), addresses).await {
-                tracing::error!(%error, "cluster DNS does not run");
-            }
-        });
-        let kubelet = match kubelet_tls {
-            None => None,
-            Some(tls) => {
-                let (address, serve) = kubelet::serve(shared.clone(), &tls, kubelet_listen).await?;
-                tasks.spawn(serve);
-                Some(address)
-            }
-        };
+        tasks.spawn(serve_dns(dns, vec![dns_ip.into(), node_ip.into()]));
+        let mut kubelet = None;
+        if let Some(tls) = kubelet_tls {
+            let (address, serve) = kubelet::serve(shared.clone(), &tls, kubelet_listen).await?;
+            tasks.spawn(serve);
+            kubelet = Some(address);
+        }
         let port = kubelet.map_or(10250, |address| address.port());
         tasks.spawn(register::run(shared.clone(), labels, pod_cidr, port));
         tasks.spawn(async move {
@@ -123,6 +116,12 @@ impl Node {
     /// Waits for the node's end, which only a failure brings.
     pub async fn wait(mut self) {
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn serve_dns(dns: Dns, addresses: Vec<IpAddr>) {
+    if let Err(error) = dns::serve(Arc::new(dns), addresses).await {
+        tracing::error!(%error, "cluster DNS does not run");
     }
 }
 

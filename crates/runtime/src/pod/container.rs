@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, VolumeMount};
 
 use crate::env::Environment;
 use crate::facts::Facts;
@@ -249,36 +249,7 @@ fn mounts(
         let origin = origins.get(mount.name.as_str());
         let origin = origin
             .ok_or_else(|| format!("volumeMounts name {:?}, which is no volume", mount.name))?;
-        let expanded = mount.sub_path_expr.as_deref().map(|text| env.expand(text));
-        let sub_path = mount
-            .sub_path
-            .clone()
-            .or(expanded)
-            .filter(|path| !path.is_empty());
-        if sub_path
-            .as_deref()
-            .is_some_and(|path| path.starts_with('/') || path.split('/').any(|p| p == ".."))
-        {
-            return Err(format!(
-                "subPath of {} must stay inside the volume",
-                mount.mount_path
-            ));
-        }
-        let from_api = matches!(origin, volume::Origin::Api(_));
-        // A file of such a volume is a link; what it leads to can be bound.
-        let sub_path = sub_path.map(|path| {
-            if from_api {
-                Path::new("..data").join(path)
-            } else {
-                path.into()
-            }
-        });
-        mounts.push(Mount {
-            source: origin.path(context.directory),
-            sub_path,
-            target: Path::new("/").join(&mount.mount_path),
-            read_only: mount.read_only.unwrap_or(false) || from_api,
-        });
+        mounts.push(volume_mount(mount, origin, env, context)?);
     }
     let termination = container
         .termination_message_path
@@ -307,4 +278,40 @@ fn mounts(
         }
     }
     Ok(mounts)
+}
+
+fn volume_mount(
+    mount: &VolumeMount,
+    origin: &volume::Origin,
+    env: &Environment,
+    context: &Context<'_>,
+) -> Result<Mount, String> {
+    let expanded = mount.sub_path_expr.as_deref().map(|text| env.expand(text));
+    let sub_path = mount
+        .sub_path
+        .clone()
+        .or(expanded)
+        .filter(|path| !path.is_empty());
+    let leaves = |path: &str| path.starts_with('/') || path.split('/').any(|part| part == "..");
+    if sub_path.as_deref().is_some_and(leaves) {
+        return Err(format!(
+            "subPath of {} must stay inside the volume",
+            mount.mount_path
+        ));
+    }
+    let from_api = matches!(origin, volume::Origin::Api(_));
+    // A file of such a volume is a link; what it leads to can be bound.
+    let place = |path: String| {
+        if from_api {
+            Path::new("..data").join(path)
+        } else {
+            path.into()
+        }
+    };
+    Ok(Mount {
+        source: origin.path(context.directory),
+        sub_path: sub_path.map(place),
+        target: Path::new("/").join(&mount.mount_path),
+        read_only: mount.read_only.unwrap_or(false) || from_api,
+    })
 }

@@ -98,98 +98,104 @@ fn terminated(ended: &Ended, id: &str) -> Value {
     value
 }
 
+/// The conditions that the node writes.
+const OURS: [&str; 5] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+];
+
+/// Why a condition is not true.
+type Problem = Option<(&'static str, String)>;
+
 fn conditions(view: &View, spec: &PodSpec, old: &Value, sandbox: bool) -> Vec<Value> {
     let before: Vec<Value> = old["conditions"].as_array().cloned().unwrap_or_default();
-    let find = |kind: &str| before.iter().find(|condition| condition["type"] == kind);
-    let completed = view.phase == "Succeeded";
-    let unready: Vec<_> = view
+    let not_ready = not_ready(view);
+    let ready = not_ready.clone().or_else(|| closed_gate(spec, &before));
+    let no_sandbox = (!sandbox).then(|| ("", String::new()));
+    let problems = [no_sandbox, uninitialized(view), ready, not_ready, None];
+    let mut out: Vec<_> = OURS
+        .into_iter()
+        .zip(problems)
+        .map(|(kind, problem)| condition(kind, problem, &before))
+        .collect();
+    let foreign = |c: &&Value| c["type"].as_str().is_none_or(|kind| !OURS.contains(&kind));
+    out.extend(before.iter().filter(foreign).cloned());
+    out
+}
+
+fn condition(kind: &str, problem: Problem, before: &[Value]) -> Value {
+    let status = if problem.is_none() { "True" } else { "False" };
+    let unchanged = before
+        .iter()
+        .find(|c| c["type"] == kind && c["status"] == status);
+    let since = unchanged
+        .and_then(|c| c["lastTransitionTime"].as_str())
+        .map(str::to_owned);
+    let since = since.unwrap_or_else(|| time::format(time::now()));
+    let mut condition = json!({
+        "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
+    });
+    if let Some((reason, message)) = problem.filter(|(reason, _)| !reason.is_empty()) {
+        condition["reason"] = json!(reason);
+        condition["message"] = json!(message);
+    }
+    condition
+}
+
+fn names<'a>(view: &'a View, wanted: impl Fn(&&ContainerView) -> bool) -> String {
+    let chosen: Vec<&'a str> = view
         .containers
         .iter()
-        .filter(|c| !c.init && !c.ready)
+        .filter(wanted)
         .map(|c| c.name.as_str())
         .collect();
-    let gates: Vec<_> = spec
+    chosen.join(" ")
+}
+
+fn not_ready(view: &View) -> Problem {
+    if view.containers_ready {
+        return None;
+    }
+    if view.phase == "Succeeded" {
+        return Some(("PodCompleted", String::new()));
+    }
+    let open = names(view, |c| !c.init && !c.ready);
+    Some((
+        "ContainersNotReady",
+        format!("containers with unready status: [{open}]"),
+    ))
+}
+
+fn uninitialized(view: &View) -> Problem {
+    let open = names(view, |c| c.init && !c.ready && !c.started);
+    let problem = (
+        "ContainersNotInitialized",
+        format!("containers with incomplete status: [{open}]"),
+    );
+    (!view.initialized).then_some(problem)
+}
+
+/// A readiness gate whose condition, which somebody else writes, is not true.
+fn closed_gate(spec: &PodSpec, before: &[Value]) -> Problem {
+    let is_open = |gate: &str| {
+        before
+            .iter()
+            .any(|c| c["type"] == gate && c["status"] == "True")
+    };
+    let gates = spec
         .readiness_gates
         .iter()
         .flatten()
-        .map(|gate| gate.condition_type.as_str())
-        .collect();
-    let closed: Vec<_> = gates
-        .iter()
-        .filter(|gate| find(gate).is_none_or(|condition| condition["status"] != "True"))
-        .collect();
-    let not_ready = || {
-        (!view.containers_ready).then(|| {
-            if completed {
-                ("PodCompleted", String::new())
-            } else {
-                (
-                    "ContainersNotReady",
-                    format!("containers with unready status: [{}]", unready.join(" ")),
-                )
-            }
-        })
-    };
-    let gate = || {
-        (!closed.is_empty()).then(|| {
-            (
-                "ReadinessGatesNotReady",
-                format!("conditions not True: {closed:?}"),
-            )
-        })
-    };
-    let uninitialized = (!view.initialized).then(|| {
-        let open: Vec<_> = view
-            .containers
-            .iter()
-            .filter(|c| c.init && !c.ready && !c.started)
-            .map(|c| c.name.as_str())
-            .collect();
-        (
-            "ContainersNotInitialized",
-            format!("containers with incomplete status: [{}]", open.join(" ")),
-        )
-    });
-    let wanted = [
-        (
-            "PodReadyToStartContainers",
-            (!sandbox).then(|| ("", String::new())),
-        ),
-        ("Initialized", uninitialized),
-        ("Ready", not_ready().or_else(gate)),
-        ("ContainersReady", not_ready()),
-        ("PodScheduled", None),
-    ];
-    let now = time::format(time::now());
-    let mut out: Vec<Value> = wanted
-        .into_iter()
-        .map(|(kind, problem)| {
-            let status = if problem.is_none() { "True" } else { "False" };
-            let unchanged = find(kind).filter(|condition| condition["status"] == status);
-            let since = unchanged.and_then(|c| c["lastTransitionTime"].as_str()).unwrap_or(&now).to_owned();
-            let mut condition =
-                json!({ "type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since });
-            if let Some((reason, message)) = problem.filter(|(reason, _)| !reason.is_empty()) {
-                condition["reason"] = json!(reason);
-                condition["message"] = json!(message);
-            }
-            condition
-        })
-        .collect();
-    let ours = [
-        "PodReadyToStartContainers",
-        "Initialized",
-        "Ready",
-        "ContainersReady",
-        "PodScheduled",
-    ];
-    out.extend(
-        before
-            .iter()
-            .filter(|c| c["type"].as_str().is_none_or(|kind| !ours.contains(&kind)))
-            .cloned(),
+        .map(|gate| gate.condition_type.as_str());
+    let closed: Vec<_> = gates.filter(|gate| !is_open(gate)).collect();
+    let problem = (
+        "ReadinessGatesNotReady",
+        format!("conditions not True: {closed:?}"),
     );
-    out
+    (!closed.is_empty()).then_some(problem)
 }
 
 fn qos(spec: &PodSpec) -> &'static str {

@@ -76,66 +76,43 @@ pub(crate) async fn payload_of(
 ) -> Result<Option<Payload>, String> {
     let mut files = Payload::new();
     if let Some(source) = &volume.config_map {
-        let optional = source.optional.unwrap_or(false);
-        let data = sources.config_map(&source.name, optional).await?;
-        let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
-        project(
-            &mut files,
-            data,
-            source.items.as_deref(),
-            mode,
-            optional,
-            &source.name,
-        )?;
+        let keys = Keys::new(&source.name, source.items.as_deref(), source.optional);
+        keys.config_map(&mut files, sources, source.default_mode)
+            .await?;
     } else if let Some(source) = &volume.secret {
-        let optional = source.optional.unwrap_or(false);
         let name = source.secret_name.as_deref().unwrap_or_default();
-        let data = sources.secret(name, optional).await?;
-        let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
-        project(
-            &mut files,
-            data,
-            source.items.as_deref(),
-            mode,
-            optional,
-            name,
-        )?;
+        let keys = Keys::new(name, source.items.as_deref(), source.optional);
+        keys.secret(&mut files, sources, source.default_mode)
+            .await?;
     } else if let Some(source) = &volume.downward_api {
-        let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
-        downward(&mut files, source.items.as_deref(), facts, mode)?;
+        downward(
+            &mut files,
+            source.items.as_deref(),
+            facts,
+            source.default_mode,
+        )?;
     } else if let Some(source) = &volume.projected {
-        let mode = source.default_mode.unwrap_or(DEFAULT_MODE);
+        let mode = source.default_mode;
         for projection in source.sources.iter().flatten() {
             if let Some(source) = &projection.config_map {
-                let optional = source.optional.unwrap_or(false);
-                let data = sources.config_map(&source.name, optional).await?;
-                project(
-                    &mut files,
-                    data,
-                    source.items.as_deref(),
-                    mode,
-                    optional,
-                    &source.name,
-                )?;
+                let keys = Keys::new(&source.name, source.items.as_deref(), source.optional);
+                keys.config_map(&mut files, sources, mode).await?;
             }
             if let Some(source) = &projection.secret {
-                let optional = source.optional.unwrap_or(false);
-                let data = sources.secret(&source.name, optional).await?;
-                project(
-                    &mut files,
-                    data,
-                    source.items.as_deref(),
-                    mode,
-                    optional,
-                    &source.name,
-                )?;
+                let keys = Keys::new(&source.name, source.items.as_deref(), source.optional);
+                keys.secret(&mut files, sources, mode).await?;
             }
             if let Some(source) = &projection.downward_api {
                 downward(&mut files, source.items.as_deref(), facts, mode)?;
             }
             if let Some(source) = &projection.service_account_token {
                 let token = tokens.get(&volume.name, source, facts, sources).await?;
-                insert(&mut files, &source.path, token.into_bytes(), mode)?;
+                insert(
+                    &mut files,
+                    &source.path,
+                    token.into_bytes(),
+                    mode.unwrap_or(DEFAULT_MODE),
+                )?;
             }
         }
     } else {
@@ -144,42 +121,73 @@ pub(crate) async fn payload_of(
     Ok(Some(files))
 }
 
-fn project(
-    files: &mut Payload,
-    data: Option<Data>,
-    items: Option<&[KeyToPath]>,
-    mode: i32,
+/// Which keys of a ConfigMap or Secret become files.
+struct Keys<'a> {
+    object: &'a str,
+    items: Option<&'a [KeyToPath]>,
     optional: bool,
-    object: &str,
-) -> Result<(), String> {
-    let Some(mut data) = data else { return Ok(()) };
-    let Some(items) = items.filter(|items| !items.is_empty()) else {
-        for (key, value) in data {
-            insert(files, &key, value, mode)?;
-        }
-        return Ok(());
-    };
-    for item in items {
-        match data.remove(&item.key) {
-            Some(value) => insert(files, &item.path, value, item.mode.unwrap_or(mode))?,
-            None if optional => {}
-            None => {
-                return Err(format!(
-                    "{object:?} references non-existent key {:?}",
-                    item.key
-                ));
-            }
+}
+
+impl<'a> Keys<'a> {
+    fn new(object: &'a str, items: Option<&'a [KeyToPath]>, optional: Option<bool>) -> Self {
+        let items = items.filter(|items| !items.is_empty());
+        Self {
+            object,
+            items,
+            optional: optional.unwrap_or(false),
         }
     }
-    Ok(())
+
+    async fn config_map(
+        &self,
+        files: &mut Payload,
+        sources: &Sources,
+        mode: Option<i32>,
+    ) -> Result<(), String> {
+        let data = sources.config_map(self.object, self.optional).await?;
+        self.project(files, data, mode.unwrap_or(DEFAULT_MODE))
+    }
+
+    async fn secret(
+        &self,
+        files: &mut Payload,
+        sources: &Sources,
+        mode: Option<i32>,
+    ) -> Result<(), String> {
+        let data = sources.secret(self.object, self.optional).await?;
+        self.project(files, data, mode.unwrap_or(DEFAULT_MODE))
+    }
+
+    fn project(&self, files: &mut Payload, data: Option<Data>, mode: i32) -> Result<(), String> {
+        let Some(mut data) = data else { return Ok(()) };
+        let Some(items) = self.items else {
+            return data
+                .into_iter()
+                .try_for_each(|(key, value)| insert(files, &key, value, mode));
+        };
+        for item in items {
+            match data.remove(&item.key) {
+                Some(value) => insert(files, &item.path, value, item.mode.unwrap_or(mode))?,
+                None if self.optional => {}
+                None => {
+                    return Err(format!(
+                        "{:?} references non-existent key {:?}",
+                        self.object, item.key
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn downward(
     files: &mut Payload,
     items: Option<&[DownwardAPIVolumeFile]>,
     facts: &Facts,
-    mode: i32,
+    mode: Option<i32>,
 ) -> Result<(), String> {
+    let mode = mode.unwrap_or(DEFAULT_MODE);
     for item in items.into_iter().flatten() {
         let value = match (&item.field_ref, &item.resource_field_ref) {
             (Some(field), _) => facts.field(&field.field_path)?,
