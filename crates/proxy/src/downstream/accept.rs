@@ -54,7 +54,7 @@ pub(crate) async fn serve(
         guard = other.drain().join();
         listener = other.listener();
     }
-    let _counted = hooks::ConnectionCounted::downstream(&worker, &listener);
+    guard.keep(hooks::ConnectionCounted::downstream(&worker, &listener));
     let facts = ConnectionFacts {
         id: CONNECTION_IDS.fetch_add(1, Ordering::Relaxed),
         direct_remote: canonical(remote),
@@ -208,7 +208,10 @@ impl Incoming {
                 hooks::closed_without_response(&worker, &facts, "no_network_filter");
             }
             NetworkFilter::TcpProxy(proxy) => {
-                crate::tcp::serve(worker, facts, Arc::clone(proxy), io, prefix, guard).await;
+                let proxy = Arc::clone(proxy);
+                tokio::task::spawn_local(crate::tcp::serve(
+                    worker, facts, proxy, io, prefix, guard,
+                ));
             }
             NetworkFilter::Hcm(hcm) => {
                 let h2 = match (hcm.codec, h2) {
@@ -224,10 +227,16 @@ impl Incoming {
                         }
                     }
                 };
+                // A task of its own: what accepting needed is not kept for the connection's life.
+                let hcm = Arc::clone(hcm);
                 if h2 {
-                    super::h2::serve(worker, facts, Arc::clone(hcm), io, prefix, guard).await;
+                    tokio::task::spawn_local(super::h2::serve(
+                        worker, facts, hcm, io, prefix, guard,
+                    ));
                 } else {
-                    super::h1::serve(worker, facts, Arc::clone(hcm), io, prefix, guard).await;
+                    tokio::task::spawn_local(super::h1::serve(
+                        worker, facts, hcm, io, prefix, guard,
+                    ));
                 }
             }
         }

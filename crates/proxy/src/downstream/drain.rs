@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::Waker;
 
+use crate::observe::hooks::ConnectionCounted;
+
 /// How far a drain has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Phase {
@@ -55,6 +57,7 @@ impl DrainState {
         DrainGuard {
             state: Rc::clone(self),
             id,
+            counted: None,
         }
     }
 }
@@ -64,9 +67,16 @@ impl DrainState {
 pub(crate) struct DrainGuard {
     state: Rc<DrainState>,
     id: u64,
+    /// Ends with the connection.
+    counted: Option<ConnectionCounted>,
 }
 
 impl DrainGuard {
+    /// Keeps the connection counted for as long as it lives.
+    pub(crate) fn keep(&mut self, counted: ConnectionCounted) {
+        self.counted = Some(counted);
+    }
+
     #[must_use]
     pub(crate) fn phase(&self) -> Phase {
         self.state.phase.get()

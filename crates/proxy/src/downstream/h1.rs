@@ -69,7 +69,7 @@ pub(crate) async fn serve(
     };
     let mut conn = H1Conn::new(io, prefix, limits);
     conn.configure(&hcm.http1);
-    let connection = Http1 {
+    let mut connection = Http1 {
         worker,
         facts,
         hcm,
@@ -85,7 +85,7 @@ pub(crate) async fn serve(
 }
 
 impl Http1 {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             let next = self.next().await;
             self.served.set(self.served.get() + 1);
@@ -215,7 +215,7 @@ impl Http1 {
     }
 
     /// Lets the peer read the last bytes: a close with unread input would reset the connection and destroy them.
-    async fn close(mut self) {
+    async fn close(&mut self) {
         let Stream::H1(conn) = &mut self.stream else {
             return;
         };

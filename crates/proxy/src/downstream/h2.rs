@@ -233,7 +233,7 @@ impl Connection {
             let mut response = ResponseHead::default();
             let mut stream = Stream::H2(Box::new(H2Stream::server(body, respond)));
             let mut timer = Deadline::default();
-            let turn = Turn {
+            let mut turn = Turn {
                 worker: &self.worker,
                 connection: &self.facts,
                 hcm: &self.hcm,

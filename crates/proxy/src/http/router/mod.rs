@@ -81,7 +81,7 @@ pub(crate) struct Turn<'c> {
 
 impl<'c> Turn<'c> {
     /// Serves the request whose head was just read.
-    pub(crate) async fn run(mut self) -> After {
+    pub(crate) async fn run(&mut self) -> After {
         self.prepare();
         let result = match self.serve().await {
             Err(Stop::Reply(reply)) => self.reply(&reply).await,
@@ -99,7 +99,7 @@ impl<'c> Turn<'c> {
     }
 
     /// Answers a head that could not be read, and logs it. The connection ends.
-    pub(crate) async fn refuse_head(mut self, reply: Reply) {
+    pub(crate) async fn refuse_head(&mut self, reply: Reply) {
         self.record.protocol = Some(self.request.version);
         self.request.clear();
         self.request.body = BodyLength::UntilClose;
