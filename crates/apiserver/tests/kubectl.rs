@@ -557,3 +557,51 @@ fn says_who_asks_and_issues_tokens() {
     let token = kubectl.ok("create token default --audience istio-ca --duration 20m");
     assert_eq!(token.trim().split('.').count(), 3);
 }
+
+#[test]
+fn imperative_commands_create_what_they_name() {
+    let cluster = Cluster::start();
+    let Some(kubectl) = cluster.kubectl() else {
+        return;
+    };
+    kubectl.ok("create namespace shop");
+    kubectl.ok("create configmap settings -n shop --from-literal=a=b");
+    kubectl.ok("create secret generic key -n shop --from-literal=k=v");
+    kubectl.ok("create serviceaccount robot -n shop");
+    kubectl.ok("create role reader -n shop --verb=get --resource=secrets");
+    kubectl.ok("create rolebinding reader -n shop --role=reader --serviceaccount=shop:robot");
+    kubectl.ok("create service clusterip web -n shop --tcp=80:8080");
+    kubectl.ok("create deployment web -n shop --image=web:1 --replicas=2 --port=8080");
+    kubectl.ok("expose deployment web -n shop --name=exposed --port=80 --target-port=8080");
+    kubectl.ok("run one -n shop --image=one:1");
+    assert_eq!(
+        kubectl.json("get cm settings -n shop")["data"],
+        json!({"a": "b"})
+    );
+    assert_eq!(
+        kubectl.json("get secret key -n shop")["data"],
+        json!({"k": "dg=="})
+    );
+    let port = kubectl.json("get svc web -n shop")["spec"]["ports"][0].clone();
+    assert_eq!(
+        (&port["port"], &port["targetPort"]),
+        (&json!(80), &json!(8080))
+    );
+    let web = kubectl.json("get deploy web -n shop");
+    assert_eq!(web["spec"]["replicas"], 2);
+    let container = &web["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(
+        (&container["image"], &container["ports"][0]["containerPort"]),
+        (&json!("web:1"), &json!(8080))
+    );
+    assert_eq!(
+        kubectl
+            .ok("auth can-i get secrets -n shop --as=system:serviceaccount:shop:robot")
+            .trim(),
+        "yes"
+    );
+    assert_eq!(
+        kubectl.ok("get ns shop -o jsonpath={.status.phase}"),
+        "Active"
+    );
+}

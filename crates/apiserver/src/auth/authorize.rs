@@ -2,9 +2,9 @@
 //!
 //! * `system:masters` may do everything;
 //! * everybody may ask for health, version, discovery, schemas and about themselves;
-//! * a node (`system:node:*` in `system:nodes`) may do what a kubelet does: read everything but other
-//!   things' secrets is not told apart here, since one machine has one node; it may write nodes, pods'
-//!   statuses, events and leases, and request tokens for service accounts;
+//! * a node (`system:node:*` in `system:nodes`) may do what a kubelet does: read what its pods need, write
+//!   nodes, pods and their statuses, events and leases, and request tokens for service accounts. Which pods
+//!   are its own is not told apart: one machine has one node;
 //! * anybody else gets what Roles and ClusterRoles bound to them grant.
 
 use super::rbac;

@@ -14,6 +14,8 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Answer = Response<Body>;
 
 pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// How long a body may take to arrive.
+const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Kubernetes' own bound on a request body.
 const MAX_BODY: usize = 3 * 1024 * 1024;
 
@@ -82,7 +84,13 @@ where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<BoxError>,
 {
-    match Limited::new(body, MAX_BODY).collect().await {
+    let whole = tokio::time::timeout(BODY_TIME, Limited::new(body, MAX_BODY).collect());
+    let Ok(whole) = whole.await else {
+        return Err(ApiError::bad_request(
+            "the request body did not arrive in time",
+        ));
+    };
+    match whole {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(ApiError::too_large()),
         Err(error) => Err(ApiError::bad_request(format!(
@@ -116,7 +124,7 @@ pub(crate) fn decode(headers: &HeaderMap, body: &Bytes) -> ApiResult<Value> {
 pub(crate) fn unsupported(media_type: &str) -> ApiError {
     let mut message = "the body of the request was in an unknown format - accepted media types include: application/json".to_owned();
     if media_type == PROTOBUF {
-        message.push_str("; this server does not read protobuf objects: use kubectl apply (kubectl create … --dry-run=client -o yaml | kubectl apply -f -)");
+        message.push_str("; of protobuf bodies only those of kubectl's create commands are read: use JSON, as kubectl apply does");
     }
     ApiError::unsupported_media_type(message)
 }

@@ -228,7 +228,7 @@ async fn perform(
     bytes: &Bytes,
 ) -> ApiResult<Answer> {
     if call.resource.is_review() {
-        let object = protobuf::decode_question(&call.resource.kind, headers, bytes)?;
+        let object = protobuf::decode(headers, bytes)?;
         return api
             .answer_review(call, object)
             .map(|value| body::json(201, &value));
@@ -248,7 +248,7 @@ async fn perform(
                 .map(|lines| body::streaming("application/json", body::stream(lines)))
         }
         "create" => {
-            let object = body::decode(headers, bytes)?;
+            let object = protobuf::decode(headers, bytes)?;
             let stored = api.create(call, object).await?;
             Ok(presenter.object(api, call, 201, &stored))
         }
@@ -290,7 +290,7 @@ fn delete_options(call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<
     let options = if bytes.is_empty() {
         Value::Null
     } else {
-        body::decode(headers, bytes)?
+        protobuf::decode(headers, bytes)?
     };
     DeleteOptions::read(call, &options)
 }

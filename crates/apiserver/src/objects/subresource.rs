@@ -31,7 +31,7 @@ impl Api {
             }
             ("scale", "update" | "patch") => self.set_scale(call, headers, bytes).await,
             ("token", "create") => {
-                let request = protobuf::decode_question("TokenRequest", headers, bytes)?;
+                let request = protobuf::decode(headers, bytes)?;
                 self.issue_token(call, request)
                     .map(|value| body::json(201, &value))
             }
@@ -42,7 +42,7 @@ impl Api {
                     .map(|value| body::json(201, &value))
             }
             ("eviction", "create") => {
-                let eviction = body::decode(headers, bytes)?;
+                let eviction = protobuf::decode(headers, bytes)?;
                 let mut deletion = call.about(&call.namespace, &call.name);
                 deletion.verb = "delete";
                 let options = DeleteOptions::read(&deletion, &eviction["deleteOptions"])?;

@@ -134,7 +134,7 @@ impl Server {
     }
 
     /// Serves TLS on the listeners until [`Server::stop`]; returns when the last request is done or the
-    /// grace period is over.
+    /// grace period is over. An error means that the store can no longer be written: start again.
     pub async fn serve(&self, listeners: Vec<TcpListener>) -> std::io::Result<()> {
         let slots = Arc::new(Semaphore::new(self.api.options.max_connections));
         controllers::start(&self.api, &self.tasks);
@@ -150,13 +150,22 @@ impl Server {
             );
             self.tasks.spawn(accepting);
         }
-        self.api.stopping().await;
+        let failed = tokio::select! {
+            () = self.api.stopping() => false,
+            () = self.api.storage.failed() => true,
+        };
+        self.stop();
         self.tasks.close();
         if tokio::time::timeout(GRACE, self.tasks.wait())
             .await
             .is_err()
         {
             tracing::warn!("requests were still running at the end of the grace period");
+        }
+        if failed {
+            return Err(std::io::Error::other(
+                "the store cannot write any more; start the API server again",
+            ));
         }
         Ok(())
     }

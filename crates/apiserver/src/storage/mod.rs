@@ -147,6 +147,12 @@ impl Storage {
         self.index().ownership()
     }
 
+    /// Resolves when writes cannot be made durable any more.
+    pub(crate) fn failed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let writes = self.writes.clone();
+        async move { writes.closed().await }
+    }
+
     /// Whether writes can still be made durable.
     pub fn healthy(&self) -> bool {
         !self.writes.is_closed()
