@@ -296,6 +296,7 @@ fn pods_end_with_the_supervisor() {
         cluster.ready("web").await;
         let directory = cluster.pod_directory(&object);
         assert!(!processes(&directory).is_empty());
+        assert!(cluster.lifeline_blocks());
         cluster.crash();
         cluster.cut_lifeline();
         for _ in 0..1000 {

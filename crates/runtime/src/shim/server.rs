@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -77,13 +77,7 @@ pub(super) fn serve(listener: UnixListener, lifeline: Option<OwnedFd>) -> io::Re
 
 /// Resolves when the supervisor's end of the lifeline is closed.
 async fn gone(lifeline: Option<OwnedFd>) {
-    let Some(lifeline) = lifeline else {
-        return std::future::pending().await;
-    };
-    if nonblocking(&lifeline).is_err() {
-        return std::future::pending().await;
-    }
-    let Ok(lifeline) = super::poll(std::fs::File::from(lifeline)) else {
+    let Some(lifeline) = lifeline.and_then(|lifeline| reopen(&lifeline).ok()) else {
         return std::future::pending().await;
     };
     loop {
@@ -94,6 +88,18 @@ async fn gone(lifeline: Option<OwnedFd>) {
             return;
         }
     }
+}
+
+/// The same pipe with flags of its own: others read it too, and expect to wait.
+fn reopen(lifeline: &OwnedFd) -> io::Result<AsyncFd<std::fs::File>> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let path = format!("/proc/self/fd/{}", lifeline.as_raw_fd());
+    let mut options = std::fs::OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    super::poll(file)
 }
 
 fn nonblocking(fd: impl AsFd) -> io::Result<()> {

@@ -92,6 +92,13 @@ impl Cluster {
         self.lifeline = None;
     }
 
+    /// Whether a read of the lifeline still waits, as its other readers expect.
+    pub fn lifeline_blocks(&self) -> bool {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        let flags = fcntl(&self.lifeline_reader, FcntlArg::F_GETFL).unwrap();
+        !OFlag::from_bits_truncate(flags).contains(OFlag::O_NONBLOCK)
+    }
+
     pub async fn create(&self, object: Value) -> Value {
         let ty = match object["kind"].as_str().unwrap() {
             "Pod" => kinds::POD,
