@@ -24,6 +24,11 @@ use crate::observe::hooks;
 use crate::observe::record::{ConnectionFacts, RequestRecord};
 use crate::worker::Worker;
 
+thread_local! {
+    /// Header storage, reused from stream to stream.
+    static HEADS: RefCell<Vec<(RequestHead, ResponseHead)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// What the streams of one connection share.
 struct Connection {
     worker: Rc<Worker>,
@@ -227,10 +232,9 @@ impl Connection {
         tokio::task::spawn_local(async move {
             let active = Active(Rc::clone(&self));
             let (parts, body) = request.into_parts();
-            let mut head = RequestHead::default();
+            let (mut head, mut response) = HEADS.with_borrow_mut(Vec::pop).unwrap_or_default();
             read_request(&parts, body.is_end_stream(), &mut head);
             drop(parts);
-            let mut response = ResponseHead::default();
             let mut stream = Stream::H2(Box::new(H2Stream::server(body, respond)));
             let mut timer = Deadline::default();
             let mut turn = Turn {
@@ -265,6 +269,13 @@ impl Connection {
             {
                 self.on_reset();
             }
+            head.clear();
+            response.clear();
+            HEADS.with_borrow_mut(|stock| {
+                if stock.len() < 256 {
+                    stock.push((head, response));
+                }
+            });
             drop(active);
         });
     }
