@@ -313,17 +313,31 @@ fn plaintext_is_refused(up: &Up) {
     up.stdout(&["delete", "pod", "plain", "--grace-period=0", "--force"]);
 }
 
+/// A typo is found by field validation, what is not honoured yet by the webhook; both name the field.
 fn bad_configuration_is_refused_by_name(up: &Up) {
-    let manifest = r#"{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
-        "metadata": {"name": "bad"}, "spec": {"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}], "timeoutt": "1s"}]}}"#;
-    let file = up.data.path().join("bad.json");
-    std::fs::write(&file, manifest).unwrap();
-    let output = up.kubectl(&["apply", "--validate=false", "-f", file.to_str().unwrap()]);
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        !output.status.success() && errors.contains("timeoutt"),
-        "{errors}"
-    );
+    let specs = [
+        (
+            r#"{"hosts": ["a"], "http": [{"route": [{"destination": {"host": "a"}}], "timeoutt": "1s"}]}"#,
+            "timeoutt",
+        ),
+        (
+            r#"{"hosts": ["a"], "http": [{"delegate": {"name": "b"}}]}"#,
+            "delegate",
+        ),
+    ];
+    for (spec, field) in specs {
+        let manifest = format!(
+            r#"{{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {{"name": "bad"}}, "spec": {spec}}}"#
+        );
+        let file = up.data.path().join("bad.json");
+        std::fs::write(&file, manifest).unwrap();
+        let output = up.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && errors.contains(field),
+            "{field}: {errors}"
+        );
+    }
 }
 
 /// `kill -9` of each of the three processes: requests go on meanwhile, and the process comes back.

@@ -1,9 +1,11 @@
 //! How a child of the supervisor says that it is ready, and how it learns that the supervisor is gone.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Name of the pipe that a child reports on.
 pub(crate) const NOTIFY: &str = "notify";
@@ -63,8 +65,20 @@ impl Inherited {
             .and_then(|file| file.try_clone().ok())
         {
             std::thread::spawn(move || {
-                // Nothing is ever written: the read ends when the last writer is gone.
-                let _ = file.read(&mut [0]);
+                // Nothing is ever written: the read ends when the last writer is gone. Others that hold the
+                // same pipe may have made it non-blocking, hence the poll.
+                loop {
+                    let mut wanted = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
+                    let _ = poll(&mut wanted, PollTimeout::NONE);
+                    match file.read(&mut [0]) {
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                ErrorKind::WouldBlock | ErrorKind::Interrupted
+                            ) => {}
+                        _ => break,
+                    }
+                }
                 tracing::warn!("the supervisor is gone; stopping");
                 std::process::exit(0);
             });

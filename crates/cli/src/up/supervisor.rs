@@ -186,7 +186,8 @@ impl Keeper {
             .append(true)
             .open(&self.spec.log)?;
         let (notify, notify_child) = pipe2(OFlag::O_CLOEXEC)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        // The program file may be replaced while we run; this is the one that we are.
+        let mut command = Command::new("/proc/self/exe");
         command
             .arg("internal")
             .args(&self.spec.args)
