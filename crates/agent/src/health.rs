@@ -108,9 +108,13 @@ const UNCAPTURED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
 
 async fn dial(address: &str, port: u16) -> Result<TcpStream, String> {
     let failed = |e: &dyn std::fmt::Display| format!("{address}:{port}: {e}");
-    let target: SocketAddr = format!("{address}:{port}").parse().map_err(|e| failed(&e))?;
+    let target: SocketAddr = format!("{address}:{port}")
+        .parse()
+        .map_err(|e| failed(&e))?;
     let socket = TcpSocket::new_v4().map_err(|e| failed(&e))?;
-    socket.bind((UNCAPTURED, 0).into()).map_err(|e| failed(&e))?;
+    socket
+        .bind((UNCAPTURED, 0).into())
+        .map_err(|e| failed(&e))?;
     socket.connect(target).await.map_err(|e| failed(&e))
 }
 
@@ -161,7 +165,8 @@ async fn http_get(
     }
     let mut connector = HttpConnector::new();
     connector.set_local_address(Some(UNCAPTURED.into()));
-    let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+    let client: Client<_, Empty<bytes::Bytes>> =
+        Client::builder(TokioExecutor::new()).build(connector);
     let request = request(&format!("http://{address}:{port}"), path, headers)?;
     let response = client
         .request(request)

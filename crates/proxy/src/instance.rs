@@ -15,12 +15,14 @@ use xds::json::{Pool, Print};
 use xds::type_url;
 
 use crate::admin::{self, Control, DumpResource, Sources};
-use crate::config::tls::{Secret, SecretKind, TlsCertificate, ValidationContext};
 use crate::bootstrap::Bootstrap;
+use crate::config::tls::{Secret, SecretKind, TlsCertificate, ValidationContext};
 use crate::config::{Config, Ids, ListenAddress};
 use crate::observe::Observe;
 use crate::proxy::{Handle, Options, Proxy};
-use crate::xds::{Applier, DumpEntry, DumpState, LastGood, Session, Settings, connector, resolve_clusters};
+use crate::xds::{
+    Applier, DumpEntry, DumpState, LastGood, Session, Settings, connector, resolve_clusters,
+};
 
 /// Queries (`None`) or changes the log filter; answers the one in force.
 pub type Logging = Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
@@ -41,8 +43,15 @@ pub struct InstanceOptions {
 /// A secret of the process's own.
 #[derive(Clone)]
 pub enum LocalSecret {
-    Certificate { name: String, chain_pem: String, key_pem: String },
-    Roots { name: String, pem: String },
+    Certificate {
+        name: String,
+        chain_pem: String,
+        key_pem: String,
+    },
+    Roots {
+        name: String,
+        pem: String,
+    },
 }
 
 impl std::fmt::Debug for LocalSecret {
@@ -58,19 +67,33 @@ impl LocalSecret {
     fn compile(self) -> Arc<Secret> {
         let mut hasher = ContentHasher::default();
         let (name, kind) = match self {
-            Self::Certificate { name, chain_pem, key_pem } => {
+            Self::Certificate {
+                name,
+                chain_pem,
+                key_pem,
+            } => {
                 hasher.write(chain_pem.as_bytes());
                 hasher.write(key_pem.as_bytes());
-                let pair = TlsCertificate { chain_pem: chain_pem.into_bytes(), key_pem: key_pem.into_bytes() };
+                let pair = TlsCertificate {
+                    chain_pem: chain_pem.into_bytes(),
+                    key_pem: key_pem.into_bytes(),
+                };
                 (name, SecretKind::Certificate(pair))
             }
             Self::Roots { name, pem } => {
                 hasher.write(pem.as_bytes());
-                let context = ValidationContext { trusted_ca_pem: pem.into_bytes(), ..ValidationContext::default() };
+                let context = ValidationContext {
+                    trusted_ca_pem: pem.into_bytes(),
+                    ..ValidationContext::default()
+                };
                 (name, SecretKind::Validation(context))
             }
         };
-        Arc::new(Secret { name: name.into(), version: hasher.finish(), kind })
+        Arc::new(Secret {
+            name: name.into(),
+            version: hasher.finish(),
+            kind,
+        })
     }
 }
 
@@ -80,7 +103,10 @@ pub enum StartError {
     #[error("bootstrap: {0}")]
     Bootstrap(String),
     #[error("admin interface on {address}: {source}")]
-    Admin { address: SocketAddr, source: std::io::Error },
+    Admin {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
     #[error("worker threads: {0}")]
     Workers(#[source] std::io::Error),
 }
@@ -102,12 +128,26 @@ fn lock(applier: &Mutex<Applier>) -> std::sync::MutexGuard<'_, Applier> {
 impl Instance {
     /// Starts a proxy; the session with the control plane runs on the calling runtime.
     pub fn start(options: InstanceOptions) -> Result<Self, StartError> {
-        let InstanceOptions { bootstrap, concurrency, local_secrets, state_dir, drain_time, logging } = options;
+        let InstanceOptions {
+            bootstrap,
+            concurrency,
+            local_secrets,
+            state_dir,
+            drain_time,
+            logging,
+        } = options;
         let ids = Arc::new(Ids::default());
-        let proxy = Options { workers: concurrency, ids: ids.clone(), drain_time };
+        let proxy = Options {
+            workers: concurrency,
+            ids: ids.clone(),
+            drain_time,
+        };
         let handle = Arc::new(Proxy::start(&proxy).map_err(StartError::Workers)?);
         let observe = handle.shared().observe.clone();
-        let applier = Arc::new(Mutex::new(Applier::new(Settings { ids, publish: publisher(&handle) })));
+        let applier = Arc::new(Mutex::new(Applier::new(Settings {
+            ids,
+            publish: publisher(&handle),
+        })));
         bootstrap
             .apply(&mut lock(&applier), Instant::now())
             .map_err(|error| StartError::Bootstrap(error.to_string()))?;
@@ -125,9 +165,27 @@ impl Instance {
         let (quit_sender, quit) = watch::channel(false);
         let node = bootstrap.node.clone();
         let session = session(&applier, &observe, node, dynamic.as_deref(), state_dir)?;
-        let control = AdminControl { handle: Arc::downgrade(&handle), quit: quit_sender, logging };
-        let admin = serve_admin(&bootstrap, &handle, &applier, dynamic.is_some(), concurrency, Arc::new(control))?;
-        Ok(Self { handle: Some(handle), observe, applier, session: Some(session), quit, admin })
+        let control = AdminControl {
+            handle: Arc::downgrade(&handle),
+            quit: quit_sender,
+            logging,
+        };
+        let admin = serve_admin(
+            &bootstrap,
+            &handle,
+            &applier,
+            dynamic.is_some(),
+            concurrency,
+            Arc::new(control),
+        )?;
+        Ok(Self {
+            handle: Some(handle),
+            observe,
+            applier,
+            session: Some(session),
+            quit,
+            admin,
+        })
     }
 
     /// Where the admin interface listens.
@@ -139,7 +197,10 @@ impl Instance {
     /// The addresses that a listener really has.
     #[must_use]
     pub fn addresses(&self, listener: &str) -> Vec<SocketAddr> {
-        self.handle.as_ref().map(|handle| handle.addresses(listener)).unwrap_or_default()
+        self.handle
+            .as_ref()
+            .map(|handle| handle.addresses(listener))
+            .unwrap_or_default()
     }
 
     /// The configuration in force.
@@ -178,7 +239,10 @@ impl Drop for Instance {
 fn publisher(handle: &Arc<Handle>) -> crate::xds::Publish {
     let handle = Arc::downgrade(handle);
     Box::new(move |config| {
-        let errors = handle.upgrade().map(|handle| handle.publish(&config)).unwrap_or_default();
+        let errors = handle
+            .upgrade()
+            .map(|handle| handle.publish(&config))
+            .unwrap_or_default();
         errors
             .into_iter()
             .map(|error| {
@@ -203,10 +267,18 @@ fn session(
     state_dir: Option<PathBuf>,
 ) -> Result<tokio::task::JoinHandle<()>, StartError> {
     let resolver = resolve_clusters(applier.clone());
-    let Some(name) = cluster else { return Ok(tokio::spawn(resolver)) };
-    let info = lock(applier).config().clusters().find(|c| &*c.info.name == name).map(|c| c.info.clone());
+    let Some(name) = cluster else {
+        return Ok(tokio::spawn(resolver));
+    };
+    let info = lock(applier)
+        .config()
+        .clusters()
+        .find(|c| &*c.info.name == name)
+        .map(|c| c.info.clone());
     let info = info.ok_or_else(|| {
-        StartError::Bootstrap(format!("ads_config names cluster {name}, which is not among static_resources.clusters"))
+        StartError::Bootstrap(format!(
+            "ads_config names cluster {name}, which is not among static_resources.clusters"
+        ))
     })?;
     let session = Session {
         applier: applier.clone(),
@@ -258,19 +330,28 @@ fn serve_admin(
         None => return Ok(None),
         Some(ListenAddress::Tcp(address)) => address,
         Some(ListenAddress::Pipe { .. }) => {
-            return Err(StartError::Bootstrap("admin.address: only socket_address is supported".into()));
+            return Err(StartError::Bootstrap(
+                "admin.address: only socket_address is supported".into(),
+            ));
         }
     };
     let failed = |source| StartError::Admin { address, source };
     let listener: TcpListener =
         net::socket::listen(address, net::socket::Sharing::Exclusive, 128).map_err(failed)?;
     let actual = listener.local_addr().map_err(failed)?;
-    let (weak, current, dumped, state) =
-        (Arc::downgrade(handle), applier.clone(), applier.clone(), applier.clone());
+    let (weak, current, dumped, state) = (
+        Arc::downgrade(handle),
+        applier.clone(),
+        applier.clone(),
+        applier.clone(),
+    );
     let sources = Sources {
         observe: handle.shared().observe.clone(),
         config: Box::new(move || {
-            weak.upgrade().map_or_else(|| lock(&current).config().clone(), |handle| handle.shared().config())
+            weak.upgrade().map_or_else(
+                || lock(&current).config().clone(),
+                |handle| handle.shared().config(),
+            )
         }),
         resources: Box::new(move || resources(&lock(&dumped))),
         initialized: Box::new(move || !dynamic || lock(&state).initialised()),
@@ -286,7 +367,9 @@ fn serve_admin(
 }
 
 fn node_json(bootstrap: &Bootstrap) -> Value {
-    Pool::pruned().print(&bootstrap.node, Print::default()).unwrap_or(Value::Null)
+    Pool::pruned()
+        .print(&bootstrap.node, Print::default())
+        .unwrap_or(Value::Null)
 }
 
 fn resources(applier: &Applier) -> Vec<DumpResource> {
@@ -303,7 +386,14 @@ fn resources(applier: &Applier) -> Vec<DumpResource> {
 }
 
 fn resource(url: &str, entry: DumpEntry) -> DumpResource {
-    let DumpEntry { name, state, version, body, updated, refused } = entry;
+    let DumpEntry {
+        name,
+        state,
+        version,
+        body,
+        updated,
+        refused,
+    } = entry;
     DumpResource {
         type_url: url.into(),
         name,
@@ -318,6 +408,8 @@ fn resource(url: &str, entry: DumpEntry) -> DumpResource {
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Instance").field("admin", &self.admin).finish_non_exhaustive()
+        f.debug_struct("Instance")
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 mod support;
 
 use std::io::{Read, Write};

@@ -23,8 +23,7 @@ fn namespace() -> Option<Namespace> {
 }
 
 fn commit(ns: &Namespace, batch: Batch) {
-    ns.run(|| batch.commit().map_err(io::Error::other))
-        .unwrap();
+    ns.run(|| batch.commit().map_err(io::Error::other)).unwrap();
 }
 
 fn nat(hook: Hook, priority: i32) -> Option<Attach> {

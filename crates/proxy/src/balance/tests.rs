@@ -19,13 +19,25 @@ struct Chooser {
 impl Chooser {
     fn new(info: ClusterInfo, assignment: &Assignment) -> Self {
         let sets = HostSets::build(&info, assignment, None);
-        Self { info, sets, balancer: Balancer::default(), rng: fastrand::Rng::with_seed(7) }
+        Self {
+            info,
+            sets,
+            balancer: Balancer::default(),
+            rng: fastrand::Rng::with_seed(7),
+        }
     }
 
     fn pick_avoiding(&mut self, avoid: &[Arc<Host>], more_picks: u32) -> Result<Arc<Host>, NoHost> {
-        let ask = Ask { avoid, more_picks, destination: None, now: Instant::now() };
+        let ask = Ask {
+            avoid,
+            more_picks,
+            destination: None,
+            now: Instant::now(),
+        };
         let rng = &mut self.rng;
-        self.balancer.choose(&self.info, &self.sets, &ask, &mut || rng.u64(..)).map(|pick| pick.host)
+        self.balancer
+            .choose(&self.info, &self.sets, &ask, &mut || rng.u64(..))
+            .map(|pick| pick.host)
     }
 
     fn pick(&mut self) -> Result<Arc<Host>, NoHost> {
@@ -35,14 +47,19 @@ impl Chooser {
     fn counts(&mut self, picks: usize) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for _ in 0..picks {
-            *counts.entry(self.pick().unwrap().socket_addr().unwrap().ip().to_string()).or_default() += 1;
+            *counts
+                .entry(self.pick().unwrap().socket_addr().unwrap().ip().to_string())
+                .or_default() += 1;
         }
         counts
     }
 }
 
 fn with_policy(policy: pb::cluster::LbPolicy) -> ClusterInfo {
-    let mut message = pb::Cluster { name: "c".into(), ..Default::default() };
+    let mut message = pb::Cluster {
+        name: "c".into(),
+        ..Default::default()
+    };
     message.set_lb_policy(policy);
     cluster_with(&message)
 }
@@ -50,21 +67,32 @@ fn with_policy(policy: pb::cluster::LbPolicy) -> ClusterInfo {
 #[test]
 fn round_robin_visits_all_in_turn() {
     let mut chooser = Chooser::new(cluster(), &endpoints(3));
-    let order: Vec<_> = (0..6).map(|_| chooser.pick().unwrap().address.clone()).collect();
+    let order: Vec<_> = (0..6)
+        .map(|_| chooser.pick().unwrap().address.clone())
+        .collect();
     assert_eq!(order[..3], order[3..]);
-    assert_eq!(chooser.counts(300).into_values().collect::<Vec<_>>(), [100, 100, 100]);
+    assert_eq!(
+        chooser.counts(300).into_values().collect::<Vec<_>>(),
+        [100, 100, 100]
+    );
 }
 
 #[test]
 fn weights_are_exact_over_a_round() {
     let mut chooser = Chooser::new(cluster(), &weighted(&[1, 2, 5]));
     chooser.counts(80);
-    assert_eq!(chooser.counts(80).into_values().collect::<Vec<_>>(), [10, 20, 50]);
+    assert_eq!(
+        chooser.counts(80).into_values().collect::<Vec<_>>(),
+        [10, 20, 50]
+    );
 }
 
 #[test]
 fn least_request_prefers_the_idle_host() {
-    let mut chooser = Chooser::new(with_policy(pb::cluster::LbPolicy::LeastRequest), &endpoints(2));
+    let mut chooser = Chooser::new(
+        with_policy(pb::cluster::LbPolicy::LeastRequest),
+        &endpoints(2),
+    );
     let busy = Arc::clone(chooser.sets.all_hosts().next().unwrap());
     let _requests: Vec<_> = (0..10).map(|_| busy.shared.begin_request()).collect();
     let counts = chooser.counts(1000);
@@ -75,7 +103,10 @@ fn least_request_prefers_the_idle_host() {
 
 #[test]
 fn weighted_least_request_divides_weight_by_load() {
-    let mut chooser = Chooser::new(with_policy(pb::cluster::LbPolicy::LeastRequest), &weighted(&[4, 1]));
+    let mut chooser = Chooser::new(
+        with_policy(pb::cluster::LbPolicy::LeastRequest),
+        &weighted(&[4, 1]),
+    );
     let heavy = Arc::clone(chooser.sets.all_hosts().next().unwrap());
     let _requests: Vec<_> = (0..7).map(|_| heavy.shared.begin_request()).collect();
     let counts = chooser.counts(900);
@@ -87,7 +118,12 @@ fn weighted_least_request_divides_weight_by_load() {
 #[test]
 fn random_is_about_even() {
     let mut chooser = Chooser::new(with_policy(pb::cluster::LbPolicy::Random), &endpoints(4));
-    assert!(chooser.counts(4000).into_values().all(|count| (900..1100).contains(&count)));
+    assert!(
+        chooser
+            .counts(4000)
+            .into_values()
+            .all(|count| (900..1100).contains(&count))
+    );
 }
 
 #[test]
@@ -100,7 +136,10 @@ fn retries_avoid_hosts_that_were_tried() {
     }
     let mut alone = Chooser::new(cluster(), &endpoints(1));
     let only = alone.pick().unwrap();
-    assert!(alone.pick_avoiding(&[only], 5).is_ok(), "the last pick is taken as it is");
+    assert!(
+        alone.pick_avoiding(&[only], 5).is_ok(),
+        "the last pick is taken as it is"
+    );
 }
 
 #[test]
@@ -113,7 +152,11 @@ fn unhealthy_hosts_get_nothing_until_panic() {
         endpoint.health = EdsHealth::Draining;
     }
     let mut panicking = Chooser::new(cluster(), &assignment);
-    assert_eq!(panicking.counts(400).len(), 4, "25 % healthy is below the threshold of 50 %");
+    assert_eq!(
+        panicking.counts(400).len(),
+        4,
+        "25 % healthy is below the threshold of 50 %"
+    );
 }
 
 #[test]
@@ -130,7 +173,11 @@ fn lower_priorities_take_over() {
     chooser.sets = chooser.sets.refreshed(&chooser.info);
     // 50 % healthy × 1.4 = 70 %.
     let counts = chooser.counts(1000);
-    let failover: usize = counts.iter().filter(|(ip, _)| ip.starts_with("10.1.")).map(|(_, n)| n).sum();
+    let failover: usize = counts
+        .iter()
+        .filter(|(ip, _)| ip.starts_with("10.1."))
+        .map(|(_, n)| n)
+        .sum();
     assert!((250..350).contains(&failover), "{failover}");
 }
 
@@ -144,7 +191,9 @@ fn locality_weights_count_when_configured() {
         name: "c".into(),
         common_lb_config: Some(pb::cluster::CommonLbConfig {
             locality_config_specifier: Some(
-                pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(Default::default()),
+                pb::cluster::common_lb_config::LocalityConfigSpecifier::LocalityWeightedLbConfig(
+                    Default::default(),
+                ),
             ),
             ..Default::default()
         }),

@@ -24,7 +24,10 @@ use crate::xds::Applier;
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     #[error("{}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("bootstrap is neither JSON nor YAML: {0}")]
     Syntax(String),
     #[error("{0}")]
@@ -79,8 +82,10 @@ const MESSAGE: &str = "envoy.config.bootstrap.v3.Bootstrap";
 impl Bootstrap {
     /// Reads a file in JSON or YAML.
     pub fn read(path: &Path) -> Result<Self, BootstrapError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| BootstrapError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| BootstrapError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         Self::parse(&text)
     }
 
@@ -90,7 +95,9 @@ impl Bootstrap {
             Ok(value) => value,
             Err(_) => yaml::parse(text).map_err(BootstrapError::Syntax)?,
         };
-        let body = Pool::pruned().from_json(MESSAGE, value).map_err(|error| BootstrapError::Shape(error.to_string()))?;
+        let body = Pool::pruned()
+            .from_json(MESSAGE, value)
+            .map_err(|error| BootstrapError::Shape(error.to_string()))?;
         compile::accept::check_root(MESSAGE, &body, "bootstrap")?;
         Self::decode(&body)
     }
@@ -98,15 +105,27 @@ impl Bootstrap {
     /// Reads an encoded message.
     pub fn decode(body: &[u8]) -> Result<Self, BootstrapError> {
         let shape = |text: String| BootstrapError::Shape(text);
-        let message = pb::Bootstrap::decode(body).map_err(|error| shape(format!("malformed bootstrap: {error}")))?;
+        let message = pb::Bootstrap::decode(body)
+            .map_err(|error| shape(format!("malformed bootstrap: {error}")))?;
         let dynamic = message.dynamic_resources.clone().unwrap_or_default();
-        let admin = message.admin.as_ref().and_then(|admin| admin.address.as_ref());
+        let admin = message
+            .admin
+            .as_ref()
+            .and_then(|admin| admin.address.as_ref());
         Ok(Self {
             node: message.node.clone().unwrap_or_default(),
-            admin: admin.map(|address| compile::listen_address("bootstrap.admin.address", address)).transpose()?,
+            admin: admin
+                .map(|address| compile::listen_address("bootstrap.admin.address", address))
+                .transpose()?,
             resources: resources(&message),
-            ads_cluster: dynamic.ads_config.as_ref().map(ads_cluster).transpose().map_err(shape)?,
-            dynamic_listeners: over_ads("lds_config", dynamic.lds_config.as_ref()).map_err(shape)?,
+            ads_cluster: dynamic
+                .ads_config
+                .as_ref()
+                .map(ads_cluster)
+                .transpose()
+                .map_err(shape)?,
+            dynamic_listeners: over_ads("lds_config", dynamic.lds_config.as_ref())
+                .map_err(shape)?,
             dynamic_clusters: over_ads("cds_config", dynamic.cds_config.as_ref()).map_err(shape)?,
             body: Encoded(Bytes::copy_from_slice(body)),
         })
@@ -115,7 +134,12 @@ impl Bootstrap {
     /// Puts the static resources in force.
     pub fn apply(&self, applier: &mut Applier, now: Instant) -> Result<(), CompileError> {
         for resource in &self.resources {
-            applier.put_static(resource.type_url, &resource.name, resource.body.clone(), now)?;
+            applier.put_static(
+                resource.type_url,
+                &resource.name,
+                resource.body.clone(),
+                now,
+            )?;
         }
         Ok(())
     }
@@ -125,12 +149,26 @@ fn resources(message: &pb::Bootstrap) -> Vec<StaticResource> {
     let Some(resources) = &message.static_resources else {
         return Vec::new();
     };
-    let resource = |type_url, name: &str, body: Vec<u8>| StaticResource { type_url, name: name.into(), body: body.into() };
-    let clusters = resources.clusters.iter().map(|c| resource(type_url::CLUSTER, &c.name, c.encode_to_vec()));
-    let secrets = resources.secrets.iter().map(|s| resource(type_url::SECRET, &s.name, s.encode_to_vec()));
+    let resource = |type_url, name: &str, body: Vec<u8>| StaticResource {
+        type_url,
+        name: name.into(),
+        body: body.into(),
+    };
+    let clusters = resources
+        .clusters
+        .iter()
+        .map(|c| resource(type_url::CLUSTER, &c.name, c.encode_to_vec()));
+    let secrets = resources
+        .secrets
+        .iter()
+        .map(|s| resource(type_url::SECRET, &s.name, s.encode_to_vec()));
     let listeners = resources.listeners.iter().enumerate().map(|(i, listener)| {
         // A static listener needs no name.
-        let name = if listener.name.is_empty() { format!("static-{i}") } else { listener.name.clone() };
+        let name = if listener.name.is_empty() {
+            format!("static-{i}")
+        } else {
+            listener.name.clone()
+        };
         resource(type_url::LISTENER, &name, listener.encode_to_vec())
     });
     clusters.chain(secrets).chain(listeners).collect()
@@ -150,7 +188,9 @@ fn ads_cluster(config: &core::ApiConfigSource) -> Result<Arc<str>, String> {
             Some(TargetSpecifier::EnvoyGrpc(target)) if !target.cluster_name.is_empty() => {
                 Ok(target.cluster_name.as_str().into())
             }
-            _ => Err(format!("{path}.grpc_services[0]: needs envoy_grpc with a cluster_name")),
+            _ => Err(format!(
+                "{path}.grpc_services[0]: needs envoy_grpc with a cluster_name"
+            )),
         },
         _ => Err(format!("{path}.grpc_services: exactly one is needed")),
     }
@@ -161,7 +201,9 @@ fn over_ads(name: &str, source: Option<&core::ConfigSource>) -> Result<bool, Str
     match source.map(|source| &source.config_source_specifier) {
         None => Ok(false),
         Some(Some(ConfigSourceSpecifier::Ads(_))) => Ok(true),
-        Some(_) => Err(format!("bootstrap.dynamic_resources.{name}: only ads is supported by ferromesh-proxy")),
+        Some(_) => Err(format!(
+            "bootstrap.dynamic_resources.{name}: only ads is supported by ferromesh-proxy"
+        )),
     }
 }
 
@@ -209,10 +251,16 @@ static_resources:
         let bootstrap = Bootstrap::parse(YAML).unwrap();
         assert_eq!(bootstrap.node.cluster, "a.b");
         assert_eq!(bootstrap.ads_cluster.as_deref(), Some("xds-grpc"));
-        assert_eq!(bootstrap.admin, Some(ListenAddress::Tcp("127.0.0.1:15000".parse().unwrap())));
+        assert_eq!(
+            bootstrap.admin,
+            Some(ListenAddress::Tcp("127.0.0.1:15000".parse().unwrap()))
+        );
         assert!(bootstrap.dynamic_listeners && bootstrap.dynamic_clusters);
         let publish = Box::new(|_| Vec::new());
-        let mut applier = Applier::new(Settings { ids: Arc::new(Ids::default()), publish });
+        let mut applier = Applier::new(Settings {
+            ids: Arc::new(Ids::default()),
+            publish,
+        });
         bootstrap.apply(&mut applier, Instant::now()).unwrap();
         assert_eq!(applier.config().clusters().count(), 1);
     }
@@ -220,10 +268,18 @@ static_resources:
     #[test]
     fn what_has_no_meaning_here_is_refused_by_name() {
         let error = Bootstrap::parse("hds_config: {}").unwrap_err().to_string();
-        assert_eq!(error, "bootstrap.hds_config: not supported by ferromesh-proxy");
+        assert_eq!(
+            error,
+            "bootstrap.hds_config: not supported by ferromesh-proxy"
+        );
         let error = Bootstrap::parse("nodee: {}").unwrap_err().to_string();
         assert!(error.contains("nodee"), "{error}");
         let rest = "dynamic_resources: {ads_config: {api_type: REST}}";
-        assert!(Bootstrap::parse(rest).unwrap_err().to_string().contains("api_type"));
+        assert!(
+            Bootstrap::parse(rest)
+                .unwrap_err()
+                .to_string()
+                .contains("api_type")
+        );
     }
 }

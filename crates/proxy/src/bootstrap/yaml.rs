@@ -50,7 +50,9 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
             },
         }
     }
-    Ok(root.filter(|value| !value.is_null()).unwrap_or_else(|| Value::Object(Map::new())))
+    Ok(root
+        .filter(|value| !value.is_null())
+        .unwrap_or_else(|| Value::Object(Map::new())))
 }
 
 fn push(stack: &mut Vec<Open>, open: Open) -> Result<Option<Value>, String> {
@@ -83,7 +85,11 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
                 return Value::Number(integer.into());
             }
             let numeric = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
-            let float = text.parse::<f64>().ok().filter(|_| numeric).and_then(Number::from_f64);
+            let float = text
+                .parse::<f64>()
+                .ok()
+                .filter(|_| numeric)
+                .and_then(Number::from_f64);
             float.map_or_else(|| Value::String(text.into()), Value::Number)
         }
     }
@@ -98,13 +104,22 @@ mod tests {
     #[test]
     fn scalars_get_their_types_and_quotes_keep_text() {
         let value = parse("a: 1\nb: 1.5\nc: true\nd: '1'\ne: 1s\nf: [x, ~]\n\"@type\": t").unwrap();
-        assert_eq!(value, json!({"a": 1, "b": 1.5, "c": true, "d": "1", "e": "1s", "f": ["x", null], "@type": "t"}));
+        assert_eq!(
+            value,
+            json!({"a": 1, "b": 1.5, "c": true, "d": "1", "e": "1s", "f": ["x", null], "@type": "t"})
+        );
         assert_eq!(parse("").unwrap(), json!({}));
     }
 
     #[test]
     fn what_is_ambiguous_is_refused() {
-        for text in ["a: 1\na: 2", "a: &x 1\nb: *x", "a: 1\n---\nb: 2", "a: !!int 1", "[a"] {
+        for text in [
+            "a: 1\na: 2",
+            "a: &x 1\nb: *x",
+            "a: 1\n---\nb: 2",
+            "a: !!int 1",
+            "[a",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -322,29 +322,68 @@ mod tests {
     #[test]
     fn the_port_decides_first_and_there_is_no_way_back() {
         let chains = [
-            ChainMatch { destination_port: Some(80), transport_protocol: "tls".into(), ..ChainMatch::default() },
+            ChainMatch {
+                destination_port: Some(80),
+                transport_protocol: "tls".into(),
+                ..ChainMatch::default()
+            },
             ChainMatch::default(),
         ];
         assert_eq!(select(&chains, &facts(81, &[])), Some(1));
         // Port 80 has a chain of its own; that it wants TLS does not lead back to the other.
         assert_eq!(select(&chains, &facts(80, &[])), None);
-        assert_eq!(select(&chains, &ConnectionFacts { transport_protocol: "tls", ..facts(80, &[]) }), Some(0));
+        assert_eq!(
+            select(
+                &chains,
+                &ConnectionFacts {
+                    transport_protocol: "tls",
+                    ..facts(80, &[])
+                }
+            ),
+            Some(0)
+        );
     }
 
     #[test]
     fn the_longest_range_wins() {
-        let range = |length| ChainMatch { prefix_ranges: vec![prefix([10, 1, 2, 3], length)], ..ChainMatch::default() };
-        assert_eq!(select(&[range(8), range(32), range(16)], &facts(1, &[])), Some(1));
-        let elsewhere = ChainMatch { prefix_ranges: vec![prefix([11, 0, 0, 0], 8)], ..ChainMatch::default() };
+        let range = |length| ChainMatch {
+            prefix_ranges: vec![prefix([10, 1, 2, 3], length)],
+            ..ChainMatch::default()
+        };
+        assert_eq!(
+            select(&[range(8), range(32), range(16)], &facts(1, &[])),
+            Some(1)
+        );
+        let elsewhere = ChainMatch {
+            prefix_ranges: vec![prefix([11, 0, 0, 0], 8)],
+            ..ChainMatch::default()
+        };
         assert_eq!(select(&[elsewhere, range(8)], &facts(1, &[])), Some(1));
     }
 
     #[test]
     fn server_names_match_exactly_then_by_the_longest_suffix() {
-        let named = |name: &str| ChainMatch { server_names: vec![name.into()], ..ChainMatch::default() };
-        let chains = [named("*.com"), named("*.example.com"), named("a.example.com"), ChainMatch::default()];
-        for (name, want) in [("a.example.com", 2), ("b.example.com", 1), ("x.y.example.com", 1), ("z.com", 0), ("z.org", 3)] {
-            let facts = ConnectionFacts { server_name: Some(name), ..facts(1, &[]) };
+        let named = |name: &str| ChainMatch {
+            server_names: vec![name.into()],
+            ..ChainMatch::default()
+        };
+        let chains = [
+            named("*.com"),
+            named("*.example.com"),
+            named("a.example.com"),
+            ChainMatch::default(),
+        ];
+        for (name, want) in [
+            ("a.example.com", 2),
+            ("b.example.com", 1),
+            ("x.y.example.com", 1),
+            ("z.com", 0),
+            ("z.org", 3),
+        ] {
+            let facts = ConnectionFacts {
+                server_name: Some(name),
+                ..facts(1, &[])
+            };
             assert_eq!(select(&chains, &facts), Some(want), "{name}");
         }
         assert_eq!(select(&chains, &facts(1, &[])), Some(3));
@@ -352,7 +391,10 @@ mod tests {
 
     #[test]
     fn the_clients_first_protocol_that_is_named_wins() {
-        let alpn = |name: &str| ChainMatch { application_protocols: vec![name.into()], ..ChainMatch::default() };
+        let alpn = |name: &str| ChainMatch {
+            application_protocols: vec![name.into()],
+            ..ChainMatch::default()
+        };
         let chains = [alpn("h2"), alpn("http/1.1"), ChainMatch::default()];
         assert_eq!(select(&chains, &facts(1, &[b"http/1.1", b"h2"])), Some(1));
         assert_eq!(select(&chains, &facts(1, &[b"x", b"h2"])), Some(0));
@@ -362,14 +404,30 @@ mod tests {
     #[test]
     fn sources_are_told_apart() {
         let chains = [
-            ChainMatch { source_type: SourceType::SameIpOrLoopback, ..ChainMatch::default() },
-            ChainMatch { source_type: SourceType::External, source_ports: vec![4000], ..ChainMatch::default() },
-            ChainMatch { source_type: SourceType::External, ..ChainMatch::default() },
+            ChainMatch {
+                source_type: SourceType::SameIpOrLoopback,
+                ..ChainMatch::default()
+            },
+            ChainMatch {
+                source_type: SourceType::External,
+                source_ports: vec![4000],
+                ..ChainMatch::default()
+            },
+            ChainMatch {
+                source_type: SourceType::External,
+                ..ChainMatch::default()
+            },
         ];
         assert_eq!(select(&chains, &facts(1, &[])), Some(1));
-        let same = ConnectionFacts { source: ([10, 1, 2, 3].into(), 4000), ..facts(1, &[]) };
+        let same = ConnectionFacts {
+            source: ([10, 1, 2, 3].into(), 4000),
+            ..facts(1, &[])
+        };
         assert_eq!(select(&chains, &same), Some(0));
-        let other = ConnectionFacts { source: ([10, 9, 9, 9].into(), 4001), ..facts(1, &[]) };
+        let other = ConnectionFacts {
+            source: ([10, 9, 9, 9].into(), 4001),
+            ..facts(1, &[])
+        };
         assert_eq!(select(&chains, &other), Some(2));
     }
 
@@ -381,7 +439,12 @@ mod tests {
         };
         let index = ChainIndex::build(&[named(&["a", "b"]), named(&["c", "b"])]).unwrap();
         assert_eq!(index.duplicate(), Some((0, 1)));
-        assert_eq!(ChainIndex::build(&[named(&["a"]), named(&["b"])]).unwrap().duplicate(), None);
+        assert_eq!(
+            ChainIndex::build(&[named(&["a"]), named(&["b"])])
+                .unwrap()
+                .duplicate(),
+            None
+        );
     }
 
     #[test]

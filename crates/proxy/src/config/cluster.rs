@@ -198,8 +198,14 @@ pub struct ClusterInfo {
 impl ClusterInfo {
     /// The secrets that its transports need.
     pub fn sds(&self) -> impl Iterator<Item = &super::tls::SdsRef> {
-        let matches = self.socket_matches.iter().filter_map(|entry| entry.tls.as_ref());
-        self.tls.iter().chain(matches).flat_map(|tls| tls.common.sds())
+        let matches = self
+            .socket_matches
+            .iter()
+            .filter_map(|entry| entry.tls.as_ref());
+        self.tls
+            .iter()
+            .chain(matches)
+            .flat_map(|tls| tls.common.sds())
     }
 
     /// The transport for an endpoint with this metadata; `None` is plaintext.

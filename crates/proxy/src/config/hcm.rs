@@ -320,4 +320,3 @@ pub enum ReplyProgram {
     Text(Program),
     Json(super::format::JsonTemplate),
 }
-

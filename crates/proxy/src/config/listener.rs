@@ -110,7 +110,9 @@ impl Listener {
 
     /// The secrets that its chains need.
     pub fn sds(&self) -> impl Iterator<Item = &super::tls::SdsRef> {
-        self.all_chains().filter_map(|chain| chain.tls.as_ref()).flat_map(|tls| tls.common.sds())
+        self.all_chains()
+            .filter_map(|chain| chain.tls.as_ref())
+            .flat_map(|tls| tls.common.sds())
     }
 
     /// The connection managers of its chains.
@@ -139,6 +141,8 @@ impl PortPredicate {
 #[derive(Debug)]
 pub struct FilterChain {
     pub name: Arc<str>,
+    /// Content of the message: connections of an unchanged chain outlive a change of their listener.
+    pub version: ContentHash,
     pub matcher: ChainMatch,
     pub tls: Option<Arc<DownstreamTls>>,
     /// The TLS handshake must be done in time; `None`: no limit.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::request::RequestView;
 use super::route::{
-    ByLength,    ClusterChoice, Domains, Forward, PathMatch, Route, RouteMatch, RouteTable, TlsMatch,
+    ByLength, ClusterChoice, Domains, Forward, PathMatch, Route, RouteMatch, RouteTable, TlsMatch,
     VirtualHost, Weighted, WeightedCluster,
 };
 
@@ -80,8 +80,10 @@ impl Domains {
             }
             // The star stands for one byte at least.
             let shorter = |length: usize| length < lower.len();
-            let found = longest(&self.suffix, shorter, |length| &lower[lower.len() - length..])
-                .or_else(|| longest(&self.prefix, shorter, |length| &lower[..length]));
+            let found = longest(&self.suffix, shorter, |length| {
+                &lower[lower.len() - length..]
+            })
+            .or_else(|| longest(&self.prefix, shorter, |length| &lower[..length]));
             if found.is_some() {
                 return found;
             }
@@ -90,8 +92,14 @@ impl Domains {
     }
 }
 
-fn longest<'a>(list: &ByLength, fits: impl Fn(usize) -> bool, part: impl Fn(usize) -> &'a [u8]) -> Option<u32> {
-    list.iter().filter(|(length, _)| fits(*length)).find_map(|(length, texts)| texts.get(part(*length)).copied())
+fn longest<'a>(
+    list: &ByLength,
+    fits: impl Fn(usize) -> bool,
+    part: impl Fn(usize) -> &'a [u8],
+) -> Option<u32> {
+    list.iter()
+        .filter(|(length, _)| fits(*length))
+        .find_map(|(length, texts)| texts.get(part(*length)).copied())
 }
 
 impl RouteMatch {
@@ -175,8 +183,8 @@ impl Forward {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
     use serde_json::{Value, json};
 
     use super::*;
@@ -184,20 +192,31 @@ mod tests {
     use crate::filters::testing::TestRequest;
 
     fn table(value: Value) -> RouteTable {
-        let body = xds::json::Pool::pruned().from_json("envoy.config.route.v3.RouteConfiguration", value).unwrap();
+        let body = xds::json::Pool::pruned()
+            .from_json("envoy.config.route.v3.RouteConfiguration", value)
+            .unwrap();
         compile::route_table(&Ids::default(), "r", &body).unwrap()
     }
 
     /// Virtual hosts named after their domain.
     fn hosts(domains: &[String]) -> RouteTable {
         use xds::envoy::config::route::v3 as pb;
-        let host = |domain: &String| pb::VirtualHost { name: domain.clone(), domains: vec![domain.clone()], ..Default::default() };
-        let message = pb::RouteConfiguration { virtual_hosts: domains.iter().map(host).collect(), ..Default::default() };
+        let host = |domain: &String| pb::VirtualHost {
+            name: domain.clone(),
+            domains: vec![domain.clone()],
+            ..Default::default()
+        };
+        let message = pb::RouteConfiguration {
+            virtual_hosts: domains.iter().map(host).collect(),
+            ..Default::default()
+        };
         compile::route_table(&Ids::default(), "r", &message.encode_to_vec()).unwrap()
     }
 
     fn found(table: &RouteTable, authority: &str) -> Option<String> {
-        table.virtual_host(authority.as_bytes()).map(|host| host.name.to_string())
+        table
+            .virtual_host(authority.as_bytes())
+            .map(|host| host.name.to_string())
     }
 
     #[test]
@@ -214,7 +233,11 @@ mod tests {
             ("a.b.c:80", "a.b.*"),
             ("", "*"),
         ] {
-            assert_eq!(found(&table, authority).as_deref(), Some(want), "{authority}");
+            assert_eq!(
+                found(&table, authority).as_deref(),
+                Some(want),
+                "{authority}"
+            );
         }
     }
 
@@ -231,8 +254,10 @@ mod tests {
     }
 
     fn route_of(matcher: Value, request: &TestRequest) -> bool {
-        let table = table(json!({"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
-            {"match": matcher, "direct_response": {"status": 200}}]}]}));
+        let table = table(
+            json!({"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [
+            {"match": matcher, "direct_response": {"status": 200}}]}]}),
+        );
         let vhost = table.virtual_host(b"x").unwrap();
         table.route(vhost, request, 499_999).is_some()
     }
@@ -242,7 +267,11 @@ mod tests {
         for (matcher, path, want) in [
             (json!({"prefix": "/a"}), "/ab?x", true),
             (json!({"prefix": "/A"}), "/ab", false),
-            (json!({"prefix": "/A", "case_sensitive": false}), "/ab", true),
+            (
+                json!({"prefix": "/A", "case_sensitive": false}),
+                "/ab",
+                true,
+            ),
             (json!({"path": "/a"}), "/a?x=1", true),
             (json!({"path": "/a"}), "/a/", false),
             (json!({"path_separated_prefix": "/a"}), "/a", true),
@@ -251,31 +280,83 @@ mod tests {
             (json!({"safe_regex": {"regex": "/a|/b"}}), "/b?x", true),
             (json!({"safe_regex": {"regex": "/a"}}), "/ab", false),
             (json!({"connect_matcher": {}}), "/", false),
-            (json!({"prefix": "/", "runtime_fraction": {"default_value": {"numerator": 50}}}), "/", true),
-            (json!({"prefix": "/", "runtime_fraction": {"default_value": {"numerator": 49}}}), "/", false),
+            (
+                json!({"prefix": "/", "runtime_fraction": {"default_value": {"numerator": 50}}}),
+                "/",
+                true,
+            ),
+            (
+                json!({"prefix": "/", "runtime_fraction": {"default_value": {"numerator": 49}}}),
+                "/",
+                false,
+            ),
             (json!({"prefix": "/", "grpc": {}}), "/", false),
-            (json!({"prefix": "/", "tls_context": {"presented": true}}), "/", false),
+            (
+                json!({"prefix": "/", "tls_context": {"presented": true}}),
+                "/",
+                false,
+            ),
         ] {
-            assert_eq!(route_of(matcher.clone(), &TestRequest::new("GET", path)), want, "{matcher} {path}");
+            assert_eq!(
+                route_of(matcher.clone(), &TestRequest::new("GET", path)),
+                want,
+                "{matcher} {path}"
+            );
         }
     }
 
     #[test]
     fn header_and_query_conditions_follow_envoy() {
-        let request = TestRequest::new("GET", "/?a=1&b&c=x%20y").header("h", "v1").header("h", "v2").header("n", "5");
+        let request = TestRequest::new("GET", "/?a=1&b&c=x%20y")
+            .header("h", "v1")
+            .header("h", "v2")
+            .header("n", "5");
         for (matcher, want) in [
-            (json!({"headers": [{"name": "h", "string_match": {"exact": "v1,v2"}}]}), true),
+            (
+                json!({"headers": [{"name": "h", "string_match": {"exact": "v1,v2"}}]}),
+                true,
+            ),
             (json!({"headers": [{"name": "h"}]}), true),
-            (json!({"headers": [{"name": "z", "present_match": false}]}), true),
-            (json!({"headers": [{"name": "n", "string_match": {"exact": "x"}, "invert_match": true}]}), true),
-            (json!({"headers": [{"name": "z", "string_match": {"exact": "x"}, "invert_match": true}]}), false),
-            (json!({"headers": [{"name": "z", "string_match": {"exact": ""}, "treat_missing_header_as_empty": true}]}), true),
-            (json!({"headers": [{"name": "n", "range_match": {"start": 5, "end": 6}}]}), true),
-            (json!({"headers": [{"name": "n", "range_match": {"start": 4, "end": 5}}]}), false),
-            (json!({"headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}), true),
-            (json!({"query_parameters": [{"name": "a", "string_match": {"exact": "1"}}]}), true),
-            (json!({"query_parameters": [{"name": "b", "present_match": true}]}), true),
-            (json!({"query_parameters": [{"name": "c", "string_match": {"exact": "x y"}}]}), false),
+            (
+                json!({"headers": [{"name": "z", "present_match": false}]}),
+                true,
+            ),
+            (
+                json!({"headers": [{"name": "n", "string_match": {"exact": "x"}, "invert_match": true}]}),
+                true,
+            ),
+            (
+                json!({"headers": [{"name": "z", "string_match": {"exact": "x"}, "invert_match": true}]}),
+                false,
+            ),
+            (
+                json!({"headers": [{"name": "z", "string_match": {"exact": ""}, "treat_missing_header_as_empty": true}]}),
+                true,
+            ),
+            (
+                json!({"headers": [{"name": "n", "range_match": {"start": 5, "end": 6}}]}),
+                true,
+            ),
+            (
+                json!({"headers": [{"name": "n", "range_match": {"start": 4, "end": 5}}]}),
+                false,
+            ),
+            (
+                json!({"headers": [{"name": ":method", "string_match": {"exact": "GET"}}]}),
+                true,
+            ),
+            (
+                json!({"query_parameters": [{"name": "a", "string_match": {"exact": "1"}}]}),
+                true,
+            ),
+            (
+                json!({"query_parameters": [{"name": "b", "present_match": true}]}),
+                true,
+            ),
+            (
+                json!({"query_parameters": [{"name": "c", "string_match": {"exact": "x y"}}]}),
+                false,
+            ),
             (json!({"query_parameters": [{"name": "d"}]}), false),
         ] {
             let mut full = matcher.clone();
@@ -286,14 +367,22 @@ mod tests {
 
     #[test]
     fn weights_divide_the_random_value() {
-        let table = table(json!({"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
+        let table = table(
+            json!({"virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [{"match": {"prefix": "/"},
             "route": {"weighted_clusters": {"clusters": [
-                {"name": "a", "weight": 90}, {"name": "none", "weight": 0}, {"name": "b", "weight": 10}]}}}]}]}));
+                {"name": "a", "weight": 90}, {"name": "none", "weight": 0}, {"name": "b", "weight": 10}]}}}]}]}),
+        );
         let vhost = table.virtual_host(b"x").unwrap();
-        let route = table.route(vhost, &TestRequest::new("GET", "/"), 0).unwrap();
-        let crate::config::route::Action::Forward(forward) = &route.action else { panic!("forwards") };
+        let route = table
+            .route(vhost, &TestRequest::new("GET", "/"), 0)
+            .unwrap();
+        let crate::config::route::Action::Forward(forward) = &route.action else {
+            panic!("forwards")
+        };
         let weighted = forward.weighted().unwrap();
-        let weights: Vec<u32> = (0..100).map(|point| weighted.choose(None, point).unwrap().weight).collect();
+        let weights: Vec<u32> = (0..100)
+            .map(|point| weighted.choose(None, point).unwrap().weight)
+            .collect();
         assert_eq!(weights.iter().filter(|weight| **weight == 90).count(), 90);
         assert_eq!(weights.iter().filter(|weight| **weight == 10).count(), 10);
     }
@@ -303,10 +392,16 @@ mod tests {
         let host = authority.to_ascii_lowercase();
         let exact = domains.iter().find(|domain| **domain == host);
         let longest = |test: &dyn Fn(&str) -> bool| {
-            domains.iter().filter(|d| d.len() > 1 && test(d)).max_by_key(|d| d.len())
+            domains
+                .iter()
+                .filter(|d| d.len() > 1 && test(d))
+                .max_by_key(|d| d.len())
         };
-        let suffix = |d: &str| d.starts_with('*') && host.len() > d.len() - 1 && host.ends_with(&d[1..]);
-        let prefix = |d: &str| d.ends_with('*') && host.len() > d.len() - 1 && host.starts_with(&d[..d.len() - 1]);
+        let suffix =
+            |d: &str| d.starts_with('*') && host.len() > d.len() - 1 && host.ends_with(&d[1..]);
+        let prefix = |d: &str| {
+            d.ends_with('*') && host.len() > d.len() - 1 && host.starts_with(&d[..d.len() - 1])
+        };
         exact
             .or_else(|| longest(&suffix))
             .or_else(|| longest(&prefix))

@@ -33,7 +33,6 @@ pub enum SdsSource {
     Local,
 }
 
-
 /// A secret as received.
 #[derive(Debug)]
 pub struct Secret {
@@ -151,7 +150,8 @@ impl CommonTls {
             SecretRef::Inline(_) => None,
         });
         let validation = match &self.validation {
-            ValidationSource::Context(SecretRef::Sds(sds)) | ValidationSource::Combined { sds, .. } => Some(sds),
+            ValidationSource::Context(SecretRef::Sds(sds))
+            | ValidationSource::Combined { sds, .. } => Some(sds),
             ValidationSource::Context(SecretRef::Inline(_)) | ValidationSource::None => None,
         };
         certificates.chain(validation)

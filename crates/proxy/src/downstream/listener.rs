@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::ContentHash;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -20,7 +21,10 @@ use crate::worker::Worker;
 #[derive(Debug)]
 pub(crate) struct Active {
     listener: RefCell<Arc<Listener>>,
-    drain: RefCell<Rc<DrainState>>,
+    /// Connections whose chain is not chosen yet.
+    early: Rc<DrainState>,
+    /// Connections by the content of their filter chain.
+    chains: RefCell<HashMap<ContentHash, Rc<DrainState>>>,
     stopped: Cell<bool>,
     stop: Notify,
 }
@@ -29,7 +33,8 @@ impl Active {
     fn new(listener: Arc<Listener>) -> Rc<Self> {
         Rc::new(Self {
             listener: RefCell::new(listener),
-            drain: RefCell::default(),
+            early: Rc::default(),
+            chains: RefCell::default(),
             stopped: Cell::new(false),
             stop: Notify::new(),
         })
@@ -39,8 +44,32 @@ impl Active {
         Arc::clone(&self.listener.borrow())
     }
 
-    pub(crate) fn drain(&self) -> Rc<DrainState> {
-        Rc::clone(&self.drain.borrow())
+    /// For connections that were just accepted.
+    pub(crate) fn early(&self) -> &Rc<DrainState> {
+        &self.early
+    }
+
+    /// For connections that this chain serves.
+    pub(crate) fn of_chain(&self, version: ContentHash) -> Rc<DrainState> {
+        let drain = Rc::clone(self.chains.borrow_mut().entry(version).or_default());
+        drain.advance(self.early.phase());
+        drain
+    }
+
+    fn drains(&self) -> Vec<Rc<DrainState>> {
+        let chains = self.chains.borrow();
+        std::iter::once(&self.early).chain(chains.values()).cloned().collect()
+    }
+
+    /// The drains of chains that `listener` no longer has.
+    fn outdated(&self, listener: &Listener) -> Vec<Rc<DrainState>> {
+        let current = |version: &ContentHash| {
+            let chains = listener.chains.iter().chain(&listener.default_chain);
+            chains.into_iter().any(|chain| chain.version == *version)
+        };
+        let mut chains = self.chains.borrow_mut();
+        let gone: Vec<ContentHash> = chains.keys().filter(|version| !current(version)).copied().collect();
+        gone.iter().filter_map(|version| chains.remove(version)).collect()
     }
 }
 
@@ -71,7 +100,7 @@ impl Listeners {
             .cloned()
     }
 
-    /// Adds or changes a listener. New connections get the new configuration at once; those of the old one drain.
+    /// Adds or changes a listener. New connections get the new configuration at once; those of chains that changed drain.
     /// `sockets` are new sockets to accept from.
     pub(crate) fn set(
         self: &Rc<Self>,
@@ -85,8 +114,9 @@ impl Listeners {
             Some(active) => {
                 self.forget_addresses(&active);
                 *active.listener.borrow_mut() = Arc::clone(listener);
-                let old = active.drain.replace(Rc::default());
-                self.leave(old, drain_time);
+                for drain in active.outdated(listener) {
+                    self.leave(drain, drain_time);
+                }
                 active
             }
             None => Active::new(Arc::clone(listener)),
@@ -127,7 +157,9 @@ impl Listeners {
         self.forget_addresses(&active);
         active.stopped.set(true);
         active.stop.notify_waiters();
-        self.leave(active.drain(), drain_time);
+        for drain in active.drains() {
+            self.leave(drain, drain_time);
+        }
     }
 
     fn forget_addresses(&self, active: &Rc<Active>) {

@@ -55,8 +55,10 @@ impl CorsPolicy {
             StringMatcher::Exact(text) if &*text.bytes == b"*" => true,
             matcher => matcher.matches(origin),
         });
-        let preflight =
-            request.method() == b"OPTIONS" && request.header("access-control-request-method").is_some_and(|m| !m.is_empty());
+        let preflight = request.method() == b"OPTIONS"
+            && request
+                .header("access-control-request-method")
+                .is_some_and(|m| !m.is_empty());
         match (allowed, preflight) {
             (true, true) => Verdict::Preflight,
             (true, false) => Verdict::Simple,
@@ -69,14 +71,27 @@ impl CorsPolicy {
     #[must_use]
     pub fn preflight_headers<'a, R: RequestView>(&'a self, request: &'a R) -> HeaderPairs<'a> {
         let mut headers = HeaderPairs::new();
-        headers.push(("access-control-allow-origin", request.header("origin").unwrap_or_default()));
+        headers.push((
+            "access-control-allow-origin",
+            request.header("origin").unwrap_or_default(),
+        ));
         if self.allow_credentials {
             headers.push(("access-control-allow-credentials", b"true"));
         }
-        push(&mut headers, "access-control-allow-methods", &self.allow_methods);
-        push(&mut headers, "access-control-allow-headers", &self.allow_headers);
+        push(
+            &mut headers,
+            "access-control-allow-methods",
+            &self.allow_methods,
+        );
+        push(
+            &mut headers,
+            "access-control-allow-headers",
+            &self.allow_headers,
+        );
         push(&mut headers, "access-control-max-age", &self.max_age);
-        if self.allow_private_network && request.header("access-control-request-private-network") == Some(b"true") {
+        if self.allow_private_network
+            && request.header("access-control-request-private-network") == Some(b"true")
+        {
             headers.push(("access-control-allow-private-network", b"true"));
         }
         headers
@@ -90,7 +105,11 @@ impl CorsPolicy {
         if self.allow_credentials {
             headers.push(("access-control-allow-credentials", b"true"));
         }
-        push(&mut headers, "access-control-expose-headers", &self.expose_headers);
+        push(
+            &mut headers,
+            "access-control-expose-headers",
+            &self.expose_headers,
+        );
         headers
     }
 }
@@ -129,7 +148,11 @@ mod tests {
             .header("access-control-request-method", "PUT");
         assert_eq!(policy().judge(&request, 0), Verdict::Preflight);
         let policy = policy();
-        let names: Vec<_> = policy.preflight_headers(&request).iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = policy
+            .preflight_headers(&request)
+            .iter()
+            .map(|(name, _)| *name)
+            .collect();
         assert_eq!(
             names,
             [
@@ -148,7 +171,10 @@ mod tests {
         assert_eq!(policy().judge(&simple, 0), Verdict::Simple);
         let foreign = TestRequest::new("GET", "/").header("origin", "https://b.example");
         assert_eq!(policy().judge(&foreign, 0), Verdict::NotAllowed);
-        assert_eq!(policy().judge(&TestRequest::new("OPTIONS", "/"), 0), Verdict::Pass);
+        assert_eq!(
+            policy().judge(&TestRequest::new("OPTIONS", "/"), 0),
+            Verdict::Pass
+        );
         // OPTIONS without access-control-request-method is no preflight.
         let options = TestRequest::new("OPTIONS", "/").header("origin", "https://a.example");
         assert_eq!(policy().judge(&options, 0), Verdict::Simple);
@@ -160,7 +186,10 @@ mod tests {
             .header("origin", "https://b.example")
             .header("access-control-request-method", "PUT");
         assert_eq!(policy().judge(&request, 0), Verdict::NotAllowed);
-        let strict = CorsPolicy { forward_not_matching_preflights: false, ..policy() };
+        let strict = CorsPolicy {
+            forward_not_matching_preflights: false,
+            ..policy()
+        };
         assert_eq!(strict.judge(&request, 0), Verdict::EmptyPreflight);
     }
 }

@@ -82,7 +82,9 @@ impl FaultPolicy {
         active: u32,
         random: &mut impl FnMut() -> u64,
     ) -> Injection {
-        if !self.applies(request, cluster) || self.max_active_faults.is_some_and(|most| active >= most) {
+        if !self.applies(request, cluster)
+            || self.max_active_faults.is_some_and(|most| active >= most)
+        {
             return Injection::default();
         }
         Injection {
@@ -95,18 +97,27 @@ impl FaultPolicy {
         let node = || request.header("x-envoy-downstream-service-node");
         (self.upstream_cluster.is_empty() || *self.upstream_cluster == *cluster)
             && (self.downstream_nodes.is_empty()
-                || node().is_some_and(|node| self.downstream_nodes.iter().any(|have| **have == *node)))
+                || node()
+                    .is_some_and(|node| self.downstream_nodes.iter().any(|have| **have == *node)))
             && self.headers.iter().all(|matcher| matcher.matches(request))
     }
 }
 
 impl Delay {
-    fn length<R: RequestView>(self, request: &R, random: &mut impl FnMut() -> u64) -> Option<Duration> {
+    fn length<R: RequestView>(
+        self,
+        request: &R,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<Duration> {
         let (length, fraction) = match self.length {
             DelayLength::Fixed(length) => (length, self.fraction),
             DelayLength::Header => {
                 let millis = number(request, "x-envoy-fault-delay-request")?;
-                let fraction = header_fraction(request, "x-envoy-fault-delay-request-percentage", self.fraction);
+                let fraction = header_fraction(
+                    request,
+                    "x-envoy-fault-delay-request-percentage",
+                    self.fraction,
+                );
                 (Duration::from_millis(millis), fraction)
             }
         };
@@ -115,19 +126,31 @@ impl Delay {
 }
 
 impl Abort {
-    fn status<R: RequestView>(self, request: &R, random: &mut impl FnMut() -> u64) -> Option<AbortWith> {
+    fn status<R: RequestView>(
+        self,
+        request: &R,
+        random: &mut impl FnMut() -> u64,
+    ) -> Option<AbortWith> {
         let (status, fraction) = match self.status {
             AbortStatus::Http(status) => (AbortWith::Http(status), self.fraction),
             AbortStatus::Grpc(status) => (AbortWith::Grpc(status), self.fraction),
             AbortStatus::Header => {
-                let http = number(request, "x-envoy-fault-abort-request").filter(|s| (200..600).contains(s));
+                let http = number(request, "x-envoy-fault-abort-request")
+                    .filter(|s| (200..600).contains(s));
                 let grpc = number(request, "x-envoy-fault-abort-grpc-request");
                 let status = match (http, grpc) {
                     (Some(status), _) => AbortWith::Http(status as u16),
                     (None, Some(status)) => AbortWith::Grpc(u32::try_from(status).ok()?),
                     (None, None) => return None,
                 };
-                (status, header_fraction(request, "x-envoy-fault-abort-request-percentage", self.fraction))
+                (
+                    status,
+                    header_fraction(
+                        request,
+                        "x-envoy-fault-abort-request-percentage",
+                        self.fraction,
+                    ),
+                )
             }
         };
         fraction.hit(random()).then_some(status)
@@ -144,7 +167,10 @@ fn header_fraction<R: RequestView>(request: &R, name: &str, configured: Fraction
 }
 
 fn number<R: RequestView>(request: &R, name: &str) -> Option<u64> {
-    std::str::from_utf8(request.header(name)?).ok()?.parse().ok()
+    std::str::from_utf8(request.header(name)?)
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Faults in progress in this process.
@@ -182,8 +208,14 @@ mod tests {
 
     fn policy(delay_share: u32, abort_share: u32) -> FaultPolicy {
         FaultPolicy {
-            delay: Some(Delay { length: DelayLength::Fixed(Duration::from_secs(7)), fraction: Fraction(delay_share) }),
-            abort: Some(Abort { status: AbortStatus::Http(418), fraction: Fraction(abort_share) }),
+            delay: Some(Delay {
+                length: DelayLength::Fixed(Duration::from_secs(7)),
+                fraction: Fraction(delay_share),
+            }),
+            abort: Some(Abort {
+                status: AbortStatus::Http(418),
+                fraction: Fraction(abort_share),
+            }),
             ..FaultPolicy::default()
         }
     }
@@ -196,28 +228,55 @@ mod tests {
     fn fractions_decide_each_fault_by_itself() {
         let request = TestRequest::new("GET", "/");
         let half = policy(500_000, 1_000_000);
-        assert_eq!(inject(&half, &request, 499_999).delay, Some(Duration::from_secs(7)));
-        assert_eq!(inject(&half, &request, 500_000), Injection { delay: None, abort: Some(AbortWith::Http(418)) });
+        assert_eq!(
+            inject(&half, &request, 499_999).delay,
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(
+            inject(&half, &request, 500_000),
+            Injection {
+                delay: None,
+                abort: Some(AbortWith::Http(418))
+            }
+        );
     }
 
     #[test]
     fn conditions_and_the_limit_of_active_faults_hold_it_back() {
         let request = TestRequest::new("GET", "/");
-        let other = FaultPolicy { upstream_cluster: "d".into(), ..policy(1_000_000, 1_000_000) };
+        let other = FaultPolicy {
+            upstream_cluster: "d".into(),
+            ..policy(1_000_000, 1_000_000)
+        };
         assert_eq!(inject(&other, &request, 0), Injection::default());
-        let limited = FaultPolicy { max_active_faults: Some(1), ..policy(1_000_000, 0) };
-        assert_eq!(limited.inject(&request, "c", 1, &mut || 0), Injection::default());
+        let limited = FaultPolicy {
+            max_active_faults: Some(1),
+            ..policy(1_000_000, 0)
+        };
+        assert_eq!(
+            limited.inject(&request, "c", 1, &mut || 0),
+            Injection::default()
+        );
         assert!(limited.inject(&request, "c", 0, &mut || 0).delay.is_some());
     }
 
     #[test]
     fn headers_give_values_where_the_policy_says_so() {
         let policy = FaultPolicy {
-            delay: Some(Delay { length: DelayLength::Header, fraction: Fraction::ALWAYS }),
-            abort: Some(Abort { status: AbortStatus::Header, fraction: Fraction::ALWAYS }),
+            delay: Some(Delay {
+                length: DelayLength::Header,
+                fraction: Fraction::ALWAYS,
+            }),
+            abort: Some(Abort {
+                status: AbortStatus::Header,
+                fraction: Fraction::ALWAYS,
+            }),
             ..FaultPolicy::default()
         };
-        assert_eq!(inject(&policy, &TestRequest::new("GET", "/"), 0), Injection::default());
+        assert_eq!(
+            inject(&policy, &TestRequest::new("GET", "/"), 0),
+            Injection::default()
+        );
         let request = TestRequest::new("GET", "/")
             .header("x-envoy-fault-delay-request", "250")
             .header("x-envoy-fault-delay-request-percentage", "10")

@@ -100,7 +100,8 @@ mod tests {
         }
 
         fn append(&mut self, target: &HeaderTarget, value: &[u8]) {
-            self.0.push((name(target), String::from_utf8_lossy(value).into()));
+            self.0
+                .push((name(target), String::from_utf8_lossy(value).into()));
         }
 
         fn set(&mut self, target: &HeaderTarget, value: &[u8]) {
@@ -128,12 +129,25 @@ mod tests {
     }
 
     fn set(name: &str, value: &str, action: AppendAction) -> SetHeader {
-        let target = HeaderTarget::Named { lower: LowerName::new(name), original: name.into() };
-        SetHeader { target, value: Program::parse(value, true).unwrap(), action, keep_empty: false }
+        let target = HeaderTarget::Named {
+            lower: LowerName::new(name),
+            original: name.into(),
+        };
+        SetHeader {
+            target,
+            value: Program::parse(value, true).unwrap(),
+            action,
+            keep_empty: false,
+        }
     }
 
     fn run(start: &[(&str, &str)], mutations: &HeaderMutations) -> Vec<String> {
-        let mut list = List(start.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect());
+        let mut list = List(
+            start
+                .iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+        );
         apply(mutations, &mut list, &Nothing, &mut Vec::new());
         list.0.iter().map(|(k, v)| format!("{k}: {v}")).collect()
     }
@@ -146,10 +160,16 @@ mod tests {
             (AppendAction::OverwriteIfExistsOrAdd, vec!["a: 2"]),
             (AppendAction::OverwriteIfExists, vec!["a: 2"]),
         ] {
-            let mutations = HeaderMutations { remove: [].into(), set: [set("A", "2", action)].into() };
+            let mutations = HeaderMutations {
+                remove: [].into(),
+                set: [set("A", "2", action)].into(),
+            };
             assert_eq!(run(&[("a", "1")], &mutations), want, "{action:?}");
         }
-        let absent = HeaderMutations { remove: [].into(), set: [set("a", "2", AppendAction::OverwriteIfExists)].into() };
+        let absent = HeaderMutations {
+            remove: [].into(),
+            set: [set("a", "2", AppendAction::OverwriteIfExists)].into(),
+        };
         assert!(run(&[], &absent).is_empty());
     }
 

@@ -53,7 +53,11 @@ pub fn normalise<'a>(hcm: &Hcm, path: &'a [u8]) -> Normalised<'a> {
     {
         current = Cow::Owned(merged);
     }
-    if redirect { Normalised::Redirect(current.into_owned()) } else { Normalised::Path(current) }
+    if redirect {
+        Normalised::Redirect(current.into_owned())
+    } else {
+        Normalised::Path(current)
+    }
 }
 
 fn without_query(path: &[u8]) -> &[u8] {
@@ -158,7 +162,10 @@ fn decode_unreserved(head: &[u8]) -> Result<Vec<u8>, Malformed> {
             b'\\' => out.push(b'/'),
             b'%' => match escape(&head[at..]) {
                 Some(0) => return Err(Malformed),
-                Some(value) if value.is_ascii_alphanumeric() || matches!(value, b'-' | b'.' | b'_' | b'~') => {
+                Some(value)
+                    if value.is_ascii_alphanumeric()
+                        || matches!(value, b'-' | b'.' | b'_' | b'~') =>
+                {
                     out.push(value);
                     at += 2;
                 }
@@ -233,7 +240,11 @@ mod tests {
     #[test]
     fn a_nul_is_refused_and_broken_escapes_are_kept() {
         for path in ["/a%00b", "/a\0"] {
-            assert_eq!(remove_dot_segments(path.as_bytes()), Err(Malformed), "{path}");
+            assert_eq!(
+                remove_dot_segments(path.as_bytes()),
+                Err(Malformed),
+                "{path}"
+            );
         }
         for path in ["/a%", "/a%2", "/one/%zz"] {
             assert_eq!(dots(path), path);
@@ -242,13 +253,19 @@ mod tests {
 
     #[test]
     fn slashes_merge_in_the_path_alone() {
-        assert_eq!(merge_slashes(b"//a///b//?x=//y").as_deref(), Some(&b"/a/b/?x=//y"[..]));
+        assert_eq!(
+            merge_slashes(b"//a///b//?x=//y").as_deref(),
+            Some(&b"/a/b/?x=//y"[..])
+        );
         assert_eq!(merge_slashes(b"/a/b?x=//y"), None);
     }
 
     #[test]
     fn escaped_slashes_are_found_in_both_cases() {
-        assert_eq!(unescape_slashes(b"/a%2fb%5Cc%2F?x=%2F").as_deref(), Some(&b"/a/b\\c/?x=%2F"[..]));
+        assert_eq!(
+            unescape_slashes(b"/a%2fb%5Cc%2F?x=%2F").as_deref(),
+            Some(&b"/a/b\\c/?x=%2F"[..])
+        );
         assert_eq!(unescape_slashes(b"/a?x=%2F"), None);
     }
 

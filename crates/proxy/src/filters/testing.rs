@@ -14,7 +14,12 @@ pub struct TestRequest {
 impl TestRequest {
     #[must_use]
     pub fn new(method: &str, path: &str) -> Self {
-        Self { method: method.into(), path: path.into(), authority: b"example.com".to_vec(), headers: Vec::new() }
+        Self {
+            method: method.into(),
+            path: path.into(),
+            authority: b"example.com".to_vec(),
+            headers: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -49,7 +54,10 @@ impl RequestView for TestRequest {
     }
 
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.headers.iter().filter(move |(have, _)| have == name).map(|(_, value)| value.as_slice())
+        self.headers
+            .iter()
+            .filter(move |(have, _)| have == name)
+            .map(|(_, value)| value.as_slice())
     }
 
     fn downstream(&self) -> DownstreamInfo<'_> {

@@ -69,6 +69,9 @@ impl ResponseFlags {
 
     /// The flags in the set.
     pub fn iter(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        Self::ALL.iter().filter(move |(flag, ..)| self.contains(*flag)).map(|(_, short, long)| (*short, *long))
+        Self::ALL
+            .iter()
+            .filter(move |(flag, ..)| self.contains(*flag))
+            .map(|(_, short, long)| (*short, *long))
     }
 }

@@ -205,11 +205,14 @@ impl RequestView for Exchange<'_> {
     }
 
     fn scheme(&self) -> &[u8] {
-        self.request.map_or(b"", |head| head.scheme.as_str().as_bytes())
+        self.request
+            .map_or(b"", |head| head.scheme.as_str().as_bytes())
     }
 
     fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.request.into_iter().flat_map(move |head| head.headers.all(name))
+        self.request
+            .into_iter()
+            .flat_map(move |head| head.headers.all(name))
     }
 
     fn downstream(&self) -> crate::config::request::DownstreamInfo<'_> {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::outlier::{Detector, Enforcing, Event, FailurePercentage, Outcome, OutlierPolicy, Rule, SuccessRate};
-use crate::balance::{Host, HostSets};
+use super::outlier::{
+    Detector, Enforcing, Event, FailurePercentage, Outcome, OutlierPolicy, Rule, SuccessRate,
+};
 use crate::balance::testing::{cluster, endpoints};
+use crate::balance::{Host, HostSets};
 
 struct Bench {
     policy: OutlierPolicy,
@@ -18,7 +20,13 @@ struct Bench {
 impl Bench {
     fn new(hosts: usize, policy: OutlierPolicy) -> Self {
         let sets = HostSets::build(&cluster(), &endpoints(hosts), None);
-        Self { policy, sets, detector: Detector::default(), now: Instant::now(), random: 0 }
+        Self {
+            policy,
+            sets,
+            detector: Detector::default(),
+            now: Instant::now(),
+            random: 0,
+        }
     }
 
     fn host(&self, at: usize) -> &Arc<Host> {
@@ -30,30 +38,46 @@ impl Bench {
         let mut random = self.random;
         let triggers = host.shared.monitor.record(&self.policy, outcome);
         let events = triggers.into_iter().filter_map(|rule| {
-            self.detector.on_trigger(&self.policy, &self.sets, &host.address, rule, self.now, &mut || {
-                random += 1;
-                random - 1
-            })
+            self.detector.on_trigger(
+                &self.policy,
+                &self.sets,
+                &host.address,
+                rule,
+                self.now,
+                &mut || {
+                    random += 1;
+                    random - 1
+                },
+            )
         });
         events.collect()
     }
 
     fn fail(&mut self, at: usize, times: usize) -> Vec<Event> {
-        (0..times).flat_map(|_| self.report(at, Outcome::Response(503))).collect()
+        (0..times)
+            .flat_map(|_| self.report(at, Outcome::Response(503)))
+            .collect()
     }
 
     fn tick(&mut self, after: u64) -> Vec<Event> {
         self.now += Duration::from_secs(after);
-        self.detector.on_interval(&self.policy, &self.sets, self.now, &mut || 0)
+        self.detector
+            .on_interval(&self.policy, &self.sets, self.now, &mut || 0)
     }
 
     fn ejected(&self) -> usize {
-        self.sets.all_hosts().filter(|host| host.shared.monitor.is_ejected()).count()
+        self.sets
+            .all_hosts()
+            .filter(|host| host.shared.monitor.is_ejected())
+            .count()
     }
 }
 
 fn lenient() -> OutlierPolicy {
-    OutlierPolicy { max_ejection_percent: 100, ..OutlierPolicy::default() }
+    OutlierPolicy {
+        max_ejection_percent: 100,
+        ..OutlierPolicy::default()
+    }
 }
 
 #[test]
@@ -62,7 +86,20 @@ fn five_errors_in_a_row_eject_for_thirty_seconds() {
     assert!(bench.fail(0, 4).is_empty());
     let events = bench.fail(0, 1);
     assert!(
-        matches!(events[..], [Event::NotEnforced { rule: Rule::ConsecutiveGatewayFailure, .. }, Event::Ejected { rule: Rule::Consecutive5xx, times: 1, .. }]),
+        matches!(
+            events[..],
+            [
+                Event::NotEnforced {
+                    rule: Rule::ConsecutiveGatewayFailure,
+                    ..
+                },
+                Event::Ejected {
+                    rule: Rule::Consecutive5xx,
+                    times: 1,
+                    ..
+                }
+            ]
+        ),
         "{events:?}"
     );
     assert_eq!(bench.ejected(), 1);
@@ -82,7 +119,10 @@ fn a_success_starts_the_count_anew() {
 
 #[test]
 fn repeated_ejections_last_longer_up_to_the_maximum() {
-    let policy = OutlierPolicy { max_ejection_time: Duration::from_secs(70), ..lenient() };
+    let policy = OutlierPolicy {
+        max_ejection_time: Duration::from_secs(70),
+        ..lenient()
+    };
     let mut bench = Bench::new(2, policy);
     for seconds in [30, 60, 70] {
         bench.fail(0, 5);
@@ -100,7 +140,13 @@ fn repeated_ejections_last_longer_up_to_the_maximum() {
 
 #[test]
 fn the_share_of_ejected_hosts_is_bounded() {
-    let mut bench = Bench::new(4, OutlierPolicy { max_ejection_percent: 50, ..OutlierPolicy::default() });
+    let mut bench = Bench::new(
+        4,
+        OutlierPolicy {
+            max_ejection_percent: 50,
+            ..OutlierPolicy::default()
+        },
+    );
     for at in 0..4 {
         bench.fail(at, 5);
     }
@@ -111,9 +157,20 @@ fn the_share_of_ejected_hosts_is_bounded() {
 #[test]
 fn a_share_smaller_than_one_host_protects_all_unless_one_may_always_go() {
     let mut bench = Bench::new(3, OutlierPolicy::default());
-    assert!(bench.fail(0, 5).iter().all(|event| matches!(event, Event::Overflow { .. })));
+    assert!(
+        bench
+            .fail(0, 5)
+            .iter()
+            .all(|event| matches!(event, Event::Overflow { .. }))
+    );
     assert_eq!(bench.ejected(), 0);
-    let mut bench = Bench::new(3, OutlierPolicy { always_eject_one_host: true, ..OutlierPolicy::default() });
+    let mut bench = Bench::new(
+        3,
+        OutlierPolicy {
+            always_eject_one_host: true,
+            ..OutlierPolicy::default()
+        },
+    );
     bench.fail(0, 5);
     bench.fail(1, 5);
     assert_eq!(bench.ejected(), 1);
@@ -121,37 +178,92 @@ fn a_share_smaller_than_one_host_protects_all_unless_one_may_always_go() {
 
 #[test]
 fn gateway_failures_and_enforcement_follow_the_policy() {
-    let enforcing = Enforcing { consecutive_5xx: 0, consecutive_gateway_failure: 100, ..OutlierPolicy::default().enforcing };
-    let mut bench = Bench::new(2, OutlierPolicy { consecutive_gateway_failure: 2, enforcing, ..lenient() });
+    let enforcing = Enforcing {
+        consecutive_5xx: 0,
+        consecutive_gateway_failure: 100,
+        ..OutlierPolicy::default().enforcing
+    };
+    let mut bench = Bench::new(
+        2,
+        OutlierPolicy {
+            consecutive_gateway_failure: 2,
+            enforcing,
+            ..lenient()
+        },
+    );
     for _ in 0..4 {
-        assert!(bench.report(0, Outcome::Response(500)).is_empty(), "500 is no gateway failure");
+        assert!(
+            bench.report(0, Outcome::Response(500)).is_empty(),
+            "500 is no gateway failure"
+        );
     }
     bench.report(0, Outcome::Response(200));
-    assert!(matches!(bench.fail(0, 2)[..], [Event::Ejected { rule: Rule::ConsecutiveGatewayFailure, .. }]));
+    assert!(matches!(
+        bench.fail(0, 2)[..],
+        [Event::Ejected {
+            rule: Rule::ConsecutiveGatewayFailure,
+            ..
+        }]
+    ));
 }
 
 #[test]
 fn without_the_split_connect_failures_count_as_gateway_failures() {
     let mut bench = Bench::new(2, lenient());
-    let events: Vec<_> = (0..5).flat_map(|_| bench.report(0, Outcome::ConnectFailure)).collect();
-    assert!(events.iter().any(|event| matches!(event, Event::Ejected { rule: Rule::Consecutive5xx, .. })));
+    let events: Vec<_> = (0..5)
+        .flat_map(|_| bench.report(0, Outcome::ConnectFailure))
+        .collect();
+    assert!(events.iter().any(|event| matches!(
+        event,
+        Event::Ejected {
+            rule: Rule::Consecutive5xx,
+            ..
+        }
+    )));
 }
 
 #[test]
 fn with_the_split_they_have_their_own_rule() {
-    let mut bench = Bench::new(2, OutlierPolicy { split_local_origin: true, ..lenient() });
+    let mut bench = Bench::new(
+        2,
+        OutlierPolicy {
+            split_local_origin: true,
+            ..lenient()
+        },
+    );
     for _ in 0..4 {
         bench.report(0, Outcome::ConnectTimeout);
     }
     bench.report(0, Outcome::Response(200));
     let events = bench.report(0, Outcome::ConnectFailure);
-    assert!(matches!(events[..], [Event::Ejected { rule: Rule::ConsecutiveLocalOriginFailure, .. }]), "{events:?}");
+    assert!(
+        matches!(
+            events[..],
+            [Event::Ejected {
+                rule: Rule::ConsecutiveLocalOriginFailure,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
 }
 
 #[test]
 fn a_low_success_rate_among_enough_hosts_ejects() {
-    let success_rate = SuccessRate { minimum_hosts: 5, request_volume: 10, stdev_factor: 1900 };
-    let mut bench = Bench::new(6, OutlierPolicy { success_rate, consecutive_5xx: 1000, consecutive_gateway_failure: 1000, ..lenient() });
+    let success_rate = SuccessRate {
+        minimum_hosts: 5,
+        request_volume: 10,
+        stdev_factor: 1900,
+    };
+    let mut bench = Bench::new(
+        6,
+        OutlierPolicy {
+            success_rate,
+            consecutive_5xx: 1000,
+            consecutive_gateway_failure: 1000,
+            ..lenient()
+        },
+    );
     for at in 0..6 {
         for request in 0..10 {
             let bad = at == 2 && request % 2 == 0;
@@ -160,18 +272,40 @@ fn a_low_success_rate_among_enough_hosts_ejects() {
     }
     let bad = bench.host(2).address.clone();
     let events = bench.tick(10);
-    assert!(matches!(&events[..], [Event::Ejected { rule: Rule::SuccessRate, address, .. }] if *address == bad), "{events:?}");
+    assert!(
+        matches!(&events[..], [Event::Ejected { rule: Rule::SuccessRate, address, .. }] if *address == bad),
+        "{events:?}"
+    );
 }
 
 #[test]
 fn a_high_failure_percentage_ejects_when_enforced() {
-    let failure_percentage = FailurePercentage { threshold: 50, minimum_hosts: 1, request_volume: 10 };
-    let enforcing = Enforcing { failure_percentage: 100, ..OutlierPolicy::default().enforcing };
-    let policy = OutlierPolicy { failure_percentage, enforcing, consecutive_5xx: 1000, consecutive_gateway_failure: 1000, ..lenient() };
+    let failure_percentage = FailurePercentage {
+        threshold: 50,
+        minimum_hosts: 1,
+        request_volume: 10,
+    };
+    let enforcing = Enforcing {
+        failure_percentage: 100,
+        ..OutlierPolicy::default().enforcing
+    };
+    let policy = OutlierPolicy {
+        failure_percentage,
+        enforcing,
+        consecutive_5xx: 1000,
+        consecutive_gateway_failure: 1000,
+        ..lenient()
+    };
     let mut bench = Bench::new(2, policy);
     for _ in 0..10 {
         bench.report(0, Outcome::Response(500));
     }
-    assert!(matches!(bench.tick(10)[..], [Event::Ejected { rule: Rule::FailurePercentage, .. }]));
+    assert!(matches!(
+        bench.tick(10)[..],
+        [Event::Ejected {
+            rule: Rule::FailurePercentage,
+            ..
+        }]
+    ));
     assert_eq!(bench.ejected(), 1);
 }

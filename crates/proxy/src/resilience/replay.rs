@@ -54,13 +54,20 @@ pub fn judge(failure: &Failure<'_>) -> Replay {
         return Replay::Safe("nothing was sent");
     }
     // RFC 9110 §9.2.2 and RFC 9112 §9.3.1: idempotent requests may be repeated when a reused connection was closed.
-    if is_idempotent(failure.method) { Replay::Safe("idempotent") } else { Replay::Unsafe("not idempotent") }
+    if is_idempotent(failure.method) {
+        Replay::Safe("idempotent")
+    } else {
+        Replay::Unsafe("not idempotent")
+    }
 }
 
 /// RFC 9110 §9.2.2.
 #[must_use]
 pub fn is_idempotent(method: &[u8]) -> bool {
-    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE")
+    matches!(
+        method,
+        b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
+    )
 }
 
 #[cfg(test)]
@@ -80,18 +87,50 @@ mod tests {
     #[test]
     fn the_idle_race_is_replayed_when_repeating_is_harmless() {
         assert_eq!(judge(&RACE), Replay::Safe("idempotent"));
-        assert_eq!(judge(&Failure { method: b"POST", ..RACE }), Replay::Unsafe("not idempotent"));
-        assert_eq!(judge(&Failure { method: b"POST", request_bytes_written: 0, ..RACE }), Replay::Safe("nothing was sent"));
-        assert_eq!(judge(&Failure { method: b"POST", peer_refused: true, ..RACE }), Replay::Safe("the peer did not process it"));
+        assert_eq!(
+            judge(&Failure {
+                method: b"POST",
+                ..RACE
+            }),
+            Replay::Unsafe("not idempotent")
+        );
+        assert_eq!(
+            judge(&Failure {
+                method: b"POST",
+                request_bytes_written: 0,
+                ..RACE
+            }),
+            Replay::Safe("nothing was sent")
+        );
+        assert_eq!(
+            judge(&Failure {
+                method: b"POST",
+                peer_refused: true,
+                ..RACE
+            }),
+            Replay::Safe("the peer did not process it")
+        );
     }
 
     #[test]
     fn nothing_else_is_replayed() {
         for failure in [
-            Failure { response_bytes_received: 1, ..RACE },
-            Failure { body_replayable: false, ..RACE },
-            Failure { reused_connection: false, ..RACE },
-            Failure { replays: MOST, ..RACE },
+            Failure {
+                response_bytes_received: 1,
+                ..RACE
+            },
+            Failure {
+                body_replayable: false,
+                ..RACE
+            },
+            Failure {
+                reused_connection: false,
+                ..RACE
+            },
+            Failure {
+                replays: MOST,
+                ..RACE
+            },
         ] {
             assert!(matches!(judge(&failure), Replay::Unsafe(_)), "{failure:?}");
         }

@@ -65,8 +65,12 @@ impl RetryState {
     /// Envoy: `x-envoy-retry-on`, `x-envoy-retry-grpc-on`, `x-envoy-max-retries`, `x-envoy-retriable-status-codes`,
     /// `x-envoy-retriable-header-names`.
     pub fn new<R: RequestView>(policy: Option<&Arc<RetryPolicy>>, request: &R) -> Option<Self> {
-        let asked = text(request, "x-envoy-retry-on").map(|list| RetryOn::parse(list).0).unwrap_or_default();
-        let asked_grpc = text(request, "x-envoy-retry-grpc-on").map(|list| RetryOn::parse(list).0).unwrap_or_default();
+        let asked = text(request, "x-envoy-retry-on")
+            .map(|list| RetryOn::parse(list).0)
+            .unwrap_or_default();
+        let asked_grpc = text(request, "x-envoy-retry-grpc-on")
+            .map(|list| RetryOn::parse(list).0)
+            .unwrap_or_default();
         let configured = policy.map_or(RetryOn::default(), |policy| policy.on);
         let on = configured.union(asked).union(asked_grpc);
         if on.is_empty() {
@@ -77,13 +81,22 @@ impl RetryState {
         if !conditions.is_empty() && !conditions.iter().any(|matcher| matcher.matches(request)) {
             return None;
         }
-        let words = |name: &'static str| text(request, name).into_iter().flat_map(|list| list.split(',')).map(str::trim);
-        let asked_retries = text(request, "x-envoy-max-retries").and_then(|number| number.parse().ok());
+        let words = |name: &'static str| {
+            text(request, name)
+                .into_iter()
+                .flat_map(|list| list.split(','))
+                .map(str::trim)
+        };
+        let asked_retries =
+            text(request, "x-envoy-max-retries").and_then(|number| number.parse().ok());
         Some(Self {
             on,
             remaining: asked_retries.unwrap_or(policy.num_retries),
             next_interval: policy.back_off_base,
-            extra_codes: words("x-envoy-retriable-status-codes").take(16).filter_map(|word| word.parse().ok()).collect(),
+            extra_codes: words("x-envoy-retriable-status-codes")
+                .take(16)
+                .filter_map(|word| word.parse().ok())
+                .collect(),
             extra_headers: words("x-envoy-retriable-header-names")
                 .filter(|word| !word.is_empty())
                 .take(16)
@@ -163,26 +176,45 @@ impl RetryState {
     fn retriable_response<V: ResponseView>(&self, response: &V) -> bool {
         let on = self.on;
         // A rate-limited answer is retried on explicit wish alone.
-        if response.header_values("x-envoy-ratelimited").next().is_some() {
+        if response
+            .header_values("x-envoy-ratelimited")
+            .next()
+            .is_some()
+        {
             return on.has(RetryOn::ENVOY_RATELIMITED);
         }
         let status = response.status();
-        let codes = || self.policy.retriable_status_codes.contains(&status) || self.extra_codes.contains(&status);
+        let codes = || {
+            self.policy.retriable_status_codes.contains(&status)
+                || self.extra_codes.contains(&status)
+        };
         (on.has(RetryOn::FIVE_XX) && status >= 500)
             || (on.has(RetryOn::GATEWAY_ERROR) && matches!(status, 502..=504))
             || (on.has(RetryOn::RETRIABLE_4XX) && status == 409)
             || (on.has(RetryOn::RETRIABLE_STATUS_CODES) && codes())
             || (on.has(RetryOn::RETRIABLE_HEADERS) && self.retriable_header(response))
-            || response.grpc_status().is_some_and(|status| self.retriable_grpc(status))
+            || response
+                .grpc_status()
+                .is_some_and(|status| self.retriable_grpc(status))
     }
 
     fn retriable_header<V: ResponseView>(&self, response: &V) -> bool {
         use crate::config::matcher::HeaderSource;
-        let configured = self.policy.retriable_headers.iter().any(|matcher| match &matcher.source {
-            HeaderSource::Named(name) => matcher.on_values(response.header_values(name.as_str())),
-            _ => false,
-        });
-        configured || self.extra_headers.iter().any(|name| response.header_values(name).next().is_some())
+        let configured =
+            self.policy
+                .retriable_headers
+                .iter()
+                .any(|matcher| match &matcher.source {
+                    HeaderSource::Named(name) => {
+                        matcher.on_values(response.header_values(name.as_str()))
+                    }
+                    _ => false,
+                });
+        configured
+            || self
+                .extra_headers
+                .iter()
+                .any(|name| response.header_values(name).next().is_some())
     }
 
     fn retriable_grpc(&self, status: u32) -> bool {
@@ -211,7 +243,12 @@ impl RetryState {
         (wait <= reset.max_interval).then_some(wait)
     }
 
-    fn decide(&mut self, breaker: &Arc<Breaker>, asked: Option<Duration>, random: &mut impl FnMut() -> u64) -> Decision {
+    fn decide(
+        &mut self,
+        breaker: &Arc<Breaker>,
+        asked: Option<Duration>,
+        random: &mut impl FnMut() -> u64,
+    ) -> Decision {
         if self.remaining == 0 {
             return Decision::LimitExceeded;
         }
@@ -260,16 +297,26 @@ mod tests {
         }
 
         fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-            self.1.iter().filter(move |(have, _)| *have == name).map(|(_, value)| value.as_bytes())
+            self.1
+                .iter()
+                .filter(move |(have, _)| *have == name)
+                .map(|(_, value)| value.as_bytes())
         }
 
         fn grpc_status(&self) -> Option<u32> {
-            self.1.iter().find(|(name, _)| *name == "grpc-status").and_then(|(_, value)| value.parse().ok())
+            self.1
+                .iter()
+                .find(|(name, _)| *name == "grpc-status")
+                .and_then(|(_, value)| value.parse().ok())
         }
     }
 
     fn policy(on: &str, retries: u32) -> Arc<RetryPolicy> {
-        Arc::new(RetryPolicy { on: RetryOn::parse(on).0, num_retries: retries, ..RetryPolicy::default() })
+        Arc::new(RetryPolicy {
+            on: RetryOn::parse(on).0,
+            num_retries: retries,
+            ..RetryPolicy::default()
+        })
     }
 
     fn state(on: &str, retries: u32) -> RetryState {
@@ -281,11 +328,17 @@ mod tests {
     }
 
     fn retries(on: &str, response: &Response) -> bool {
-        matches!(state(on, 1).on_response(response, 0, &breaker(), &mut || 0), Decision::Retry { .. })
+        matches!(
+            state(on, 1).on_response(response, 0, &breaker(), &mut || 0),
+            Decision::Retry { .. }
+        )
     }
 
     fn retries_reset(on: &str, reset: Reset, started: bool) -> bool {
-        matches!(state(on, 1).on_reset(reset, started, &breaker(), &mut || 0), Decision::Retry { .. })
+        matches!(
+            state(on, 1).on_reset(reset, started, &breaker(), &mut || 0),
+            Decision::Retry { .. }
+        )
     }
 
     #[test]
@@ -294,11 +347,18 @@ mod tests {
         assert!(retries("5xx", &status(500)) && !retries("5xx", &status(499)));
         assert!(retries("gateway-error", &status(503)) && !retries("gateway-error", &status(500)));
         assert!(retries("retriable-4xx", &status(409)) && !retries("retriable-4xx", &status(429)));
-        assert!(!retries("connect-failure,reset,refused-stream", &status(503)));
+        assert!(!retries(
+            "connect-failure,reset,refused-stream",
+            &status(503)
+        ));
         let limited = Response(503, vec![("x-envoy-ratelimited", "true")]);
         assert!(!retries("5xx", &limited) && retries("envoy-ratelimited", &limited));
         let grpc = Response(200, vec![("grpc-status", "14")]);
-        assert!(retries("unavailable", &grpc) && !retries("cancelled,internal", &grpc) && !retries("5xx", &grpc));
+        assert!(
+            retries("unavailable", &grpc)
+                && !retries("cancelled,internal", &grpc)
+                && !retries("5xx", &grpc)
+        );
     }
 
     #[test]
@@ -309,7 +369,11 @@ mod tests {
             assert!(retries_reset(on, Reset::Local, true), "{on}");
             assert!(!retries_reset(on, Reset::Overflow, false), "{on}");
         }
-        assert!(retries_reset("connect-failure", Reset::ConnectTimeout, false));
+        assert!(retries_reset(
+            "connect-failure",
+            Reset::ConnectTimeout,
+            false
+        ));
         assert!(!retries_reset("connect-failure", Reset::Remote, true));
         assert!(retries_reset("refused-stream", Reset::RefusedStream, true));
         assert!(!retries_reset("refused-stream", Reset::Remote, true));
@@ -319,19 +383,32 @@ mod tests {
 
     #[test]
     fn status_codes_and_headers_come_from_policy_and_request() {
-        let mut policy = RetryPolicy { on: RetryOn::parse("retriable-status-codes,retriable-headers").0, ..RetryPolicy::default() };
+        let mut policy = RetryPolicy {
+            on: RetryOn::parse("retriable-status-codes,retriable-headers").0,
+            ..RetryPolicy::default()
+        };
         policy.retriable_status_codes = [418].into();
         let policy = Arc::new(policy);
         let request = TestRequest::new("GET", "/")
             .header("x-envoy-retriable-status-codes", "404, 410")
             .header("x-envoy-retriable-header-names", "X-Again")
             .header("x-envoy-max-retries", "3");
-        for response in [Response(418, vec![]), Response(410, vec![]), Response(200, vec![("x-again", "")])] {
+        for response in [
+            Response(418, vec![]),
+            Response(410, vec![]),
+            Response(200, vec![("x-again", "")]),
+        ] {
             let mut state = RetryState::new(Some(&policy), &request).unwrap();
             for _ in 0..3 {
-                assert!(matches!(state.on_response(&response, 0, &breaker(), &mut || 0), Decision::Retry { .. }));
+                assert!(matches!(
+                    state.on_response(&response, 0, &breaker(), &mut || 0),
+                    Decision::Retry { .. }
+                ));
             }
-            assert!(matches!(state.on_response(&response, 0, &breaker(), &mut || 0), Decision::LimitExceeded));
+            assert!(matches!(
+                state.on_response(&response, 0, &breaker(), &mut || 0),
+                Decision::LimitExceeded
+            ));
         }
         assert!(RetryState::new(None, &TestRequest::new("GET", "/")).is_none());
         let asked = TestRequest::new("GET", "/").header("x-envoy-retry-on", "5xx");
@@ -342,10 +419,12 @@ mod tests {
     fn back_off_has_full_jitter_and_doubles_to_the_maximum() {
         let mut state = state("5xx", 9);
         let longest: Vec<u128> = (0..6)
-            .map(|_| match state.on_reset(Reset::Remote, true, &breaker(), &mut || u64::MAX - 1) {
-                Decision::Retry { after, .. } => after.as_millis(),
-                other => panic!("{other:?}"),
-            })
+            .map(
+                |_| match state.on_reset(Reset::Remote, true, &breaker(), &mut || u64::MAX - 1) {
+                    Decision::Retry { after, .. } => after.as_millis(),
+                    other => panic!("{other:?}"),
+                },
+            )
             .collect();
         let bounds = [25, 50, 100, 200, 250, 250];
         for (have, bound) in longest.iter().zip(bounds) {
@@ -356,7 +435,10 @@ mod tests {
 
     #[test]
     fn the_clusters_retry_limit_holds() {
-        let breaker = Arc::new(Breaker::new(&Limits { max_retries: 1, ..Limits::default() }));
+        let breaker = Arc::new(Breaker::new(&Limits {
+            max_retries: 1,
+            ..Limits::default()
+        }));
         let first = state("5xx", 1).on_reset(Reset::Remote, true, &breaker, &mut || 0);
         assert!(matches!(first, Decision::Retry { .. }));
         let second = state("5xx", 1).on_reset(Reset::Remote, true, &breaker, &mut || 0);

@@ -17,12 +17,19 @@ pub struct RequestTimeouts {
 }
 
 /// The headers that ask for timeouts; removed before forwarding.
-pub const TIMEOUT_HEADERS: [&str; 2] = ["x-envoy-upstream-rq-timeout-ms", "x-envoy-upstream-rq-per-try-timeout-ms"];
+pub const TIMEOUT_HEADERS: [&str; 2] = [
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+];
 
 /// Envoy's `finalTimeout`. Headers of external clients have been removed before, where the connection manager does so.
 /// `respect_expected` is the router's `respect_expected_rq_timeout`.
 #[must_use]
-pub fn request_timeouts<R: RequestView>(route: &Forward, request: &R, respect_expected: bool) -> RequestTimeouts {
+pub fn request_timeouts<R: RequestView>(
+    route: &Forward,
+    request: &R,
+    respect_expected: bool,
+) -> RequestTimeouts {
     let retry = route.retry.as_deref();
     let mut timeouts = RequestTimeouts {
         global: route.timeout,
@@ -31,7 +38,9 @@ pub fn request_timeouts<R: RequestView>(route: &Forward, request: &R, respect_ex
         expected_header_ms: None,
     };
     let mut keep_expected = false;
-    let expected = respect_expected.then(|| millis(request, "x-envoy-expected-rq-timeout-ms")).flatten();
+    let expected = respect_expected
+        .then(|| millis(request, "x-envoy-expected-rq-timeout-ms"))
+        .flatten();
     if let Some(header) = expected {
         timeouts.global = header;
         keep_expected = true;
@@ -73,7 +82,11 @@ pub fn stream_duration<R: RequestView>(
     if let Some(most) = route.grpc_header_max
         && let Some(asked) = request.header("grpc-timeout").and_then(grpc_timeout)
     {
-        let capped = if most.is_zero() { asked } else { asked.min(most) };
+        let capped = if most.is_zero() {
+            asked
+        } else {
+            asked.min(most)
+        };
         return Some(capped.saturating_sub(route.grpc_header_offset.unwrap_or_default()));
     }
     match route.max {
@@ -90,7 +103,9 @@ pub fn grpc_timeout(value: &[u8]) -> Option<Duration> {
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number = digits.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+    let number = digits
+        .iter()
+        .fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     Some(match unit {
         b'H' => Duration::from_secs(number * 3600),
         b'M' => Duration::from_secs(number * 60),
@@ -125,7 +140,10 @@ mod tests {
             timeout,
             idle_timeout: None,
             max_stream_duration: None,
-            retry: Some(Arc::new(RetryPolicy { per_try_timeout: per_try, ..RetryPolicy::default() })),
+            retry: Some(Arc::new(RetryPolicy {
+                per_try_timeout: per_try,
+                ..RetryPolicy::default()
+            })),
             mirror: [].into(),
             priority: Priority::Default,
             upgrades: [].into(),
@@ -136,7 +154,14 @@ mod tests {
     fn the_route_decides_without_headers() {
         let request = TestRequest::new("GET", "/");
         let timeouts = request_timeouts(&route(ms(15_000), ms(2_000)), &request, false);
-        assert_eq!((timeouts.global, timeouts.per_try, timeouts.expected_header_ms), (ms(15_000), ms(2_000), Some(2_000)));
+        assert_eq!(
+            (
+                timeouts.global,
+                timeouts.per_try,
+                timeouts.expected_header_ms
+            ),
+            (ms(15_000), ms(2_000), Some(2_000))
+        );
         let none = request_timeouts(&route(None, None), &request, false);
         assert_eq!((none.global, none.expected_header_ms), (None, None));
     }
@@ -151,9 +176,19 @@ mod tests {
             .header("x-envoy-upstream-rq-timeout-ms", "0")
             .header("x-envoy-upstream-rq-per-try-timeout-ms", "7");
         let timeouts = request_timeouts(&route(ms(15_000), None), &request, false);
-        assert_eq!((timeouts.global, timeouts.per_try, timeouts.expected_header_ms), (None, ms(7), Some(7)));
+        assert_eq!(
+            (
+                timeouts.global,
+                timeouts.per_try,
+                timeouts.expected_header_ms
+            ),
+            (None, ms(7), Some(7))
+        );
         let malformed = TestRequest::new("GET", "/").header("x-envoy-upstream-rq-timeout-ms", "5s");
-        assert_eq!(request_timeouts(&route(ms(1), None), &malformed, false).global, ms(1));
+        assert_eq!(
+            request_timeouts(&route(ms(1), None), &malformed, false).global,
+            ms(1)
+        );
     }
 
     #[test]
@@ -162,19 +197,32 @@ mod tests {
             .header("x-envoy-expected-rq-timeout-ms", "8000")
             .header("x-envoy-upstream-rq-timeout-ms", "7000");
         let timeouts = request_timeouts(&route(ms(15_000), None), &request, true);
-        assert_eq!((timeouts.global, timeouts.expected_header_ms), (ms(8_000), None));
+        assert_eq!(
+            (timeouts.global, timeouts.expected_header_ms),
+            (ms(8_000), None)
+        );
     }
 
     #[test]
     fn grpc_timeouts_are_capped_and_shortened() {
         let request = TestRequest::new("POST", "/").header("grpc-timeout", "10S");
-        let limits = MaxStreamDuration { max: ms(60_000), grpc_header_max: ms(5_000), grpc_header_offset: ms(100) };
+        let limits = MaxStreamDuration {
+            max: ms(60_000),
+            grpc_header_max: ms(5_000),
+            grpc_header_offset: ms(100),
+        };
         assert_eq!(stream_duration(Some(&limits), None, &request), ms(4_900));
-        let open = MaxStreamDuration { grpc_header_max: Some(Duration::ZERO), ..MaxStreamDuration::default() };
+        let open = MaxStreamDuration {
+            grpc_header_max: Some(Duration::ZERO),
+            ..MaxStreamDuration::default()
+        };
         assert_eq!(stream_duration(Some(&open), None, &request), ms(10_000));
         let plain = TestRequest::new("GET", "/");
         assert_eq!(stream_duration(Some(&limits), None, &plain), ms(60_000));
-        let off = MaxStreamDuration { max: Some(Duration::ZERO), ..MaxStreamDuration::default() };
+        let off = MaxStreamDuration {
+            max: Some(Duration::ZERO),
+            ..MaxStreamDuration::default()
+        };
         assert_eq!(stream_duration(Some(&off), ms(9), &plain), None);
         assert_eq!(stream_duration(None, ms(9), &plain), ms(9));
     }
@@ -184,6 +232,9 @@ mod tests {
         for text in ["", "S", "123456789S", "1x", "-1S", "1.5S"] {
             assert_eq!(grpc_timeout(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(grpc_timeout(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(
+            grpc_timeout(b"99999999H"),
+            Some(Duration::from_secs(99_999_999 * 3600))
+        );
     }
 }

@@ -85,9 +85,19 @@ pub(crate) async fn accept(
         .await
         .map_err(|error| facts::failure(&error))?;
     let offered = hello.client_hello().alpn().map(|mut offered| {
-        offered.any(|protocol| built.config.alpn_protocols.iter().any(|own| own == protocol))
+        offered.any(|protocol| {
+            built
+                .config
+                .alpn_protocols
+                .iter()
+                .any(|own| own == protocol)
+        })
     });
-    let chosen = if offered == Some(false) { &built.without_alpn } else { &built.config };
+    let chosen = if offered == Some(false) {
+        &built.without_alpn
+    } else {
+        &built.config
+    };
     let stream = hello
         .into_stream(Arc::clone(chosen))
         .await

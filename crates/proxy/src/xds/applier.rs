@@ -86,14 +86,35 @@ impl Applier {
     /// Whether listeners and clusters were answered and nothing that was configured at first still waits: Envoy's `LIVE`.
     #[must_use]
     pub fn initialised(&self) -> bool {
-        let answered = self.seen.contains(type_url::CLUSTER) && self.seen.contains(type_url::LISTENER);
-        answered && self.clusters.slots.values().all(|slot| slot.active.is_some() || slot.warming.is_none())
-            && self.listeners.slots.values().all(|slot| slot.active.is_some() || slot.warming.is_none())
+        let answered =
+            self.seen.contains(type_url::CLUSTER) && self.seen.contains(type_url::LISTENER);
+        answered
+            && self
+                .clusters
+                .slots
+                .values()
+                .all(|slot| slot.active.is_some() || slot.warming.is_none())
+            && self
+                .listeners
+                .slots
+                .values()
+                .all(|slot| slot.active.is_some() || slot.warming.is_none())
     }
 
     /// A resource of the bootstrap.
-    pub fn put_static(&mut self, type_url: &str, name: &str, body: Bytes, now: Instant) -> Result<(), CompileError> {
-        let origin = Origin { version: String::new(), body, updated: SystemTime::now(), is_static: true };
+    pub fn put_static(
+        &mut self,
+        type_url: &str,
+        name: &str,
+        body: Bytes,
+        now: Instant,
+    ) -> Result<(), CompileError> {
+        let origin = Origin {
+            version: String::new(),
+            body,
+            updated: SystemTime::now(),
+            is_static: true,
+        };
         self.put(type_url, &name.into(), origin, now)?;
         self.settle(now, &mut Subscriptions::new(), &mut Nack::default());
         Ok(())
@@ -101,15 +122,31 @@ impl Applier {
 
     /// A secret that this process makes itself, such as `default` and `ROOTCA`.
     pub fn put_local_secret(&mut self, secret: Arc<Secret>, now: Instant) {
-        let origin =
-            Origin { version: secret.version.to_string(), body: Bytes::new(), updated: SystemTime::now(), is_static: true };
+        let origin = Origin {
+            version: secret.version.to_string(),
+            body: Bytes::new(),
+            updated: SystemTime::now(),
+            is_static: true,
+        };
         let name = Arc::clone(&secret.name);
-        self.secrets.put(&name, Entry { origin, value: secret, since: now });
+        self.secrets.put(
+            &name,
+            Entry {
+                origin,
+                value: secret,
+                since: now,
+            },
+        );
         self.settle(now, &mut Subscriptions::new(), &mut Nack::default());
     }
 
     /// Applies one update. Resources that are refused keep their last good version and are in the error.
-    pub fn apply(&mut self, update: &Update, subscriptions: &mut Subscriptions, now: Instant) -> Result<(), Nack> {
+    pub fn apply(
+        &mut self,
+        update: &Update,
+        subscriptions: &mut Subscriptions,
+        now: Instant,
+    ) -> Result<(), Nack> {
         let mut nack = Nack::default();
         let Some(kind) = type_url::known(&update.type_url) else {
             return Ok(());
@@ -133,10 +170,20 @@ impl Applier {
     /// When the next wait ends.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let clusters = self.clusters.slots.values().filter_map(|slot| slot.warming.as_ref());
+        let clusters = self
+            .clusters
+            .slots
+            .values()
+            .filter_map(|slot| slot.warming.as_ref());
         let clusters = clusters.filter_map(|entry| self.cluster_deadline(entry));
-        let listeners = self.listeners.slots.values().filter_map(|slot| slot.warming.as_ref());
-        clusters.chain(listeners.filter_map(|entry| self.listener_deadline(entry))).min()
+        let listeners = self
+            .listeners
+            .slots
+            .values()
+            .filter_map(|slot| slot.warming.as_ref());
+        clusters
+            .chain(listeners.filter_map(|entry| self.listener_deadline(entry)))
+            .min()
     }
 
     /// All resources at this moment.
@@ -151,10 +198,24 @@ impl Applier {
         }
     }
 
-    fn add(&mut self, kind: &'static str, resource: &ReceivedResource, now: Instant, nack: &mut Nack) {
-        let ReceivedResource { name, version, body } = resource;
-        let origin =
-            Origin { version: version.clone(), body: body.clone(), updated: SystemTime::now(), is_static: false };
+    fn add(
+        &mut self,
+        kind: &'static str,
+        resource: &ReceivedResource,
+        now: Instant,
+        nack: &mut Nack,
+    ) {
+        let ReceivedResource {
+            name,
+            version,
+            body,
+        } = resource;
+        let origin = Origin {
+            version: version.clone(),
+            body: body.clone(),
+            updated: SystemTime::now(),
+            is_static: false,
+        };
         if self.is_static(kind, name) {
             // Envoy: a dynamic cluster or listener may not replace a static one.
             nack.reject(Arc::clone(name), "a static resource has this name");
@@ -190,39 +251,86 @@ impl Applier {
         }
     }
 
-    fn put(&mut self, kind: &str, name: &Arc<str>, origin: Origin, now: Instant) -> Result<(), CompileError> {
+    fn put(
+        &mut self,
+        kind: &str,
+        name: &Arc<str>,
+        origin: Origin,
+        now: Instant,
+    ) -> Result<(), CompileError> {
         let body = origin.body.clone();
         match kind {
             type_url::CLUSTER => {
                 let info = compile::cluster(&self.ids, name, &body)?;
-                let unchanged = self.clusters.active(name).is_some_and(|old| old.value.version == info.version);
+                let unchanged = self
+                    .clusters
+                    .active(name)
+                    .is_some_and(|old| old.value.version == info.version);
                 if unchanged {
                     self.refresh_origin(kind, name, origin);
                 } else {
-                    self.clusters.warm(name, Entry { origin, value: Arc::new(info), since: now });
+                    self.clusters.warm(
+                        name,
+                        Entry {
+                            origin,
+                            value: Arc::new(info),
+                            since: now,
+                        },
+                    );
                 }
             }
             type_url::LISTENER => {
                 let listener = compile::listener(&self.ids, name, &body)?;
-                let unchanged = self.listeners.active(name).is_some_and(|old| old.value.version == listener.version);
+                let unchanged = self
+                    .listeners
+                    .active(name)
+                    .is_some_and(|old| old.value.version == listener.version);
                 if unchanged {
                     self.refresh_origin(kind, name, origin);
                 } else {
-                    self.listeners.warm(name, Entry { origin, value: Arc::new(listener), since: now });
+                    self.listeners.warm(
+                        name,
+                        Entry {
+                            origin,
+                            value: Arc::new(listener),
+                            since: now,
+                        },
+                    );
                 }
             }
             type_url::ENDPOINT => {
                 let assignment = compile::assignment(name, &body)?;
-                self.endpoints.put(name, Entry { origin, value: Arc::new(assignment), since: now });
+                self.endpoints.put(
+                    name,
+                    Entry {
+                        origin,
+                        value: Arc::new(assignment),
+                        since: now,
+                    },
+                );
                 self.update_hosts(name);
             }
             type_url::ROUTE => {
                 let table = compile::route_table(&self.ids, name, &body)?;
-                self.routes.put(name, Entry { origin, value: Arc::new(table), since: now });
+                self.routes.put(
+                    name,
+                    Entry {
+                        origin,
+                        value: Arc::new(table),
+                        since: now,
+                    },
+                );
             }
             type_url::SECRET => {
                 let secret = compile::secret(name, &body)?;
-                self.secrets.put(name, Entry { origin, value: secret, since: now });
+                self.secrets.put(
+                    name,
+                    Entry {
+                        origin,
+                        value: secret,
+                        since: now,
+                    },
+                );
             }
             _ => {}
         }
@@ -235,12 +343,16 @@ impl Applier {
             if let Some(slot) = self.clusters.slots.get_mut(name) {
                 slot.warming = None;
                 slot.refused = None;
-                slot.active.iter_mut().for_each(|entry| entry.origin = origin.clone());
+                slot.active
+                    .iter_mut()
+                    .for_each(|entry| entry.origin = origin.clone());
             }
         } else if let Some(slot) = self.listeners.slots.get_mut(name) {
             slot.warming = None;
             slot.refused = None;
-            slot.active.iter_mut().for_each(|entry| entry.origin = origin.clone());
+            slot.active
+                .iter_mut()
+                .for_each(|entry| entry.origin = origin.clone());
         }
     }
 
@@ -261,20 +373,29 @@ impl Applier {
 
     /// New endpoints of clusters in use: seen by the next choice, without a new configuration.
     fn update_hosts(&self, service: &str) {
-        let Some(assignment) = self.endpoints.active(service) else { return };
+        let Some(assignment) = self.endpoints.active(service) else {
+            return;
+        };
         for cluster in self.config.clusters() {
             let wanted = matches!(&cluster.info.discovery, Discovery::Eds { service_name, .. } if **service_name == *service);
             if wanted {
-                cluster.hosts.rcu(|old| HostSets::build(&cluster.info, &assignment.value, Some(old)));
+                cluster
+                    .hosts
+                    .rcu(|old| HostSets::build(&cluster.info, &assignment.value, Some(old)));
             }
         }
     }
 
     /// New addresses of a DNS cluster.
     pub fn put_resolved(&self, cluster: &str, assignment: &Assignment) {
-        let found = self.ids.find_cluster(cluster).and_then(|id| self.config.cluster(id));
+        let found = self
+            .ids
+            .find_cluster(cluster)
+            .and_then(|id| self.config.cluster(id));
         if let Some(cluster) = found {
-            cluster.hosts.rcu(|old| HostSets::build(&cluster.info, assignment, Some(old)));
+            cluster
+                .hosts
+                .rcu(|old| HostSets::build(&cluster.info, assignment, Some(old)));
         }
     }
 
@@ -293,7 +414,11 @@ impl Applier {
             .clusters
             .slots
             .iter()
-            .filter(|(_, slot)| slot.warming.as_ref().is_some_and(|entry| self.cluster_ready(entry, now)))
+            .filter(|(_, slot)| {
+                slot.warming
+                    .as_ref()
+                    .is_some_and(|entry| self.cluster_ready(entry, now))
+            })
             .map(|(name, _)| Arc::clone(name))
             .collect();
         for name in ready {
@@ -308,7 +433,11 @@ impl Applier {
             .listeners
             .slots
             .iter()
-            .filter(|(_, slot)| slot.warming.as_ref().is_some_and(|entry| self.listener_ready(entry, now)))
+            .filter(|(_, slot)| {
+                slot.warming
+                    .as_ref()
+                    .is_some_and(|entry| self.listener_ready(entry, now))
+            })
             .map(|(name, _)| Arc::clone(name))
             .collect();
         for name in ready {
@@ -321,25 +450,36 @@ impl Applier {
     fn cluster_ready(&self, entry: &Entry<ClusterInfo>, now: Instant) -> bool {
         let info = &entry.value;
         let endpoints = match &info.discovery {
-            Discovery::Eds { service_name, fetch_timeout } => {
+            Discovery::Eds {
+                service_name,
+                fetch_timeout,
+            } => {
                 !info.wait_for_warm_on_init && self.clusters.active(&info.name).is_none()
                     || self.endpoints.active(service_name).is_some()
                     || is_over(entry.since, *fetch_timeout, now)
             }
             _ => true,
         };
-        endpoints && info.sds().all(|sds| self.secret_ready(sds, entry.since, now))
+        endpoints
+            && info
+                .sds()
+                .all(|sds| self.secret_ready(sds, entry.since, now))
     }
 
     fn listener_ready(&self, entry: &Entry<Listener>, now: Instant) -> bool {
         let listener = &entry.value;
         let routes = listener.connection_managers().all(|hcm| match &hcm.routes {
             RouteSource::Inline(_) => true,
-            RouteSource::Rds { name, fetch_timeout, .. } => {
-                self.routes.active(name).is_some() || is_over(entry.since, *fetch_timeout, now)
-            }
+            RouteSource::Rds {
+                name,
+                fetch_timeout,
+                ..
+            } => self.routes.active(name).is_some() || is_over(entry.since, *fetch_timeout, now),
         });
-        routes && listener.sds().all(|sds| self.secret_ready(sds, entry.since, now))
+        routes
+            && listener
+                .sds()
+                .all(|sds| self.secret_ready(sds, entry.since, now))
     }
 
     fn secret_ready(&self, sds: &SdsRef, since: Instant, now: Instant) -> bool {
@@ -348,24 +488,44 @@ impl Applier {
 
     fn cluster_deadline(&self, entry: &Entry<ClusterInfo>) -> Option<Instant> {
         let eds = match &entry.value.discovery {
-            Discovery::Eds { service_name, fetch_timeout } if self.endpoints.active(service_name).is_none() => *fetch_timeout,
+            Discovery::Eds {
+                service_name,
+                fetch_timeout,
+            } if self.endpoints.active(service_name).is_none() => *fetch_timeout,
             _ => None,
         };
         let secrets = self.missing_secrets(entry.value.sds());
-        eds.into_iter().chain(secrets).map(|timeout| entry.since + timeout).min()
+        eds.into_iter()
+            .chain(secrets)
+            .map(|timeout| entry.since + timeout)
+            .min()
     }
 
     fn listener_deadline(&self, entry: &Entry<Listener>) -> Option<Instant> {
-        let routes = entry.value.connection_managers().filter_map(|hcm| match &hcm.routes {
-            RouteSource::Rds { name, fetch_timeout, .. } if self.routes.active(name).is_none() => *fetch_timeout,
-            _ => None,
-        });
+        let routes = entry
+            .value
+            .connection_managers()
+            .filter_map(|hcm| match &hcm.routes {
+                RouteSource::Rds {
+                    name,
+                    fetch_timeout,
+                    ..
+                } if self.routes.active(name).is_none() => *fetch_timeout,
+                _ => None,
+            });
         let secrets = self.missing_secrets(entry.value.sds());
-        routes.chain(secrets).map(|timeout| entry.since + timeout).min()
+        routes
+            .chain(secrets)
+            .map(|timeout| entry.since + timeout)
+            .min()
     }
 
-    fn missing_secrets<'a>(&'a self, sds: impl Iterator<Item = &'a SdsRef> + 'a) -> impl Iterator<Item = Duration> + 'a {
-        sds.filter(|sds| self.secrets.active(&sds.name).is_none()).filter_map(|sds| sds.fetch_timeout)
+    fn missing_secrets<'a>(
+        &'a self,
+        sds: impl Iterator<Item = &'a SdsRef> + 'a,
+    ) -> impl Iterator<Item = Duration> + 'a {
+        sds.filter(|sds| self.secrets.active(&sds.name).is_none())
+            .filter_map(|sds| sds.fetch_timeout)
     }
 
     fn wanted(&self) -> Wanted {
@@ -408,9 +568,19 @@ impl Applier {
     #[must_use]
     pub fn subscriptions(&self) -> Subscriptions {
         let mut subscriptions = Subscriptions::new();
-        subscriptions.wildcard(type_url::CLUSTER).wildcard(type_url::LISTENER);
-        let Wanted { endpoints, routes, secrets } = &self.subscribed;
-        for (kind, names) in [(type_url::ENDPOINT, endpoints), (type_url::ROUTE, routes), (type_url::SECRET, secrets)] {
+        subscriptions
+            .wildcard(type_url::CLUSTER)
+            .wildcard(type_url::LISTENER);
+        let Wanted {
+            endpoints,
+            routes,
+            secrets,
+        } = &self.subscribed;
+        for (kind, names) in [
+            (type_url::ENDPOINT, endpoints),
+            (type_url::ROUTE, routes),
+            (type_url::SECRET, secrets),
+        ] {
             if !names.is_empty() {
                 subscriptions.subscribe(kind, names.iter().cloned());
             }
@@ -419,10 +589,18 @@ impl Applier {
     }
 
     fn forget(&mut self, wanted: &Wanted) {
-        self.endpoints.slots.retain(|name, _| wanted.endpoints.contains(name));
-        self.routes.slots.retain(|name, _| wanted.routes.contains(name));
+        self.endpoints
+            .slots
+            .retain(|name, _| wanted.endpoints.contains(name));
+        self.routes
+            .slots
+            .retain(|name, _| wanted.routes.contains(name));
         self.secrets.slots.retain(|name, slot| {
-            wanted.secrets.contains(name) || slot.active.as_ref().is_some_and(|entry| entry.origin.is_static)
+            wanted.secrets.contains(name)
+                || slot
+                    .active
+                    .as_ref()
+                    .is_some_and(|entry| entry.origin.is_static)
         });
     }
 
@@ -434,13 +612,25 @@ impl Applier {
         next.generation = self.config.generation + 1;
         let next = Arc::new(next);
         // Connections to hosts of clusters that are gone are not reused.
-        for gone in self.config.clusters().filter(|old| next.cluster(old.id).is_none()) {
-            gone.hosts.load().all_hosts().for_each(|host| host.shared.set_removed(true));
+        for gone in self
+            .config
+            .clusters()
+            .filter(|old| next.cluster(old.id).is_none())
+        {
+            gone.hosts
+                .load()
+                .all_hosts()
+                .for_each(|host| host.shared.set_removed(true));
         }
         self.config = Arc::clone(&next);
         for (name, reason) in (self.publish)(next) {
-            let version = self.listeners.active(&name).map(|entry| entry.origin.version.clone()).unwrap_or_default();
-            self.listeners.refuse(&name, &version, &reason, SystemTime::now());
+            let version = self
+                .listeners
+                .active(&name)
+                .map(|entry| entry.origin.version.clone())
+                .unwrap_or_default();
+            self.listeners
+                .refuse(&name, &version, &reason, SystemTime::now());
             nack.reject(name, reason);
         }
     }
@@ -449,7 +639,9 @@ impl Applier {
         let mut config = Config::default();
         for (name, slot) in &self.listeners.slots {
             if let Some(entry) = &slot.active {
-                config.listeners.insert(Arc::clone(name), Arc::clone(&entry.value));
+                config
+                    .listeners
+                    .insert(Arc::clone(name), Arc::clone(&entry.value));
             }
         }
         for (name, slot) in &self.routes.slots {
@@ -459,7 +651,9 @@ impl Applier {
         }
         for (name, slot) in &self.secrets.slots {
             if let Some(entry) = &slot.active {
-                config.secrets.insert(Arc::clone(name), Arc::clone(&entry.value));
+                config
+                    .secrets
+                    .insert(Arc::clone(name), Arc::clone(&entry.value));
             }
         }
         for slot in self.clusters.slots.values() {
@@ -479,7 +673,10 @@ impl Applier {
             return Arc::clone(old);
         }
         let assignment = match &info.discovery {
-            Discovery::Eds { service_name, .. } => self.endpoints.active(service_name).map(|entry| Arc::clone(&entry.value)),
+            Discovery::Eds { service_name, .. } => self
+                .endpoints
+                .active(service_name)
+                .map(|entry| Arc::clone(&entry.value)),
             _ => Some(Arc::clone(&info.assignment)),
         };
         let previous = old.map(|old| old.hosts.load_full());
@@ -489,19 +686,36 @@ impl Applier {
         };
         let breakers = match old {
             Some(old) => {
-                old.breakers.iter().zip(&info.limits).for_each(|(breaker, limits)| breaker.set_limits(limits));
+                old.breakers
+                    .iter()
+                    .zip(&info.limits)
+                    .for_each(|(breaker, limits)| breaker.set_limits(limits));
                 old.breakers.clone()
             }
             None => info.limits.map(|limits| Arc::new(Breaker::new(&limits))),
         };
-        Arc::new(Cluster { id: info.id, info: Arc::clone(info), hosts: ArcSwap::from_pointee(hosts), breakers })
+        Arc::new(Cluster {
+            id: info.id,
+            info: Arc::clone(info),
+            hosts: ArcSwap::from_pointee(hosts),
+            breakers,
+        })
     }
 
     /// Every accepted dynamic resource: type, name, version, body.
     pub(super) fn accepted(&self) -> Vec<(&'static str, Arc<str>, String, Bytes)> {
-        fn of<T>(kind: &'static str, table: &Table<T>, out: &mut Vec<(&'static str, Arc<str>, String, Bytes)>) {
+        fn of<T>(
+            kind: &'static str,
+            table: &Table<T>,
+            out: &mut Vec<(&'static str, Arc<str>, String, Bytes)>,
+        ) {
             for (name, entry) in table.newest().filter(|(_, entry)| !entry.origin.is_static) {
-                out.push((kind, Arc::clone(name), entry.origin.version.clone(), entry.origin.body.clone()));
+                out.push((
+                    kind,
+                    Arc::clone(name),
+                    entry.origin.version.clone(),
+                    entry.origin.body.clone(),
+                ));
             }
         }
         let mut out = Vec::new();
@@ -516,12 +730,18 @@ impl Applier {
     /// Whether a secret's key may be written to disk: never.
     pub(super) fn holds_key(&self, name: &str) -> bool {
         let secret = self.secrets.active(name);
-        secret.is_some_and(|entry| matches!(entry.value.kind, crate::config::tls::SecretKind::Certificate(_)))
+        secret.is_some_and(|entry| {
+            matches!(
+                entry.value.kind,
+                crate::config::tls::SecretKind::Certificate(_)
+            )
+        })
     }
 }
 
 fn over_ads<'a>(sds: impl Iterator<Item = &'a SdsRef>) -> impl Iterator<Item = Arc<str>> {
-    sds.filter(|sds| sds.source == SdsSource::Ads).map(|sds| Arc::clone(&sds.name))
+    sds.filter(|sds| sds.source == SdsSource::Ads)
+        .map(|sds| Arc::clone(&sds.name))
 }
 
 fn is_over(since: Instant, timeout: Option<Duration>, now: Instant) -> bool {
@@ -530,7 +750,10 @@ fn is_over(since: Instant, timeout: Option<Duration>, now: Instant) -> bool {
 
 /// Whether two configurations hold the very same objects.
 fn same(old: &Config, new: &Config) -> bool {
-    fn equal<'a, T: 'a>(old: impl Iterator<Item = &'a Arc<T>>, new: impl Iterator<Item = &'a Arc<T>>) -> bool {
+    fn equal<'a, T: 'a>(
+        old: impl Iterator<Item = &'a Arc<T>>,
+        new: impl Iterator<Item = &'a Arc<T>>,
+    ) -> bool {
         let (mut old, mut new) = (old, new);
         loop {
             match (old.next(), new.next()) {

@@ -25,9 +25,13 @@ pub async fn resolve_clusters(applier: Arc<Mutex<Applier>>) {
                 continue;
             }
             if let Some(assignment) = resolve(&info).await {
-                applier.lock().unwrap_or_else(PoisonError::into_inner).put_resolved(&info.name, &assignment);
+                applier
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .put_resolved(&info.name, &assignment);
             }
-            let next = Instant::now() + settings(&info.discovery).map_or(Duration::from_secs(5), |(refresh, ..)| refresh);
+            let next = Instant::now()
+                + settings(&info.discovery).map_or(Duration::from_secs(5), |(refresh, ..)| refresh);
             due.insert(Arc::clone(&info.name), (info, next));
         }
     }
@@ -35,14 +39,21 @@ pub async fn resolve_clusters(applier: Arc<Mutex<Applier>>) {
 
 fn dns_clusters(applier: &Mutex<Applier>) -> Vec<Arc<ClusterInfo>> {
     let applier = applier.lock().unwrap_or_else(PoisonError::into_inner);
-    let clusters = applier.config().clusters().filter(|cluster| settings(&cluster.info.discovery).is_some());
+    let clusters = applier
+        .config()
+        .clusters()
+        .filter(|cluster| settings(&cluster.info.discovery).is_some());
     clusters.map(|cluster| Arc::clone(&cluster.info)).collect()
 }
 
 fn settings(discovery: &Discovery) -> Option<(Duration, DnsFamily, bool)> {
     match discovery {
-        Discovery::StrictDns { refresh, family, .. } => Some((*refresh, *family, false)),
-        Discovery::LogicalDns { refresh, family, .. } => Some((*refresh, *family, true)),
+        Discovery::StrictDns {
+            refresh, family, ..
+        } => Some((*refresh, *family, false)),
+        Discovery::LogicalDns {
+            refresh, family, ..
+        } => Some((*refresh, *family, true)),
         _ => None,
     }
 }
@@ -58,13 +69,20 @@ async fn resolve(info: &ClusterInfo) -> Option<Assignment> {
                 endpoints.push(endpoint);
                 continue;
             };
-            let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((&**host, *port))).await.ok()?.ok()?;
+            let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((&**host, *port)))
+                .await
+                .ok()?
+                .ok()?;
             let mut addresses = choose(found.collect(), family);
             if first_only {
                 addresses.truncate(1);
             }
             for address in addresses {
-                let hostname = if endpoint.hostname.is_empty() { Arc::clone(host) } else { Arc::clone(&endpoint.hostname) };
+                let hostname = if endpoint.hostname.is_empty() {
+                    Arc::clone(host)
+                } else {
+                    Arc::clone(&endpoint.hostname)
+                };
                 endpoints.push(crate::config::cluster::Endpoint {
                     address: EndpointAddress::Socket(address),
                     hostname,
@@ -85,8 +103,20 @@ fn choose(mut found: Vec<SocketAddr>, family: DnsFamily) -> Vec<SocketAddr> {
     match family {
         DnsFamily::V4Only => v4,
         DnsFamily::V6Only => v6,
-        DnsFamily::Auto => if v6.is_empty() { v4 } else { v6 },
-        DnsFamily::V4Preferred => if v4.is_empty() { v6 } else { v4 },
+        DnsFamily::Auto => {
+            if v6.is_empty() {
+                v4
+            } else {
+                v6
+            }
+        }
+        DnsFamily::V4Preferred => {
+            if v4.is_empty() {
+                v6
+            } else {
+                v4
+            }
+        }
         DnsFamily::All => v4.into_iter().chain(v6).collect(),
     }
 }
@@ -106,7 +136,11 @@ mod tests {
             (DnsFamily::All, 2, true),
         ] {
             let chosen = choose(both.clone(), family);
-            assert_eq!((chosen.len(), chosen[0].is_ipv4()), (count, v4), "{family:?}");
+            assert_eq!(
+                (chosen.len(), chosen[0].is_ipv4()),
+                (count, v4),
+                "{family:?}"
+            );
         }
     }
 }

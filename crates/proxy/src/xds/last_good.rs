@@ -32,32 +32,75 @@ impl LastGood {
     /// Uses `dir`, which is made when needed.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), written: 0 }
+        Self {
+            dir: dir.to_owned(),
+            written: 0,
+        }
     }
 
     /// Applies what is there. Answers what the client may tell the server that it has: type, name, version. A damaged file
     /// is as good as none.
-    pub fn load(&mut self, applier: &mut Applier, now: Instant) -> io::Result<Vec<(Arc<str>, Arc<str>, String)>> {
+    pub fn load(
+        &mut self,
+        applier: &mut Applier,
+        now: Instant,
+    ) -> io::Result<Vec<(Arc<str>, Arc<str>, String)>> {
         let Some(stored) = read(&self.dir.join(FILE))? else {
             return Ok(Vec::new());
         };
         let mut adopted = Vec::new();
         // What others wait for comes first.
-        for kind in [type_url::CLUSTER, type_url::ENDPOINT, type_url::LISTENER, type_url::ROUTE, type_url::SECRET] {
-            let of_kind = |resource: &&Resource| resource.resource.as_ref().is_some_and(|any| any.type_url == kind);
-            let added = stored.resources.iter().filter(of_kind).map(|resource| ReceivedResource {
-                name: resource.name.as_str().into(),
-                version: resource.version.clone(),
-                body: resource.resource.as_ref().map(|any| any.value.clone().into()).unwrap_or_default(),
-            });
+        for kind in [
+            type_url::CLUSTER,
+            type_url::ENDPOINT,
+            type_url::LISTENER,
+            type_url::ROUTE,
+            type_url::SECRET,
+        ] {
+            let of_kind = |resource: &&Resource| {
+                resource
+                    .resource
+                    .as_ref()
+                    .is_some_and(|any| any.type_url == kind)
+            };
+            let added = stored
+                .resources
+                .iter()
+                .filter(of_kind)
+                .map(|resource| ReceivedResource {
+                    name: resource.name.as_str().into(),
+                    version: resource.version.clone(),
+                    body: resource
+                        .resource
+                        .as_ref()
+                        .map(|any| any.value.clone().into())
+                        .unwrap_or_default(),
+                });
             let added: Vec<ReceivedResource> = added.collect();
             if added.is_empty() {
                 continue;
             }
-            let update = Update { type_url: kind.into(), version: String::new(), added, removed: Vec::new() };
-            let refused = applier.apply(&update, &mut Subscriptions::new(), now).err().unwrap_or_default();
-            let good = update.added.iter().filter(|r| refused.rejected.iter().all(|bad| bad.name != r.name));
-            adopted.extend(good.map(|r| (Arc::clone(&update.type_url), Arc::clone(&r.name), r.version.clone())));
+            let update = Update {
+                type_url: kind.into(),
+                version: String::new(),
+                added,
+                removed: Vec::new(),
+            };
+            let refused = applier
+                .apply(&update, &mut Subscriptions::new(), now)
+                .err()
+                .unwrap_or_default();
+            let good = update
+                .added
+                .iter()
+                .filter(|r| refused.rejected.iter().all(|bad| bad.name != r.name));
+            adopted.extend(good.map(|r| {
+                (
+                    Arc::clone(&update.type_url),
+                    Arc::clone(&r.name),
+                    r.version.clone(),
+                )
+            }));
         }
         self.written = applier.changes;
         Ok(adopted)
@@ -84,15 +127,24 @@ impl LastGood {
             .map(|(kind, name, version, body)| Resource {
                 name: name.to_string(),
                 version,
-                resource: Some(Any { type_url: kind.into(), value: body.to_vec() }),
+                resource: Some(Any {
+                    type_url: kind.into(),
+                    value: body.to_vec(),
+                }),
                 ..Resource::default()
             });
-        let message = DeltaDiscoveryResponse { resources: resources.collect(), ..Default::default() };
+        let message = DeltaDiscoveryResponse {
+            resources: resources.collect(),
+            ..Default::default()
+        };
         let mut bytes = MAGIC.to_vec();
         let body = message.encode_to_vec();
         bytes.extend_from_slice(&base::ContentHash::of(&body).0.to_le_bytes());
         bytes.extend_from_slice(&body);
-        Some(Image { dir: self.dir.clone(), bytes })
+        Some(Image {
+            dir: self.dir.clone(),
+            bytes,
+        })
     }
 }
 
@@ -108,7 +160,12 @@ impl Image {
     pub fn write(&self) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let (temporary, path) = (self.dir.join(".last-good.tmp"), self.dir.join(FILE));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
         file.write_all(&self.bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, &path)?;
@@ -125,8 +182,12 @@ fn read(path: &Path) -> io::Result<Option<DeltaDiscoveryResponse>> {
     };
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;
-    let Some(rest) = bytes.strip_prefix(MAGIC) else { return Ok(None) };
-    let Some((hash, body)) = rest.split_first_chunk::<8>() else { return Ok(None) };
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        return Ok(None);
+    };
+    let Some((hash, body)) = rest.split_first_chunk::<8>() else {
+        return Ok(None);
+    };
     if base::ContentHash::of(body).0.to_le_bytes() != *hash {
         return Ok(None);
     }

@@ -13,4 +13,4 @@ pub use applier::{Applier, Publish, Settings};
 pub use dns::resolve_clusters;
 pub use last_good::LastGood;
 pub use session::{Session, connector};
-pub use table::{DumpEntry, DumpState, Dump};
+pub use table::{Dump, DumpEntry, DumpState};

@@ -7,14 +7,16 @@ use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Channel, Uri};
-use xds::client::{self, ClientOptions, Connect, Handler, Nack, SessionError, Subscriber, Subscriptions, Update};
+use xds::client::{
+    self, ClientOptions, Connect, Handler, Nack, SessionError, Subscriber, Subscriptions, Update,
+};
 use xds::envoy::config::core::v3::Node;
 
 use super::applier::Applier;
 use super::last_good::LastGood;
-use crate::observe::Observe;
 use crate::config::cluster::{ClusterInfo, EndpointAddress};
 use crate::config::tls::{SecretKind, SecretRef, UpstreamTls, ValidationSource};
+use crate::observe::Observe;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,7 +38,14 @@ pub struct Session {
 impl Session {
     /// Loads the last good configuration, then follows the control plane until dropped.
     pub async fn run(self) {
-        let Self { applier, node, connect, token, mut last_good, observe } = self;
+        let Self {
+            applier,
+            node,
+            connect,
+            token,
+            mut last_good,
+            observe,
+        } = self;
         let mut options = ClientOptions::new(connect, node);
         options.token = token;
         if let Some(disk) = &mut last_good {
@@ -48,8 +57,14 @@ impl Session {
         }
         let subscriptions = lock(&applier).subscriptions();
         let (subscriber, changes) = client::subscriber();
-        let handler = Apply { applier: Arc::clone(&applier), observe };
-        tokio::join!(client::run(options, handler, subscriptions, changes), keep_time(applier, subscriber, last_good));
+        let handler = Apply {
+            applier: Arc::clone(&applier),
+            observe,
+        };
+        tokio::join!(
+            client::run(options, handler, subscriptions, changes),
+            keep_time(applier, subscriber, last_good)
+        );
     }
 }
 
@@ -61,9 +76,15 @@ struct Apply {
 impl Apply {
     /// Envoy's `update_attempt`, `update_success` and `update_rejected`.
     fn count(&self, type_url: &str, outcome: &Result<(), Nack>) {
-        let (Some(observe), Some(scope)) = (&self.observe, scope(type_url)) else { return };
+        let (Some(observe), Some(scope)) = (&self.observe, scope(type_url)) else {
+            return;
+        };
         observe.stats.add(&format!("{scope}.update_attempt"), 1);
-        let result = if outcome.is_ok() { "update_success" } else { "update_rejected" };
+        let result = if outcome.is_ok() {
+            "update_success"
+        } else {
+            "update_rejected"
+        };
         observe.stats.add(&format!("{scope}.{result}"), 1);
     }
 
@@ -107,7 +128,11 @@ impl Handler for Apply {
 }
 
 /// Ends waits in time and writes changes to disk.
-async fn keep_time(applier: Arc<Mutex<Applier>>, subscriber: Subscriber, mut last_good: Option<LastGood>) {
+async fn keep_time(
+    applier: Arc<Mutex<Applier>>,
+    subscriber: Subscriber,
+    mut last_good: Option<LastGood>,
+) {
     let mut clock = tokio::time::interval(SAVE_DELAY);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -115,7 +140,10 @@ async fn keep_time(applier: Arc<Mutex<Applier>>, subscriber: Subscriber, mut las
         let now = Instant::now();
         let image = {
             let mut applier = lock(&applier);
-            if applier.next_deadline().is_some_and(|deadline| deadline <= now) {
+            if applier
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= now)
+            {
                 let mut subscriptions = Subscriptions::new();
                 applier.tick(now, &mut subscriptions);
                 if !subscriptions.is_empty() {
@@ -142,24 +170,44 @@ fn lock(applier: &Mutex<Applier>) -> std::sync::MutexGuard<'_, Applier> {
 pub fn connector(cluster: Arc<ClusterInfo>) -> Connect {
     Arc::new(move || {
         let cluster = Arc::clone(&cluster);
-        let connected: BoxFuture<'static, Result<Channel, BoxError>> = Box::pin(async move { connect(cluster).await });
+        let connected: BoxFuture<'static, Result<Channel, BoxError>> =
+            Box::pin(async move { connect(cluster).await });
         connected
     })
 }
 
 async fn connect(cluster: Arc<ClusterInfo>) -> Result<Channel, BoxError> {
-    let endpoint = cluster.assignment.localities.iter().flat_map(|group| &group.endpoints).next();
-    let address = endpoint.ok_or_else(|| format!("cluster {} has no endpoint", cluster.name))?.address.clone();
+    let endpoint = cluster
+        .assignment
+        .localities
+        .iter()
+        .flat_map(|group| &group.endpoints)
+        .next();
+    let address = endpoint
+        .ok_or_else(|| format!("cluster {} has no endpoint", cluster.name))?
+        .address
+        .clone();
     // The authority names the cluster, as Envoy's does.
-    let uri = Uri::builder().scheme("http").authority(authority(&address)).path_and_query("/").build()?;
+    let uri = Uri::builder()
+        .scheme("http")
+        .authority(authority(&address))
+        .path_and_query("/")
+        .build()?;
     let timeout = cluster.connect_timeout;
     let tls = cluster.tls.as_deref().map(tls_config).transpose()?;
-    let sni = cluster.tls.as_ref().map(|tls| Arc::clone(&tls.sni)).unwrap_or_default();
+    let sni = cluster
+        .tls
+        .as_ref()
+        .map(|tls| Arc::clone(&tls.sni))
+        .unwrap_or_default();
     let service = tower::service_fn(move |_: Uri| {
         let (address, tls, sni) = (address.clone(), tls.clone(), Arc::clone(&sni));
         async move { dial(&address, tls, &sni).await }
     });
-    let channel = client::endpoint(uri).connect_timeout(timeout).connect_with_connector(service).await?;
+    let channel = client::endpoint(uri)
+        .connect_timeout(timeout)
+        .connect_with_connector(service)
+        .await?;
     Ok(channel)
 }
 
@@ -177,9 +225,15 @@ type Stream = TokioIo<Box<dyn Duplex>>;
 trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Duplex for T {}
 
-async fn dial(address: &EndpointAddress, tls: Option<Arc<rustls::ClientConfig>>, sni: &str) -> std::io::Result<Stream> {
+async fn dial(
+    address: &EndpointAddress,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    sni: &str,
+) -> std::io::Result<Stream> {
     let tcp = match address {
-        EndpointAddress::Pipe(path) => return Ok(TokioIo::new(Box::new(UnixStream::connect(path).await?))),
+        EndpointAddress::Pipe(path) => {
+            return Ok(TokioIo::new(Box::new(UnixStream::connect(path).await?)));
+        }
         EndpointAddress::Socket(address) => TcpStream::connect(address).await?,
         EndpointAddress::Name { host, port } => TcpStream::connect((&**host, *port)).await?,
     };
@@ -191,9 +245,15 @@ async fn dial(address: &EndpointAddress, tls: Option<Arc<rustls::ClientConfig>>,
         EndpointAddress::Socket(address) => address.ip().to_string(),
         EndpointAddress::Pipe(_) => "localhost".into(),
     };
-    let name = if sni.is_empty() { fallback } else { sni.to_owned() };
+    let name = if sni.is_empty() {
+        fallback
+    } else {
+        sni.to_owned()
+    };
     let name = rustls_pki_types::ServerName::try_from(name).map_err(std::io::Error::other)?;
-    let stream = tokio_rustls::TlsConnector::from(config).connect(name, tcp).await?;
+    let stream = tokio_rustls::TlsConnector::from(config)
+        .connect(name, tcp)
+        .await?;
     Ok(TokioIo::new(Box::new(stream)))
 }
 
@@ -202,19 +262,25 @@ fn tls_config(tls: &UpstreamTls) -> Result<Arc<rustls::ClientConfig>, BoxError> 
     let roots = match &tls.common.validation {
         ValidationSource::Context(SecretRef::Inline(secret)) => match &secret.kind {
             SecretKind::Validation(context) => net::tls::Roots::from_pem(&context.trusted_ca_pem)?,
-            SecretKind::Certificate(_) => return Err("a certificate stands where roots are wanted".into()),
+            SecretKind::Certificate(_) => {
+                return Err("a certificate stands where roots are wanted".into());
+            }
         },
         _ => return Err("the control plane's cluster needs an inline validation_context".into()),
     };
     let identity = match tls.common.certificates.first() {
         None => None,
         Some(SecretRef::Inline(secret)) => match &secret.kind {
-            SecretKind::Certificate(pair) => {
-                Some(net::tls::IdentitySlot::new(net::tls::Identity::from_pem(&pair.chain_pem, &pair.key_pem)?))
+            SecretKind::Certificate(pair) => Some(net::tls::IdentitySlot::new(
+                net::tls::Identity::from_pem(&pair.chain_pem, &pair.key_pem)?,
+            )),
+            SecretKind::Validation(_) => {
+                return Err("roots stand where a certificate is wanted".into());
             }
-            SecretKind::Validation(_) => return Err("roots stand where a certificate is wanted".into()),
         },
-        Some(SecretRef::Sds(_)) => return Err("the control plane's cluster cannot take certificates by SDS".into()),
+        Some(SecretRef::Sds(_)) => {
+            return Err("the control plane's cluster cannot take certificates by SDS".into());
+        }
     };
     let config = net::tls::client_config(roots, net::tls::SanRule::ServerName, identity, &[b"h2"])?;
     Ok(Arc::new(config))

@@ -43,7 +43,11 @@ pub(super) struct Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { active: None, warming: None, refused: None }
+        Self {
+            active: None,
+            warming: None,
+            refused: None,
+        }
     }
 }
 
@@ -55,19 +59,25 @@ pub(super) struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { slots: BTreeMap::new() }
+        Self {
+            slots: BTreeMap::new(),
+        }
     }
 }
 
 impl<T> Table<T> {
     /// The newest entry of each name: warming if there is one.
     pub(super) fn newest(&self) -> impl Iterator<Item = (&Arc<str>, &Entry<T>)> {
-        self.slots.iter().filter_map(|(name, slot)| Some((name, slot.warming.as_ref().or(slot.active.as_ref())?)))
+        self.slots.iter().filter_map(|(name, slot)| {
+            Some((name, slot.warming.as_ref().or(slot.active.as_ref())?))
+        })
     }
 
     /// Active and warming entries.
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry<T>> {
-        self.slots.values().flat_map(|slot| slot.active.iter().chain(&slot.warming))
+        self.slots
+            .values()
+            .flat_map(|slot| slot.active.iter().chain(&slot.warming))
     }
 
     pub(super) fn active(&self, name: &str) -> Option<&Entry<T>> {
@@ -75,18 +85,27 @@ impl<T> Table<T> {
     }
 
     pub(super) fn is_static(&self, name: &str) -> bool {
-        self.active(name).is_some_and(|entry| entry.origin.is_static)
+        self.active(name)
+            .is_some_and(|entry| entry.origin.is_static)
     }
 
     pub(super) fn refuse(&mut self, name: &Arc<str>, version: &str, reason: &str, at: SystemTime) {
         let slot = self.slots.entry(Arc::clone(name)).or_default();
-        slot.refused = Some(Refused { version: version.into(), reason: reason.into(), at });
+        slot.refused = Some(Refused {
+            version: version.into(),
+            reason: reason.into(),
+            at,
+        });
     }
 
     /// Puts an entry that needs nobody else.
     pub(super) fn put(&mut self, name: &Arc<str>, entry: Entry<T>) {
         let slot = self.slots.entry(Arc::clone(name)).or_default();
-        *slot = Slot { active: Some(entry), warming: None, refused: None };
+        *slot = Slot {
+            active: Some(entry),
+            warming: None,
+            refused: None,
+        };
     }
 
     /// Puts an entry that waits for others.
@@ -101,11 +120,18 @@ impl<T> Table<T> {
         let mut out = Vec::new();
         for (name, slot) in &self.slots {
             let refused = slot.refused.as_ref();
-            let states = [(DumpState::Active, &slot.active), (DumpState::Warming, &slot.warming)];
+            let states = [
+                (DumpState::Active, &slot.active),
+                (DumpState::Warming, &slot.warming),
+            ];
             let mut written = false;
             for (state, entry) in states {
                 let Some(entry) = entry else { continue };
-                let state = if entry.origin.is_static { DumpState::Static } else { state };
+                let state = if entry.origin.is_static {
+                    DumpState::Static
+                } else {
+                    state
+                };
                 out.push(DumpEntry {
                     name: Arc::clone(name),
                     state,

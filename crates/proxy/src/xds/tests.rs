@@ -31,11 +31,23 @@ impl Bench {
             sink.lock().unwrap().push(config);
             Vec::new()
         });
-        let applier = Applier::new(Settings { ids: Arc::new(Ids::default()), publish });
-        Self { applier, published, now: Instant::now() }
+        let applier = Applier::new(Settings {
+            ids: Arc::new(Ids::default()),
+            publish,
+        });
+        Self {
+            applier,
+            published,
+            now: Instant::now(),
+        }
     }
 
-    fn send(&mut self, kind: &str, added: &[(&str, Value)], removed: &[&str]) -> (Result<(), Nack>, Subscriptions) {
+    fn send(
+        &mut self,
+        kind: &str,
+        added: &[(&str, Value)],
+        removed: &[&str],
+    ) -> (Result<(), Nack>, Subscriptions) {
         let added = added.iter().map(|(name, value)| ReceivedResource {
             name: (*name).into(),
             version: "1".into(),
@@ -125,7 +137,10 @@ fn new_endpoints_need_no_new_configuration() {
     bench.ok(type_url::CLUSTER, &[("c", eds_cluster("c"))]);
     bench.ok(type_url::ENDPOINT, &[("c", load("c", &["10.0.0.1"]))]);
     let (before, cluster) = (bench.generations(), bench.cluster("c").unwrap());
-    bench.ok(type_url::ENDPOINT, &[("c", load("c", &["10.0.0.1", "10.0.0.2"]))]);
+    bench.ok(
+        type_url::ENDPOINT,
+        &[("c", load("c", &["10.0.0.1", "10.0.0.2"]))],
+    );
     assert_eq!(bench.generations(), before);
     assert_eq!(cluster.hosts.load().len(), 2);
 }
@@ -136,13 +151,29 @@ fn a_changed_cluster_keeps_its_endpoints_and_counters() {
     bench.ok(type_url::CLUSTER, &[("c", eds_cluster("c"))]);
     bench.ok(type_url::ENDPOINT, &[("c", load("c", &["10.0.0.1"]))]);
     let old = bench.cluster("c").unwrap();
-    let _request = old.hosts.load().all_hosts().next().unwrap().shared.begin_request();
+    let _request = old
+        .hosts
+        .load()
+        .all_hosts()
+        .next()
+        .unwrap()
+        .shared
+        .begin_request();
     let mut changed = eds_cluster("c");
     changed["connect_timeout"] = json!("1s");
     bench.ok(type_url::CLUSTER, &[("c", changed)]);
     let new = bench.cluster("c").unwrap();
     assert!(!Arc::ptr_eq(&old, &new));
-    assert_eq!(new.hosts.load().all_hosts().next().unwrap().shared.active_requests(), 1);
+    assert_eq!(
+        new.hosts
+            .load()
+            .all_hosts()
+            .next()
+            .unwrap()
+            .shared
+            .active_requests(),
+        1
+    );
     assert!(Arc::ptr_eq(&old.breakers[0], &new.breakers[0]));
 }
 
@@ -159,7 +190,13 @@ fn a_listener_waits_for_its_routes_and_the_old_one_serves_meanwhile() {
     assert!(!Arc::ptr_eq(&first, &bench.applier.config().listeners["l"]));
     // Nobody names the old table any more.
     let config = bench.applier.config();
-    assert_eq!(config.route_tables().map(|table| &*table.name).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(
+        config
+            .route_tables()
+            .map(|table| &*table.name)
+            .collect::<Vec<_>>(),
+        ["b"]
+    );
 }
 
 #[test]
@@ -168,14 +205,27 @@ fn a_refused_resource_keeps_its_last_good_version_and_harms_no_other() {
     bench.ok(type_url::CLUSTER, &[("c", json!({"name": "c"}))]);
     let good = bench.cluster("c").unwrap();
     let bad = json!({"name": "c", "lb_policy": "MAGLEV"});
-    let (outcome, _) = bench.send(type_url::CLUSTER, &[("c", bad), ("d", json!({"name": "d"}))], &[]);
+    let (outcome, _) = bench.send(
+        type_url::CLUSTER,
+        &[("c", bad), ("d", json!({"name": "d"}))],
+        &[],
+    );
     let nack = outcome.unwrap_err();
     assert_eq!(nack.rejected.len(), 1);
-    assert!(nack.rejected[0].message.contains("lb_policy: not supported by ferromesh-proxy"), "{nack}");
+    assert!(
+        nack.rejected[0]
+            .message
+            .contains("lb_policy: not supported by ferromesh-proxy"),
+        "{nack}"
+    );
     assert!(Arc::ptr_eq(&good, &bench.cluster("c").unwrap()));
     assert!(bench.cluster("d").is_some());
     let dump = bench.applier.dump();
-    assert!(dump.clusters.iter().any(|entry| &*entry.name == "c" && entry.refused.is_some()));
+    assert!(
+        dump.clusters
+            .iter()
+            .any(|entry| &*entry.name == "c" && entry.refused.is_some())
+    );
 }
 
 #[test]
@@ -184,7 +234,11 @@ fn removals_count_for_clusters_and_listeners() {
     bench.ok(type_url::CLUSTER, &[("c", eds_cluster("c"))]);
     bench.ok(type_url::ENDPOINT, &[("c", load("c", &["10.0.0.1"]))]);
     bench.send(type_url::ENDPOINT, &[], &["c"]).0.unwrap();
-    assert_eq!(bench.cluster("c").unwrap().hosts.load().len(), 1, "endpoints stay until the cluster goes");
+    assert_eq!(
+        bench.cluster("c").unwrap().hosts.load().len(),
+        1,
+        "endpoints stay until the cluster goes"
+    );
     bench.send(type_url::CLUSTER, &[], &["c"]).0.unwrap();
     assert!(bench.cluster("c").is_none());
 }
@@ -202,8 +256,20 @@ fn equal_content_publishes_nothing() {
 fn static_resources_cannot_be_replaced() {
     let mut bench = Bench::new();
     let static_body = body(type_url::CLUSTER, json!({"name": "xds"}));
-    bench.applier.put_static(type_url::CLUSTER, "xds", static_body, bench.now).unwrap();
-    assert!(bench.send(type_url::CLUSTER, &[("xds", json!({"name": "xds", "connect_timeout": "9s"}))], &[]).0.is_err());
+    bench
+        .applier
+        .put_static(type_url::CLUSTER, "xds", static_body, bench.now)
+        .unwrap();
+    assert!(
+        bench
+            .send(
+                type_url::CLUSTER,
+                &[("xds", json!({"name": "xds", "connect_timeout": "9s"}))],
+                &[]
+            )
+            .0
+            .is_err()
+    );
     bench.send(type_url::CLUSTER, &[], &["xds"]).0.unwrap();
     assert!(bench.cluster("xds").is_some());
 }
@@ -229,11 +295,14 @@ fn the_last_good_configuration_survives_without_private_keys() {
     let file = dir.path().join("last-good.xds");
     let bytes = std::fs::read(&file).unwrap();
     assert!(!bytes.windows(11).any(|window| window == b"very secret"));
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
     let mut restarted = Bench::new();
-    let adopted = LastGood::new(dir.path()).load(&mut restarted.applier, restarted.now).unwrap();
+    let adopted = LastGood::new(dir.path())
+        .load(&mut restarted.applier, restarted.now)
+        .unwrap();
     assert_eq!(adopted.len(), 5);
     assert_eq!(restarted.cluster("c").unwrap().hosts.load().len(), 1);
     assert!(restarted.applier.config().listeners.contains_key("l"));
@@ -242,7 +311,12 @@ fn the_last_good_configuration_survives_without_private_keys() {
     *damaged.last_mut().unwrap() ^= 1;
     std::fs::write(&file, damaged).unwrap();
     let mut fresh = Bench::new();
-    assert!(LastGood::new(dir.path()).load(&mut fresh.applier, fresh.now).unwrap().is_empty());
+    assert!(
+        LastGood::new(dir.path())
+            .load(&mut fresh.applier, fresh.now)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

@@ -35,7 +35,12 @@ pub enum Inner {
 
 /// The fields that may be set although nothing reads them: message, field, reason. For the documentation.
 pub fn harmless() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let fields = MESSAGES.iter().flat_map(|message| message.fields.iter().map(move |field| (message.name, field)));
+    let fields = MESSAGES.iter().flat_map(|message| {
+        message
+            .fields
+            .iter()
+            .map(move |field| (message.name, field))
+    });
     fields.filter_map(|(message, field)| Some((message, field.name, field.harmless?)))
 }
 
@@ -46,7 +51,9 @@ const DEPTH: usize = 100;
 pub(super) fn check(message: &str, body: &[u8], at: &At<'_>) -> Result<()> {
     match find(message) {
         Some(known) => walk(known, body, at, 0),
-        None => Err(at.error(format_args!("message {message} is not supported by ferromesh-proxy"))),
+        None => Err(at.error(format_args!(
+            "message {message} is not supported by ferromesh-proxy"
+        ))),
     }
 }
 
@@ -56,7 +63,9 @@ pub(crate) fn check_root(message: &str, body: &[u8], label: &str) -> Result<()> 
 }
 
 pub(super) fn find(name: &str) -> Option<&'static Message> {
-    let at = MESSAGES.binary_search_by(|message| message.name.cmp(name)).ok()?;
+    let at = MESSAGES
+        .binary_search_by(|message| message.name.cmp(name))
+        .ok()?;
     MESSAGES.get(at)
 }
 
@@ -71,17 +80,25 @@ fn walk(message: &'static Message, body: &[u8], at: &At<'_>, depth: usize) -> Re
         let Some(field) = message.fields.iter().find(|field| field.number == number) else {
             return Err(refused(message.name, number, at));
         };
-        let (Some(value), WireType::LengthDelimited) = (value, wire) else { continue };
+        let (Some(value), WireType::LengthDelimited) = (value, wire) else {
+            continue;
+        };
         if field.harmless.is_some() {
             continue;
         }
         match field.inner {
             Inner::Leaf => {}
             Inner::Message(inner) => nested(inner, value, &at.field(field.name), depth)?,
-            Inner::Messages(inner) => nested(inner, value, &at.item(field.name, count(&mut seen, number)), depth)?,
+            Inner::Messages(inner) => nested(
+                inner,
+                value,
+                &at.item(field.name, count(&mut seen, number)),
+                depth,
+            )?,
             Inner::Any => walk_any(value, &at.field(field.name), depth)?,
             Inner::AnyMap => {
-                let (key, any) = map_entry(value).map_err(|error| at.field(field.name).error(error))?;
+                let (key, any) =
+                    map_entry(value).map_err(|error| at.field(field.name).error(error))?;
                 let label = format!("{}[{key:?}]", field.name);
                 walk_any(any, &at.field(&label), depth)?;
             }
@@ -151,7 +168,9 @@ fn any_parts(body: &[u8]) -> Parsed<(&str, &[u8])> {
             _ => {}
         }
     }
-    std::str::from_utf8(url).map(|url| (url, value)).map_err(|_| truncated())
+    std::str::from_utf8(url)
+        .map(|url| (url, value))
+        .map_err(|_| truncated())
 }
 
 fn map_entry(body: &[u8]) -> Parsed<(&str, &[u8])> {
@@ -161,9 +180,13 @@ fn map_entry(body: &[u8]) -> Parsed<(&str, &[u8])> {
 
 /// Loads the descriptors to name the field.
 fn refused(message: &str, number: u32, at: &At<'_>) -> CompileError {
-    let fields = xds::json::Pool::pruned().fields(message).unwrap_or_default();
+    let fields = xds::json::Pool::pruned()
+        .fields(message)
+        .unwrap_or_default();
     match fields.iter().find(|field| field.number == number) {
         Some(field) => at.field(&field.name).unsupported(),
-        None => at.error(format_args!("field number {number} is unknown to ferromesh-proxy")),
+        None => at.error(format_args!(
+            "field number {number} is unknown to ferromesh-proxy"
+        )),
     }
 }

@@ -25,12 +25,19 @@ pub(super) fn duration(at: &At<'_>, value: &pb::Duration) -> Result<Duration> {
     Ok(Duration::new(secs, nanos))
 }
 
-pub(super) fn optional_duration(at: &At<'_>, value: Option<&pb::Duration>) -> Result<Option<Duration>> {
+pub(super) fn optional_duration(
+    at: &At<'_>,
+    value: Option<&pb::Duration>,
+) -> Result<Option<Duration>> {
     value.map(|value| duration(at, value)).transpose()
 }
 
 /// Absent gives the default; zero switches the limit off.
-pub(super) fn limit(at: &At<'_>, value: Option<&pb::Duration>, default: Option<Duration>) -> Result<Option<Duration>> {
+pub(super) fn limit(
+    at: &At<'_>,
+    value: Option<&pb::Duration>,
+    default: Option<Duration>,
+) -> Result<Option<Duration>> {
     Ok(match optional_duration(at, value)? {
         None => default,
         Some(Duration::ZERO) => None,
@@ -39,7 +46,11 @@ pub(super) fn limit(at: &At<'_>, value: Option<&pb::Duration>, default: Option<D
 }
 
 /// A duration that must be more than zero.
-pub(super) fn positive(at: &At<'_>, value: Option<&pb::Duration>, default: Duration) -> Result<Duration> {
+pub(super) fn positive(
+    at: &At<'_>,
+    value: Option<&pb::Duration>,
+    default: Duration,
+) -> Result<Duration> {
     match optional_duration(at, value)? {
         None => Ok(default),
         Some(Duration::ZERO) => Err(at.error("must be greater than 0s")),
@@ -63,7 +74,10 @@ pub(super) fn percent(at: &At<'_>, value: Option<pb::UInt32Value>, default: u32)
     }
 }
 
-pub(super) fn fractional_percent(at: &At<'_>, value: &types::FractionalPercent) -> Result<Fraction> {
+pub(super) fn fractional_percent(
+    at: &At<'_>,
+    value: &types::FractionalPercent,
+) -> Result<Fraction> {
     use types::fractional_percent::DenominatorType;
     let scale = match DenominatorType::try_from(value.denominator) {
         Ok(DenominatorType::Hundred) => 10_000,
@@ -71,11 +85,18 @@ pub(super) fn fractional_percent(at: &At<'_>, value: &types::FractionalPercent) 
         Ok(DenominatorType::Million) => 1,
         Err(_) => return Err(at.field("denominator").error("unknown value")),
     };
-    Ok(Fraction(u32::try_from(u64::from(value.numerator) * scale).unwrap_or(u32::MAX).min(1_000_000)))
+    Ok(Fraction(
+        u32::try_from(u64::from(value.numerator) * scale)
+            .unwrap_or(u32::MAX)
+            .min(1_000_000),
+    ))
 }
 
 /// The default value counts; there is no runtime to override it.
-pub(super) fn runtime_fraction(at: &At<'_>, value: &core::RuntimeFractionalPercent) -> Result<Fraction> {
+pub(super) fn runtime_fraction(
+    at: &At<'_>,
+    value: &core::RuntimeFractionalPercent,
+) -> Result<Fraction> {
     match &value.default_value {
         Some(default) => fractional_percent(&at.field("default_value"), default),
         None => Err(at.field("default_value").missing()),
@@ -83,8 +104,10 @@ pub(super) fn runtime_fraction(at: &At<'_>, value: &core::RuntimeFractionalPerce
 }
 
 pub(super) fn cidr(at: &At<'_>, range: &core::CidrRange) -> Result<Prefix> {
-    let address: IpAddr =
-        range.address_prefix.parse().map_err(|_| at.field("address_prefix").error("not an IP address"))?;
+    let address: IpAddr = range
+        .address_prefix
+        .parse()
+        .map_err(|_| at.field("address_prefix").error("not an IP address"))?;
     let length = u32_or(range.prefix_len, 0);
     u8::try_from(length)
         .ok()
@@ -93,11 +116,18 @@ pub(super) fn cidr(at: &At<'_>, range: &core::CidrRange) -> Result<Prefix> {
 }
 
 pub(super) fn cidrs(at: &At<'_>, name: &str, ranges: &[core::CidrRange]) -> Result<Vec<Prefix>> {
-    ranges.iter().enumerate().map(|(i, range)| cidr(&at.item(name, i), range)).collect()
+    ranges
+        .iter()
+        .enumerate()
+        .map(|(i, range)| cidr(&at.item(name, i), range))
+        .collect()
 }
 
 /// Host and port of a socket address, still as text.
-pub(super) fn host_port<'a>(at: &At<'_>, address: &'a core::SocketAddress) -> Result<(&'a str, u16)> {
+pub(super) fn host_port<'a>(
+    at: &At<'_>,
+    address: &'a core::SocketAddress,
+) -> Result<(&'a str, u16)> {
     use core::socket_address::PortSpecifier;
     if address.protocol != core::socket_address::Protocol::Tcp as i32 {
         return Err(at.field("protocol").unsupported());
@@ -114,7 +144,10 @@ pub(super) fn host_port<'a>(at: &At<'_>, address: &'a core::SocketAddress) -> Re
 
 pub(super) fn socket_address(at: &At<'_>, address: &core::SocketAddress) -> Result<SocketAddr> {
     let (host, port) = host_port(at, address)?;
-    let ip: IpAddr = host.parse().map_err(|_| at.field("address").error(format_args!("{host:?} is not an IP address")))?;
+    let ip: IpAddr = host.parse().map_err(|_| {
+        at.field("address")
+            .error(format_args!("{host:?} is not an IP address"))
+    })?;
     Ok(SocketAddr::new(ip, port))
 }
 
@@ -132,26 +165,45 @@ pub(super) fn data_source(at: &At<'_>, source: &core::DataSource) -> Result<Vec<
                 }
                 std::fs::read(path)
             });
-            read.map_err(|error| at.field("filename").error(format_args!("{path:?}: {error}")))
+            read.map_err(|error| {
+                at.field("filename")
+                    .error(format_args!("{path:?}: {error}"))
+            })
         }
-        Some(Specifier::EnvironmentVariable(name)) => std::env::var(name)
-            .map(String::into_bytes)
-            .map_err(|_| at.field("environment_variable").error(format_args!("{name:?} is not set"))),
+        Some(Specifier::EnvironmentVariable(name)) => {
+            std::env::var(name).map(String::into_bytes).map_err(|_| {
+                at.field("environment_variable")
+                    .error(format_args!("{name:?} is not set"))
+            })
+        }
         None => Err(at.missing()),
     }
 }
 
 /// The message in an `Any`, if it is an `M`.
-pub(super) fn unpack<M: Message + prost::Name + Default>(at: &At<'_>, any: &pb::Any) -> Result<Option<M>> {
+pub(super) fn unpack<M: Message + prost::Name + Default>(
+    at: &At<'_>,
+    any: &pb::Any,
+) -> Result<Option<M>> {
     if type_name(any) != M::full_name() {
         return Ok(None);
     }
-    M::decode(any.value.as_slice()).map(Some).map_err(|error| at.error(format_args!("malformed: {error}")))
+    M::decode(any.value.as_slice())
+        .map(Some)
+        .map_err(|error| at.error(format_args!("malformed: {error}")))
 }
 
 /// As [`unpack`], any other type being an error.
-pub(super) fn unpack_only<M: Message + prost::Name + Default>(at: &At<'_>, any: &pb::Any) -> Result<M> {
-    unpack(at, any)?.ok_or_else(|| at.error(format_args!("type {} is not supported by ferromesh-proxy", type_name(any))))
+pub(super) fn unpack_only<M: Message + prost::Name + Default>(
+    at: &At<'_>,
+    any: &pb::Any,
+) -> Result<M> {
+    unpack(at, any)?.ok_or_else(|| {
+        at.error(format_args!(
+            "type {} is not supported by ferromesh-proxy",
+            type_name(any)
+        ))
+    })
 }
 
 /// The full message name of an `Any`.
@@ -173,7 +225,13 @@ pub(super) fn metadata(value: Option<&core::Metadata>) -> Metadata {
 
 /// A protobuf Struct as JSON. What is nested deeper than 64 becomes null.
 pub(super) fn structure(fields: &pb::Struct, depth: usize) -> Value {
-    Value::Object(fields.fields.iter().map(|(key, value)| (key.clone(), json(value, depth + 1))).collect())
+    Value::Object(
+        fields
+            .fields
+            .iter()
+            .map(|(key, value)| (key.clone(), json(value, depth + 1)))
+            .collect(),
+    )
 }
 
 fn json(value: &pb::Value, depth: usize) -> Value {
@@ -189,20 +247,36 @@ fn json(value: &pb::Value, depth: usize) -> Value {
         Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() < 9e15 => {
             Value::Number(Number::from(*number as i64))
         }
-        Some(Kind::NumberValue(number)) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
+        Some(Kind::NumberValue(number)) => {
+            Number::from_f64(*number).map_or(Value::Null, Value::Number)
+        }
         Some(Kind::StructValue(fields)) => structure(fields, depth),
-        Some(Kind::ListValue(list)) => list.values.iter().map(|item| json(item, depth + 1)).collect(),
+        Some(Kind::ListValue(list)) => list
+            .values
+            .iter()
+            .map(|item| json(item, depth + 1))
+            .collect(),
     }
 }
 
 /// Envoy's default for `initial_fetch_timeout`; zero waits for ever.
-pub(super) fn fetch_timeout(at: &At<'_>, source: Option<&core::ConfigSource>) -> Result<Option<Duration>> {
+pub(super) fn fetch_timeout(
+    at: &At<'_>,
+    source: Option<&core::ConfigSource>,
+) -> Result<Option<Duration>> {
     let timeout = source.and_then(|source| source.initial_fetch_timeout.as_ref());
-    limit(&at.field("initial_fetch_timeout"), timeout, Some(Duration::from_secs(15)))
+    limit(
+        &at.field("initial_fetch_timeout"),
+        timeout,
+        Some(Duration::from_secs(15)),
+    )
 }
 
 /// Resources other than secrets come from ADS alone.
-pub(super) fn ads_only(at: &At<'_>, source: Option<&core::ConfigSource>) -> Result<Option<Duration>> {
+pub(super) fn ads_only(
+    at: &At<'_>,
+    source: Option<&core::ConfigSource>,
+) -> Result<Option<Duration>> {
     use core::config_source::ConfigSourceSpecifier as Source;
     match source.and_then(|source| source.config_source_specifier.as_ref()) {
         Some(Source::Ads(_)) => fetch_timeout(at, source),

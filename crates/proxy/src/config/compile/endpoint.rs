@@ -7,7 +7,9 @@ use xds::envoy::config::endpoint::v3 as pb;
 
 use super::common::{fractional_percent, host_port, metadata, u32_or};
 use super::{At, Result};
-use crate::config::cluster::{Assignment, EdsHealth, Endpoint, EndpointAddress, Locality, LocalityEndpoints};
+use crate::config::cluster::{
+    Assignment, EdsHealth, Endpoint, EndpointAddress, Locality, LocalityEndpoints,
+};
 
 /// Whether an address may be a DNS name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,22 +21,37 @@ pub(super) enum Names {
 /// Envoy's highest priority number.
 const MAX_PRIORITY: u32 = 128;
 
-pub(super) fn compile(at: &At<'_>, message: &pb::ClusterLoadAssignment, names: Names) -> Result<Assignment> {
+pub(super) fn compile(
+    at: &At<'_>,
+    message: &pb::ClusterLoadAssignment,
+    names: Names,
+) -> Result<Assignment> {
     if let Some(name) = message.named_endpoints.keys().next() {
-        return Err(at.field("named_endpoints").error(format_args!("{name:?}: not supported by ferromesh-proxy")));
+        return Err(at
+            .field("named_endpoints")
+            .error(format_args!("{name:?}: not supported by ferromesh-proxy")));
     }
     let localities = message.endpoints.iter().enumerate();
     let localities = localities.map(|(i, group)| locality(&at.item("endpoints", i), group, names));
-    let mut assignment = Assignment { localities: localities.collect::<Result<_>>()?, ..Assignment::default() };
+    let mut assignment = Assignment {
+        localities: localities.collect::<Result<_>>()?,
+        ..Assignment::default()
+    };
     check_priorities(at, &assignment)?;
     if let Some(policy) = &message.policy {
         let at = at.field("policy");
-        assignment.overprovisioning_factor = policy.overprovisioning_factor.map(|value| value.value);
+        assignment.overprovisioning_factor =
+            policy.overprovisioning_factor.map(|value| value.value);
         for (i, drop) in policy.drop_overloads.iter().enumerate() {
             let at = at.item("drop_overloads", i);
-            let percent = drop.drop_percentage.as_ref().ok_or_else(|| at.field("drop_percentage").missing())?;
+            let percent = drop
+                .drop_percentage
+                .as_ref()
+                .ok_or_else(|| at.field("drop_percentage").missing())?;
             let fraction = fractional_percent(&at.field("drop_percentage"), percent)?;
-            assignment.drop_overloads.push((drop.category.as_str().into(), fraction));
+            assignment
+                .drop_overloads
+                .push((drop.category.as_str().into(), fraction));
         }
     }
     Ok(assignment)
@@ -44,14 +61,21 @@ pub(super) fn compile(at: &At<'_>, message: &pb::ClusterLoadAssignment, names: N
 fn check_priorities(at: &At<'_>, assignment: &Assignment) -> Result<()> {
     for (i, locality) in assignment.localities.iter().enumerate() {
         if locality.priority > MAX_PRIORITY {
-            return Err(at.item("endpoints", i).field("priority").error("greater than 128"));
+            return Err(at
+                .item("endpoints", i)
+                .field("priority")
+                .error("greater than 128"));
         }
     }
     Ok(())
 }
 
 #[expect(deprecated, reason = "one of the two forms of the list")]
-fn locality(at: &At<'_>, group: &pb::LocalityLbEndpoints, names: Names) -> Result<LocalityEndpoints> {
+fn locality(
+    at: &At<'_>,
+    group: &pb::LocalityLbEndpoints,
+    names: Names,
+) -> Result<LocalityEndpoints> {
     use pb::locality_lb_endpoints::LbConfig;
     let list = match &group.lb_config {
         Some(LbConfig::LoadBalancerEndpoints(list)) => &list.lb_endpoints,
@@ -60,7 +84,10 @@ fn locality(at: &At<'_>, group: &pb::LocalityLbEndpoints, names: Names) -> Resul
         }
         None => &group.lb_endpoints,
     };
-    let endpoints = list.iter().enumerate().map(|(i, value)| endpoint(&at.item("lb_endpoints", i), value, names));
+    let endpoints = list
+        .iter()
+        .enumerate()
+        .map(|(i, value)| endpoint(&at.item("lb_endpoints", i), value, names));
     let locality = group.locality.as_ref().map(|locality| Locality {
         region: locality.region.as_str().into(),
         zone: locality.zone.as_str().into(),
@@ -78,16 +105,23 @@ fn endpoint(at: &At<'_>, value: &pb::LbEndpoint, names: Names) -> Result<Endpoin
     use pb::lb_endpoint::HostIdentifier;
     let endpoint = match &value.host_identifier {
         Some(HostIdentifier::Endpoint(endpoint)) => endpoint,
-        Some(HostIdentifier::EndpointName(_)) => return Err(at.field("endpoint_name").unsupported()),
+        Some(HostIdentifier::EndpointName(_)) => {
+            return Err(at.field("endpoint_name").unsupported());
+        }
         None => return Err(at.field("endpoint").missing()),
     };
     let weight = u32_or(value.load_balancing_weight, 1);
     if weight == 0 {
-        return Err(at.field("load_balancing_weight").error("must be at least 1"));
+        return Err(at
+            .field("load_balancing_weight")
+            .error("must be at least 1"));
     }
     let at = at.field("endpoint");
     let address_at = at.field("address");
-    let source = endpoint.address.as_ref().ok_or_else(|| address_at.missing())?;
+    let source = endpoint
+        .address
+        .as_ref()
+        .ok_or_else(|| address_at.missing())?;
     Ok(Endpoint {
         address: address(&address_at, source, names)?,
         hostname: endpoint.hostname.as_str().into(),
@@ -97,7 +131,11 @@ fn endpoint(at: &At<'_>, value: &pb::LbEndpoint, names: Names) -> Result<Endpoin
     })
 }
 
-pub(super) fn address(at: &At<'_>, source: &core::Address, names: Names) -> Result<EndpointAddress> {
+pub(super) fn address(
+    at: &At<'_>,
+    source: &core::Address,
+    names: Names,
+) -> Result<EndpointAddress> {
     use core::address::Address;
     match &source.address {
         Some(Address::SocketAddress(socket)) => {
@@ -106,13 +144,22 @@ pub(super) fn address(at: &At<'_>, source: &core::Address, names: Names) -> Resu
             match host.parse::<std::net::IpAddr>() {
                 Ok(ip) => Ok(EndpointAddress::Socket((ip, port).into())),
                 Err(_) if names == Names::Allowed && !host.is_empty() => {
-                    Ok(EndpointAddress::Name { host: host.into(), port })
+                    Ok(EndpointAddress::Name {
+                        host: host.into(),
+                        port,
+                    })
                 }
-                Err(_) => Err(at.field("address").error(format_args!("{host:?} is not an IP address"))),
+                Err(_) => Err(at
+                    .field("address")
+                    .error(format_args!("{host:?} is not an IP address"))),
             }
         }
-        Some(Address::Pipe(pipe)) => Ok(EndpointAddress::Pipe(Arc::from(std::path::Path::new(&pipe.path)))),
-        Some(Address::EnvoyInternalAddress(_)) => Err(at.field("envoy_internal_address").unsupported()),
+        Some(Address::Pipe(pipe)) => Ok(EndpointAddress::Pipe(Arc::from(std::path::Path::new(
+            &pipe.path,
+        )))),
+        Some(Address::EnvoyInternalAddress(_)) => {
+            Err(at.field("envoy_internal_address").unsupported())
+        }
         None => Err(at.missing()),
     }
 }

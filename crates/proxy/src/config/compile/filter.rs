@@ -11,7 +11,9 @@ use xds::envoy::extensions::filters::http::router::v3 as router_pb;
 use xds::envoy::extensions::filters::network::http_connection_manager::v3 as hcm_pb;
 use xds::google::protobuf::Any;
 
-use super::common::{bool_or, duration, fractional_percent, runtime_fraction, type_name, unpack, unpack_only};
+use super::common::{
+    bool_or, duration, fractional_percent, runtime_fraction, type_name, unpack, unpack_only,
+};
 use super::{At, Result, matcher};
 use crate::config::hcm::{HttpFilter, HttpFilterKind, RouterFilter};
 use crate::config::matcher::Fraction;
@@ -28,7 +30,9 @@ pub(super) fn chain(at: &At<'_>, list: &[hcm_pb::HttpFilter]) -> Result<Vec<Http
         if let Some(filter) = one(&at, config)? {
             let is_router = matches!(filter.kind, HttpFilterKind::Router(_));
             if is_router != last {
-                return Err(at.error("the router is the last filter, and the last filter is the router"));
+                return Err(
+                    at.error("the router is the last filter, and the last filter is the router")
+                );
             }
             filters.push(filter);
         } else if last {
@@ -42,7 +46,9 @@ fn one(at: &At<'_>, config: &hcm_pb::HttpFilter) -> Result<Option<HttpFilter>> {
     use hcm_pb::http_filter::ConfigType;
     let any = match &config.config_type {
         Some(ConfigType::TypedConfig(any)) => any,
-        Some(ConfigType::ConfigDiscovery(_)) => return Err(at.field("config_discovery").unsupported()),
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            return Err(at.field("config_discovery").unsupported());
+        }
         None => return Err(at.field("typed_config").missing()),
     };
     let inner = at.field("typed_config");
@@ -55,16 +61,27 @@ fn one(at: &At<'_>, config: &hcm_pb::HttpFilter) -> Result<Option<HttpFilter>> {
     } else if config.is_optional {
         return Ok(None);
     } else {
-        return Err(inner.error(format_args!("HTTP filter {} is not supported by ferromesh-proxy", type_name(any))));
+        return Err(inner.error(format_args!(
+            "HTTP filter {} is not supported by ferromesh-proxy",
+            type_name(any)
+        )));
     };
-    Ok(Some(HttpFilter { name: config.name.as_str().into(), kind, disabled: config.disabled }))
+    Ok(Some(HttpFilter {
+        name: config.name.as_str().into(),
+        kind,
+        disabled: config.disabled,
+    }))
 }
 
 fn router(config: &router_pb::Router) -> RouterFilter {
     RouterFilter {
         suppress_envoy_headers: config.suppress_envoy_headers,
         respect_expected_rq_timeout: config.respect_expected_rq_timeout,
-        strict_check_headers: config.strict_check_headers.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+        strict_check_headers: config
+            .strict_check_headers
+            .iter()
+            .map(|name| name.to_ascii_lowercase().into())
+            .collect(),
     }
 }
 
@@ -114,10 +131,12 @@ impl LevelFilters {
                 _ if wrapper.is_optional => {}
                 _ => return Err(at.error("names no filter of ferromesh-proxy")),
             },
-            Some(config) if !config.type_url.is_empty() => match self.add_policy(&at.field("config"), config) {
-                Err(_) if wrapper.is_optional => {}
-                outcome => outcome?,
-            },
+            Some(config) if !config.type_url.is_empty() => {
+                match self.add_policy(&at.field("config"), config) {
+                    Err(_) if wrapper.is_optional => {}
+                    outcome => outcome?,
+                }
+            }
             _ => match name {
                 name if name.contains("cors") => self.cors = Some(Setting::Enabled),
                 name if name.contains("fault") => self.fault = Some(Setting::Enabled),
@@ -147,7 +166,10 @@ impl LevelFilters {
     }
 
     pub(super) fn finish(&self, fault_in_retry: bool) -> RouteFilters {
-        let mut filters = RouteFilters { fault_in_retry, ..RouteFilters::default() };
+        let mut filters = RouteFilters {
+            fault_in_retry,
+            ..RouteFilters::default()
+        };
         match &self.cors {
             Some(Setting::Policy(policy)) => filters.cors = Some(Arc::clone(policy)),
             Some(Setting::Disabled) => filters.cors_disabled = true,
@@ -165,12 +187,18 @@ impl LevelFilters {
 }
 
 fn cors(at: &At<'_>, policy: &cors_pb::CorsPolicy) -> Result<CorsPolicy> {
-    let fraction = |name: &str, value: Option<&xds::envoy::config::core::v3::RuntimeFractionalPercent>, default| match value {
+    let fraction = |name: &str,
+                    value: Option<&xds::envoy::config::core::v3::RuntimeFractionalPercent>,
+                    default| match value {
         Some(value) => runtime_fraction(&at.field(name), value),
         None => Ok(default),
     };
     Ok(CorsPolicy {
-        allow_origins: matcher::strings(at, "allow_origin_string_match", &policy.allow_origin_string_match)?,
+        allow_origins: matcher::strings(
+            at,
+            "allow_origin_string_match",
+            &policy.allow_origin_string_match,
+        )?,
         allow_methods: policy.allow_methods.as_str().into(),
         allow_headers: policy.allow_headers.as_str().into(),
         expose_headers: policy.expose_headers.as_str().into(),
@@ -178,18 +206,38 @@ fn cors(at: &At<'_>, policy: &cors_pb::CorsPolicy) -> Result<CorsPolicy> {
         allow_credentials: bool_or(policy.allow_credentials, false),
         allow_private_network: bool_or(policy.allow_private_network_access, false),
         forward_not_matching_preflights: bool_or(policy.forward_not_matching_preflights, true),
-        enabled: fraction("filter_enabled", policy.filter_enabled.as_ref(), Fraction::ALWAYS)?,
-        shadow: fraction("shadow_enabled", policy.shadow_enabled.as_ref(), Fraction::NEVER)?,
+        enabled: fraction(
+            "filter_enabled",
+            policy.filter_enabled.as_ref(),
+            Fraction::ALWAYS,
+        )?,
+        shadow: fraction(
+            "shadow_enabled",
+            policy.shadow_enabled.as_ref(),
+            Fraction::NEVER,
+        )?,
     })
 }
 
 pub(super) fn fault(at: &At<'_>, policy: &fault_pb::HttpFault) -> Result<FaultPolicy> {
     Ok(FaultPolicy {
-        delay: policy.delay.as_ref().map(|value| delay(&at.field("delay"), value)).transpose()?,
-        abort: policy.abort.as_ref().map(|value| abort(&at.field("abort"), value)).transpose()?,
+        delay: policy
+            .delay
+            .as_ref()
+            .map(|value| delay(&at.field("delay"), value))
+            .transpose()?,
+        abort: policy
+            .abort
+            .as_ref()
+            .map(|value| abort(&at.field("abort"), value))
+            .transpose()?,
         upstream_cluster: policy.upstream_cluster.as_str().into(),
         headers: matcher::headers(at, "headers", &policy.headers)?,
-        downstream_nodes: policy.downstream_nodes.iter().map(|node| node.as_bytes().into()).collect(),
+        downstream_nodes: policy
+            .downstream_nodes
+            .iter()
+            .map(|node| node.as_bytes().into())
+            .collect(),
         max_active_faults: policy.max_active_faults.map(|value| value.value),
     })
 }
@@ -197,7 +245,9 @@ pub(super) fn fault(at: &At<'_>, policy: &fault_pb::HttpFault) -> Result<FaultPo
 fn delay(at: &At<'_>, value: &common_fault::FaultDelay) -> Result<Delay> {
     use common_fault::fault_delay::FaultDelaySecifier as Spec;
     let length = match &value.fault_delay_secifier {
-        Some(Spec::FixedDelay(fixed)) => DelayLength::Fixed(duration(&at.field("fixed_delay"), fixed)?),
+        Some(Spec::FixedDelay(fixed)) => {
+            DelayLength::Fixed(duration(&at.field("fixed_delay"), fixed)?)
+        }
         Some(Spec::HeaderDelay(_)) => DelayLength::Header,
         None => return Err(at.error("no delay set")),
     };

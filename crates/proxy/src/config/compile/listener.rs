@@ -13,33 +13,50 @@ use xds::envoy::extensions::filters::network::http_connection_manager::v3::HttpC
 use xds::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
 
 use super::cluster::tcp_keepalive;
-use super::common::{bool_or, cidrs, limit, metadata, optional_duration, socket_address, type_name, u32_or, unpack};
+use super::common::{
+    bool_or, cidrs, limit, metadata, optional_duration, socket_address, type_name, u32_or, unpack,
+};
 use super::{At, Result, access_log, hcm, tls};
 use crate::config::chain_match::{ChainIndex, ChainMatch, SourceType};
 use crate::config::ids::Ids;
 use crate::config::listener::{
-    Direction, FilterChain, Inspection, Inspector, ListenAddress, Listener, NetworkFilter, PortPredicate, TcpClusters,
-    TcpProxy,
+    Direction, FilterChain, Inspection, Inspector, ListenAddress, Listener, NetworkFilter,
+    PortPredicate, TcpClusters, TcpProxy,
 };
 
-pub(super) fn compile(ids: &Ids, at: &At<'_>, listener: &pb::Listener, version: ContentHash) -> Result<Listener> {
+pub(super) fn compile(
+    ids: &Ids,
+    at: &At<'_>,
+    listener: &pb::Listener,
+    version: ContentHash,
+) -> Result<Listener> {
     let mut addresses = vec![address(&at.field("address"), listener.address.as_ref())?];
     for (i, extra) in listener.additional_addresses.iter().enumerate() {
-        addresses.push(address(&at.item("additional_addresses", i).field("address"), extra.address.as_ref())?);
+        addresses.push(address(
+            &at.item("additional_addresses", i).field("address"),
+            extra.address.as_ref(),
+        )?);
     }
     let chains = listener.filter_chains.iter().enumerate();
-    let chains: Vec<Arc<FilterChain>> =
-        chains.map(|(i, chain)| filter_chain(ids, &at.item("filter_chains", i), chain).map(Arc::new)).collect::<Result<_>>()?;
+    let chains: Vec<Arc<FilterChain>> = chains
+        .map(|(i, chain)| filter_chain(ids, &at.item("filter_chains", i), chain).map(Arc::new))
+        .collect::<Result<_>>()?;
     let default_chain = listener.default_filter_chain.as_ref();
-    let default_chain =
-        default_chain.map(|chain| filter_chain(ids, &at.field("default_filter_chain"), chain).map(Arc::new)).transpose()?;
+    let default_chain = default_chain
+        .map(|chain| filter_chain(ids, &at.field("default_filter_chain"), chain).map(Arc::new))
+        .transpose()?;
     if chains.is_empty() && default_chain.is_none() {
-        return Err(at.field("filter_chains").error("a listener needs at least one"));
+        return Err(at
+            .field("filter_chains")
+            .error("a listener needs at least one"));
     }
     let chains_at = at.field("filter_chains");
-    let index = ChainIndex::build(chains.iter().map(|chain| &chain.matcher)).map_err(|e| chains_at.error(e))?;
+    let index = ChainIndex::build(chains.iter().map(|chain| &chain.matcher))
+        .map_err(|e| chains_at.error(e))?;
     if let Some((first, second)) = index.duplicate() {
-        return Err(at.item("filter_chains", second).error(format_args!("has the same match as filter_chains[{first}]")));
+        return Err(at
+            .item("filter_chains", second)
+            .error(format_args!("has the same match as filter_chains[{first}]")));
     }
     Ok(Listener {
         name: listener.name.as_str().into(),
@@ -54,7 +71,9 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, listener: &pb::Listener, version: 
             Ok(core::TrafficDirection::Outbound) => Direction::Outbound,
             _ => Direction::Unspecified,
         },
-        stat_prefix: Some(listener.stat_prefix.as_str()).filter(|prefix| !prefix.is_empty()).map(Into::into),
+        stat_prefix: Some(listener.stat_prefix.as_str())
+            .filter(|prefix| !prefix.is_empty())
+            .map(Into::into),
         inspection: inspection(at, listener)?,
         chains,
         default_chain,
@@ -67,18 +86,24 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, listener: &pb::Listener, version: 
 
 #[expect(deprecated, reason = "Istio still sends deprecated_v1")]
 fn bind_to_port(listener: &pb::Listener) -> bool {
-    let old = listener.deprecated_v1.as_ref().and_then(|old| old.bind_to_port);
+    let old = listener
+        .deprecated_v1
+        .as_ref()
+        .and_then(|old| old.bind_to_port);
     bool_or(listener.bind_to_port, true) && bool_or(old, true)
 }
 
 pub(super) fn address(at: &At<'_>, address: Option<&core::Address>) -> Result<ListenAddress> {
     use core::address::Address;
     match address.and_then(|address| address.address.as_ref()) {
-        Some(Address::SocketAddress(socket)) => {
-            Ok(ListenAddress::Tcp(socket_address(&at.field("socket_address"), socket)?))
-        }
+        Some(Address::SocketAddress(socket)) => Ok(ListenAddress::Tcp(socket_address(
+            &at.field("socket_address"),
+            socket,
+        )?)),
         Some(Address::Pipe(_)) => Err(at.field("pipe").unsupported()),
-        Some(Address::EnvoyInternalAddress(_)) => Err(at.field("envoy_internal_address").unsupported()),
+        Some(Address::EnvoyInternalAddress(_)) => {
+            Err(at.field("envoy_internal_address").unsupported())
+        }
         None => Err(at.missing()),
     }
 }
@@ -90,15 +115,22 @@ fn inspection(at: &At<'_>, listener: &pb::Listener) -> Result<Inspection> {
         listener.listener_filters_timeout.as_ref(),
         Some(Duration::from_secs(15)),
     )?;
-    let mut inspection =
-        Inspection { timeout, continue_on_timeout: listener.continue_on_listener_filters_timeout, ..Inspection::default() };
+    let mut inspection = Inspection {
+        timeout,
+        continue_on_timeout: listener.continue_on_listener_filters_timeout,
+        ..Inspection::default()
+    };
     for (i, filter) in listener.listener_filters.iter().enumerate() {
         let at = at.item("listener_filters", i);
         let disabled = filter.filter_disabled.as_ref();
-        let disabled = disabled.map(|value| predicate(&at.field("filter_disabled"), value, 0)).transpose()?;
+        let disabled = disabled
+            .map(|value| predicate(&at.field("filter_disabled"), value, 0))
+            .transpose()?;
         let any = match &filter.config_type {
             Some(ConfigType::TypedConfig(any)) => any,
-            Some(ConfigType::ConfigDiscovery(_)) => return Err(at.field("config_discovery").unsupported()),
+            Some(ConfigType::ConfigDiscovery(_)) => {
+                return Err(at.field("config_discovery").unsupported());
+            }
             None => return Err(at.field("typed_config").missing()),
         };
         let at = at.field("typed_config");
@@ -109,19 +141,30 @@ fn inspection(at: &At<'_>, listener: &pb::Listener) -> Result<Inspection> {
         } else if unpack::<HttpInspector>(&at, any)?.is_some() {
             inspection.http = Some(Inspector { disabled });
         } else {
-            return Err(at.error(format_args!("listener filter {} is not supported by ferromesh-proxy", type_name(any))));
+            return Err(at.error(format_args!(
+                "listener filter {} is not supported by ferromesh-proxy",
+                type_name(any)
+            )));
         }
     }
     Ok(inspection)
 }
 
-fn predicate(at: &At<'_>, value: &pb::ListenerFilterChainMatchPredicate, depth: usize) -> Result<PortPredicate> {
+fn predicate(
+    at: &At<'_>,
+    value: &pb::ListenerFilterChainMatchPredicate,
+    depth: usize,
+) -> Result<PortPredicate> {
     use pb::listener_filter_chain_match_predicate::{MatchSet, Rule};
     if depth > 16 {
         return Err(at.error("nested more than 16 deep"));
     }
     let set = |set: &MatchSet| -> Result<Vec<PortPredicate>> {
-        set.rules.iter().enumerate().map(|(i, rule)| predicate(&at.item("rules", i), rule, depth + 1)).collect()
+        set.rules
+            .iter()
+            .enumerate()
+            .map(|(i, rule)| predicate(&at.item("rules", i), rule, depth + 1))
+            .collect()
     };
     Ok(match &value.rule {
         None => return Err(at.error("no rule set")),
@@ -134,23 +177,39 @@ fn predicate(at: &At<'_>, value: &pb::ListenerFilterChainMatchPredicate, depth: 
         },
         Some(Rule::DestinationPortRange(range)) => {
             let bound = |name: &str, value: i32| {
-                u32::try_from(value).ok().filter(|v| *v <= 65_536).ok_or_else(|| at.field(name).error("not a port"))
+                u32::try_from(value)
+                    .ok()
+                    .filter(|v| *v <= 65_536)
+                    .ok_or_else(|| at.field(name).error("not a port"))
             };
             let start = bound("start", range.start)?;
-            PortPredicate::Ports { start: u16::try_from(start).unwrap_or(u16::MAX), end: bound("end", range.end)? }
+            PortPredicate::Ports {
+                start: u16::try_from(start).unwrap_or(u16::MAX),
+                end: bound("end", range.end)?,
+            }
         }
     })
 }
 
 fn filter_chain(ids: &Ids, at: &At<'_>, chain: &pb::FilterChain) -> Result<FilterChain> {
     let matcher = chain.filter_chain_match.as_ref();
-    let matcher = matcher.map(|value| chain_match(&at.field("filter_chain_match"), value)).transpose()?;
+    let matcher = matcher
+        .map(|value| chain_match(&at.field("filter_chain_match"), value))
+        .transpose()?;
     let timeout_at = at.field("transport_socket_connect_timeout");
     Ok(FilterChain {
         name: chain.name.as_str().into(),
+        version: ContentHash::of(&prost::Message::encode_to_vec(chain)),
         matcher: matcher.unwrap_or_default(),
-        tls: tls::downstream(&at.field("transport_socket"), chain.transport_socket.as_ref())?,
-        handshake_timeout: limit(&timeout_at, chain.transport_socket_connect_timeout.as_ref(), None)?,
+        tls: tls::downstream(
+            &at.field("transport_socket"),
+            chain.transport_socket.as_ref(),
+        )?,
+        handshake_timeout: limit(
+            &timeout_at,
+            chain.transport_socket_connect_timeout.as_ref(),
+            None,
+        )?,
         filter: network_filter(ids, at, &chain.filters)?,
         metadata: metadata(chain.metadata.as_ref()),
     })
@@ -158,23 +217,33 @@ fn filter_chain(ids: &Ids, at: &At<'_>, chain: &pb::FilterChain) -> Result<Filte
 
 fn chain_match(at: &At<'_>, value: &pb::FilterChainMatch) -> Result<ChainMatch> {
     use pb::filter_chain_match::ConnectionSourceType;
-    let port = |at: &At<'_>, port: u32| u16::try_from(port).map_err(|_| at.error("greater than 65535"));
+    let port =
+        |at: &At<'_>, port: u32| u16::try_from(port).map_err(|_| at.error("greater than 65535"));
     let names = value.server_names.iter().enumerate().map(|(i, name)| {
         // Envoy: a star stands at the start alone, for whole labels.
         if name.strip_prefix("*.").unwrap_or(name).contains('*') && name != "*" {
-            return Err(at.item("server_names", i).error("a wildcard is possible at the start only: \"*.example.com\""));
+            return Err(at
+                .item("server_names", i)
+                .error("a wildcard is possible at the start only: \"*.example.com\""));
         }
         Ok(name.to_ascii_lowercase().into())
     });
     let source_ports = value.source_ports.iter().enumerate();
     let boxed = |list: &[String]| list.iter().map(|text| text.as_str().into()).collect();
     Ok(ChainMatch {
-        destination_port: value.destination_port.map(|p| port(&at.field("destination_port"), p.value)).transpose()?,
+        destination_port: value
+            .destination_port
+            .map(|p| port(&at.field("destination_port"), p.value))
+            .transpose()?,
         prefix_ranges: cidrs(at, "prefix_ranges", &value.prefix_ranges)?,
         server_names: names.collect::<Result<_>>()?,
         transport_protocol: value.transport_protocol.as_str().into(),
         application_protocols: boxed(&value.application_protocols),
-        direct_source_prefix_ranges: cidrs(at, "direct_source_prefix_ranges", &value.direct_source_prefix_ranges)?,
+        direct_source_prefix_ranges: cidrs(
+            at,
+            "direct_source_prefix_ranges",
+            &value.direct_source_prefix_ranges,
+        )?,
         source_type: match ConnectionSourceType::try_from(value.source_type) {
             Ok(ConnectionSourceType::Any) => SourceType::Any,
             Ok(ConnectionSourceType::SameIpOrLoopback) => SourceType::SameIpOrLoopback,
@@ -182,7 +251,9 @@ fn chain_match(at: &At<'_>, value: &pb::FilterChainMatch) -> Result<ChainMatch> 
             Err(_) => return Err(at.field("source_type").error("unknown value")),
         },
         source_prefix_ranges: cidrs(at, "source_prefix_ranges", &value.source_prefix_ranges)?,
-        source_ports: source_ports.map(|(i, p)| port(&at.item("source_ports", i), *p)).collect::<Result<_>>()?,
+        source_ports: source_ports
+            .map(|(i, p)| port(&at.item("source_ports", i), *p))
+            .collect::<Result<_>>()?,
     })
 }
 
@@ -194,7 +265,9 @@ fn network_filter(ids: &Ids, at: &At<'_>, filters: &[pb::Filter]) -> Result<Netw
         let at = at.item("filters", i);
         let any = match &filter.config_type {
             Some(ConfigType::TypedConfig(any)) => any,
-            Some(ConfigType::ConfigDiscovery(_)) => return Err(at.field("config_discovery").unsupported()),
+            Some(ConfigType::ConfigDiscovery(_)) => {
+                return Err(at.field("config_discovery").unsupported());
+            }
             None => return Err(at.field("typed_config").missing()),
         };
         let config_at = at.field("typed_config");
@@ -204,7 +277,9 @@ fn network_filter(ids: &Ids, at: &At<'_>, filters: &[pb::Filter]) -> Result<Netw
             NetworkFilter::TcpProxy(Arc::new(tcp_proxy(ids, &config_at, &config)?))
         } else {
             let kind = type_name(any);
-            return Err(config_at.error(format_args!("network filter {kind} is not supported by ferromesh-proxy")));
+            return Err(config_at.error(format_args!(
+                "network filter {kind} is not supported by ferromesh-proxy"
+            )));
         };
         if i + 1 != filters.len() {
             return Err(at.error("a terminal filter must be the last one"));
@@ -224,15 +299,25 @@ fn tcp_proxy(ids: &Ids, at: &At<'_>, config: &tcp::TcpProxy) -> Result<TcpProxy>
     Ok(TcpProxy {
         stat_prefix: config.stat_prefix.as_str().into(),
         clusters: tcp_clusters(ids, at, config)?,
-        idle_timeout: limit(&at.field("idle_timeout"), config.idle_timeout.as_ref(), Some(Duration::from_secs(3600)))?,
+        idle_timeout: limit(
+            &at.field("idle_timeout"),
+            config.idle_timeout.as_ref(),
+            Some(Duration::from_secs(3600)),
+        )?,
         max_duration: limit(
             &at.field("max_downstream_connection_duration"),
             config.max_downstream_connection_duration.as_ref(),
             None,
         )?,
         max_connect_attempts: attempts,
-        back_off_base: optional_duration(&back_off_at, back_off.and_then(|b| b.base_interval.as_ref()))?,
-        back_off_max: optional_duration(&back_off_at, back_off.and_then(|b| b.max_interval.as_ref()))?,
+        back_off_base: optional_duration(
+            &back_off_at,
+            back_off.and_then(|b| b.base_interval.as_ref()),
+        )?,
+        back_off_max: optional_duration(
+            &back_off_at,
+            back_off.and_then(|b| b.max_interval.as_ref()),
+        )?,
         access_logs: access_log::compile_all(at, "access_log", &config.access_log)?,
     })
 }
@@ -253,7 +338,9 @@ fn tcp_clusters(ids: &Ids, at: &At<'_>, config: &tcp::TcpProxy) -> Result<TcpClu
                 })
                 .collect();
             if total == 0 {
-                return Err(at.field("weighted_clusters").error("the sum of weights must be positive"));
+                return Err(at
+                    .field("weighted_clusters")
+                    .error("the sum of weights must be positive"));
             }
             Ok(TcpClusters::Weighted { clusters, total })
         }

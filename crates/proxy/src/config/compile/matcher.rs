@@ -12,8 +12,14 @@ pub(super) fn regex(at: &At<'_>, matcher: &pb::RegexMatcher) -> Result<Regex> {
     Regex::full_match(&matcher.regex).map_err(|error| at.field("regex").error(error))
 }
 
-pub(super) fn substitution(at: &At<'_>, value: &pb::RegexMatchAndSubstitute) -> Result<Substitution> {
-    let pattern = value.pattern.as_ref().ok_or_else(|| at.field("pattern").missing())?;
+pub(super) fn substitution(
+    at: &At<'_>,
+    value: &pb::RegexMatchAndSubstitute,
+) -> Result<Substitution> {
+    let pattern = value
+        .pattern
+        .as_ref()
+        .ok_or_else(|| at.field("pattern").missing())?;
     Substitution::new(&pattern.regex, &value.substitution).map_err(|error| at.error(error))
 }
 
@@ -27,7 +33,9 @@ pub(super) fn string(at: &At<'_>, matcher: &pb::StringMatcher) -> Result<StringM
         Some(MatchPattern::Contains(value)) => StringMatcher::Contains(text(value)),
         Some(MatchPattern::SafeRegex(value)) => {
             if matcher.ignore_case {
-                return Err(at.field("ignore_case").error("has no effect on a regex; write (?i) in it"));
+                return Err(at
+                    .field("ignore_case")
+                    .error("has no effect on a regex; write (?i) in it"));
             }
             StringMatcher::Regex(regex(&at.field("safe_regex"), value)?)
         }
@@ -36,8 +44,15 @@ pub(super) fn string(at: &At<'_>, matcher: &pb::StringMatcher) -> Result<StringM
     })
 }
 
-pub(super) fn strings(at: &At<'_>, name: &str, list: &[pb::StringMatcher]) -> Result<Box<[StringMatcher]>> {
-    list.iter().enumerate().map(|(i, matcher)| string(&at.item(name, i), matcher)).collect()
+pub(super) fn strings(
+    at: &At<'_>,
+    name: &str,
+    list: &[pb::StringMatcher],
+) -> Result<Box<[StringMatcher]>> {
+    list.iter()
+        .enumerate()
+        .map(|(i, matcher)| string(&at.item(name, i), matcher))
+        .collect()
 }
 
 #[expect(deprecated, reason = "Envoy still honours the older forms")]
@@ -50,15 +65,21 @@ pub(super) fn header(at: &At<'_>, matcher: &route::HeaderMatcher) -> Result<Head
     let test = match &matcher.header_match_specifier {
         None => HeaderTest::Present(true),
         Some(Spec::PresentMatch(present)) => HeaderTest::Present(*present),
-        Some(Spec::StringMatch(matcher)) => HeaderTest::String(string(&at.field("string_match"), matcher)?),
+        Some(Spec::StringMatch(matcher)) => {
+            HeaderTest::String(string(&at.field("string_match"), matcher)?)
+        }
         Some(Spec::ExactMatch(text)) => HeaderTest::String(StringMatcher::Exact(plain(text))),
         Some(Spec::PrefixMatch(text)) => HeaderTest::String(StringMatcher::Prefix(plain(text))),
         Some(Spec::SuffixMatch(text)) => HeaderTest::String(StringMatcher::Suffix(plain(text))),
         Some(Spec::ContainsMatch(text)) => HeaderTest::String(StringMatcher::Contains(plain(text))),
-        Some(Spec::SafeRegexMatch(value)) => {
-            HeaderTest::String(StringMatcher::Regex(regex(&at.field("safe_regex_match"), value)?))
-        }
-        Some(Spec::RangeMatch(range)) => HeaderTest::Range { start: range.start, end: range.end },
+        Some(Spec::SafeRegexMatch(value)) => HeaderTest::String(StringMatcher::Regex(regex(
+            &at.field("safe_regex_match"),
+            value,
+        )?)),
+        Some(Spec::RangeMatch(range)) => HeaderTest::Range {
+            start: range.start,
+            end: range.end,
+        },
     };
     Ok(HeaderMatcher {
         source: HeaderSource::new(&matcher.name),
@@ -68,8 +89,15 @@ pub(super) fn header(at: &At<'_>, matcher: &route::HeaderMatcher) -> Result<Head
     })
 }
 
-pub(super) fn headers(at: &At<'_>, name: &str, list: &[route::HeaderMatcher]) -> Result<Box<[HeaderMatcher]>> {
-    list.iter().enumerate().map(|(i, matcher)| header(&at.item(name, i), matcher)).collect()
+pub(super) fn headers(
+    at: &At<'_>,
+    name: &str,
+    list: &[route::HeaderMatcher],
+) -> Result<Box<[HeaderMatcher]>> {
+    list.iter()
+        .enumerate()
+        .map(|(i, matcher)| header(&at.item(name, i), matcher))
+        .collect()
 }
 
 pub(super) fn query(at: &At<'_>, matcher: &route::QueryParameterMatcher) -> Result<QueryMatcher> {
@@ -80,7 +108,13 @@ pub(super) fn query(at: &At<'_>, matcher: &route::QueryParameterMatcher) -> Resu
     let (value, present) = match &matcher.query_parameter_match_specifier {
         None => (None, true),
         Some(Spec::PresentMatch(present)) => (None, *present),
-        Some(Spec::StringMatch(matcher)) => (Some(string(&at.field("string_match"), matcher)?), true),
+        Some(Spec::StringMatch(matcher)) => {
+            (Some(string(&at.field("string_match"), matcher)?), true)
+        }
     };
-    Ok(QueryMatcher { name: matcher.name.clone().into_bytes().into(), value, present })
+    Ok(QueryMatcher {
+        name: matcher.name.clone().into_bytes().into(),
+        value,
+        present,
+    })
 }

@@ -7,18 +7,18 @@ mod cluster;
 mod common;
 mod endpoint;
 mod filter;
-mod headers;
 mod hcm;
+mod headers;
 mod listener;
 mod local_reply;
 mod matcher;
 mod route;
 mod route_action;
 mod supported;
-mod tls;
-mod upstream_http;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod upstream_http;
 
 use std::fmt;
 use std::sync::Arc;
@@ -57,19 +57,34 @@ pub(crate) struct At<'a> {
 
 impl<'a> At<'a> {
     pub(crate) fn root(name: &'a str) -> Self {
-        Self { parent: None, name, index: None }
+        Self {
+            parent: None,
+            name,
+            index: None,
+        }
     }
 
     pub(crate) fn field(&'a self, name: &'a str) -> Self {
-        Self { parent: Some(self), name, index: None }
+        Self {
+            parent: Some(self),
+            name,
+            index: None,
+        }
     }
 
     pub(crate) fn item(&'a self, name: &'a str, index: usize) -> Self {
-        Self { parent: Some(self), name, index: Some(index) }
+        Self {
+            parent: Some(self),
+            name,
+            index: Some(index),
+        }
     }
 
     pub(crate) fn error(&self, reason: impl fmt::Display) -> CompileError {
-        CompileError { path: self.to_string(), reason: reason.to_string() }
+        CompileError {
+            path: self.to_string(),
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn unsupported(&self) -> CompileError {
@@ -96,7 +111,8 @@ impl fmt::Display for At<'_> {
 
 /// Decodes a message, refusing fields that have no meaning here.
 fn decode<M: Message + prost::Name + Default>(root: &At<'_>, body: &[u8]) -> Result<M> {
-    let message = M::decode(body).map_err(|error| root.error(format_args!("malformed: {error}")))?;
+    let message =
+        M::decode(body).map_err(|error| root.error(format_args!("malformed: {error}")))?;
     accept::check(&M::full_name(), body, root)?;
     Ok(message)
 }
@@ -136,7 +152,10 @@ pub fn assignment(name: &str, body: &[u8]) -> Result<Assignment> {
 }
 
 /// Compiles an address to listen on.
-pub(crate) fn listen_address(label: &str, address: &xds::envoy::config::core::v3::Address) -> Result<ListenAddress> {
+pub(crate) fn listen_address(
+    label: &str,
+    address: &xds::envoy::config::core::v3::Address,
+) -> Result<ListenAddress> {
     listener::address(&At::root(label), Some(address))
 }
 

@@ -15,18 +15,32 @@ use crate::config::ids::Ids;
 use crate::config::matcher::Text;
 use crate::config::request::LowerName;
 use crate::config::route::{
-    ByLength,Domains, PathMatch, RequireTls, Route, RouteMatch, RouteTable, TableOptions, TlsMatch, VirtualHost};
+    ByLength, Domains, PathMatch, RequireTls, Route, RouteMatch, RouteTable, TableOptions,
+    TlsMatch, VirtualHost,
+};
 
 /// Envoy's default for `max_direct_response_body_size_bytes`.
 const DIRECT_RESPONSE_BODY: u32 = 4096;
 
-pub(super) fn compile(ids: &Ids, at: &At<'_>, table: &pb::RouteConfiguration, version: ContentHash) -> Result<RouteTable> {
+pub(super) fn compile(
+    ids: &Ids,
+    at: &At<'_>,
+    table: &pb::RouteConfiguration,
+    version: ContentHash,
+) -> Result<RouteTable> {
     let options = TableOptions {
         most_specific_wins: table.most_specific_header_mutations_wins,
         ignore_port_in_host: table.ignore_port_in_host_matching,
         ignore_path_parameters: table.ignore_path_parameters_in_path_matching,
-        internal_only_headers: table.internal_only_headers.iter().map(|name| LowerName::new(name)).collect(),
-        max_direct_response_body: u32_or(table.max_direct_response_body_size_bytes, DIRECT_RESPONSE_BODY) as usize,
+        internal_only_headers: table
+            .internal_only_headers
+            .iter()
+            .map(|name| LowerName::new(name))
+            .collect(),
+        max_direct_response_body: u32_or(
+            table.max_direct_response_body_size_bytes,
+            DIRECT_RESPONSE_BODY,
+        ) as usize,
         mirror: route_action::mirrors(ids, at, &table.request_mirror_policies)?,
     };
     let filters = LevelFilters::compile(at, &table.typed_per_filter_config)?;
@@ -35,7 +49,9 @@ pub(super) fn compile(ids: &Ids, at: &At<'_>, table: &pb::RouteConfiguration, ve
     for (i, host) in table.virtual_hosts.iter().enumerate() {
         let at = at.item("virtual_hosts", i);
         if names.insert(host.name.as_str(), i).is_some() {
-            return Err(at.field("name").error(format_args!("{:?} is used twice", host.name)));
+            return Err(at
+                .field("name")
+                .error(format_args!("{:?} is used twice", host.name)));
         }
         vhosts.push(Arc::new(virtual_host(ids, &at, host, &options, &filters)?));
     }
@@ -70,13 +86,21 @@ fn domains(at: &At<'_>, hosts: &[pb::VirtualHost]) -> Result<Domains> {
             add_domain(&at, &mut domains, domain, i as u32)?;
         }
     }
-    domains.suffix.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
-    domains.prefix.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    domains
+        .suffix
+        .sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    domains
+        .prefix
+        .sort_by_key(|(length, _)| std::cmp::Reverse(*length));
     Ok(domains)
 }
 
 fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32) -> Result<()> {
-    let duplicate = || at.error(format_args!("domain {domain:?} belongs to another virtual host, too"));
+    let duplicate = || {
+        at.error(format_args!(
+            "domain {domain:?} belongs to another virtual host, too"
+        ))
+    };
     let lower = domain.to_ascii_lowercase();
     if lower == "*" {
         return match domains.any.replace(host) {
@@ -98,10 +122,13 @@ fn add_domain(at: &At<'_>, domains: &mut Domains, domain: &str, host: u32) -> Re
 
 fn insert(list: &mut ByLength, text: &str, host: u32) -> Option<()> {
     let length = text.len();
-    let at = list.iter().position(|(have, _)| *have == length).unwrap_or_else(|| {
-        list.push((length, HashMap::new()));
-        list.len() - 1
-    });
+    let at = list
+        .iter()
+        .position(|(have, _)| *have == length)
+        .unwrap_or_else(|| {
+            list.push((length, HashMap::new()));
+            list.len() - 1
+        });
     match list[at].1.insert(text.as_bytes().into(), host) {
         None => Some(()),
         Some(_) => None,
@@ -118,22 +145,36 @@ fn virtual_host(
 ) -> Result<VirtualHost> {
     use pb::virtual_host::TlsRequirementType;
     let filters = table_filters.under(&LevelFilters::compile(at, &host.typed_per_filter_config)?);
-    let body_limit = body_limit(host.request_body_buffer_limit, host.per_request_buffer_limit_bytes);
+    let body_limit = body_limit(
+        host.request_body_buffer_limit,
+        host.per_request_buffer_limit_bytes,
+    );
     let retry = host.retry_policy.as_ref();
-    let retry = retry.map(|policy| route_action::retry(&at.field("retry_policy"), policy)).transpose()?;
+    let retry = retry
+        .map(|policy| route_action::retry(&at.field("retry_policy"), policy))
+        .transpose()?;
     let mirror = route_action::mirrors(ids, at, &host.request_mirror_policies)?;
     let defaults = Defaults {
         retry: retry.map(Arc::new),
-        mirror: if mirror.is_empty() { options.mirror.clone() } else { mirror },
+        mirror: if mirror.is_empty() {
+            options.mirror.clone()
+        } else {
+            mirror
+        },
         max_direct_body: options.max_direct_response_body,
         filters,
         body_limit,
     };
     let routes = host.routes.iter().enumerate();
-    let routes = routes.map(|(i, value)| route(ids, &at.item("routes", i), value, &defaults).map(Arc::new));
+    let routes =
+        routes.map(|(i, value)| route(ids, &at.item("routes", i), value, &defaults).map(Arc::new));
     Ok(VirtualHost {
         name: host.name.as_str().into(),
-        domains: host.domains.iter().map(|domain| domain.as_str().into()).collect(),
+        domains: host
+            .domains
+            .iter()
+            .map(|domain| domain.as_str().into())
+            .collect(),
         routes: routes.collect::<Result<_>>()?,
         require_tls: match TlsRequirementType::try_from(host.require_tls) {
             Ok(TlsRequirementType::None) => RequireTls::None,
@@ -161,16 +202,25 @@ fn body_limit(
     new: Option<xds::google::protobuf::UInt64Value>,
     old: Option<xds::google::protobuf::UInt32Value>,
 ) -> Option<u64> {
-    new.map(|value| value.value).or_else(|| old.map(|value| u64::from(value.value)))
+    new.map(|value| value.value)
+        .or_else(|| old.map(|value| u64::from(value.value)))
 }
 
 #[expect(deprecated, reason = "the older buffer limit still counts")]
 fn route(ids: &Ids, at: &At<'_>, route: &pb::Route, defaults: &Defaults) -> Result<Route> {
-    let matcher = route.r#match.as_ref().ok_or_else(|| at.field("match").missing())?;
+    let matcher = route
+        .r#match
+        .as_ref()
+        .ok_or_else(|| at.field("match").missing())?;
     let matcher = route_match(&at.field("match"), matcher)?;
     let metadata = metadata(route.metadata.as_ref());
-    let in_retry = metadata.get("ferromesh", &["fault_in_retry"]).and_then(serde_json::Value::as_bool).unwrap_or(false);
-    let own = defaults.filters.under(&LevelFilters::compile(at, &route.typed_per_filter_config)?);
+    let in_retry = metadata
+        .get("ferromesh", &["fault_in_retry"])
+        .and_then(serde_json::Value::as_bool)
+        .unwrap_or(false);
+    let own = defaults
+        .filters
+        .under(&LevelFilters::compile(at, &route.typed_per_filter_config)?);
     let action = route_action::compile(ids, at, route, &matcher.path, defaults, &own, in_retry)?;
     Ok(Route {
         name: route.name.as_str().into(),
@@ -185,8 +235,11 @@ fn route(ids: &Ids, at: &At<'_>, route: &pb::Route, defaults: &Defaults) -> Resu
             },
         )?,
         stat_prefix: route.stat_prefix.as_str().into(),
-        body_buffer_limit: body_limit(route.request_body_buffer_limit, route.per_request_buffer_limit_bytes)
-            .or(defaults.body_limit),
+        body_buffer_limit: body_limit(
+            route.request_body_buffer_limit,
+            route.per_request_buffer_limit_bytes,
+        )
+        .or(defaults.body_limit),
         filters: own.finish(in_retry),
         matcher,
         metadata,
@@ -201,11 +254,15 @@ fn route_match(at: &At<'_>, value: &pb::RouteMatch) -> Result<RouteMatch> {
         None => return Err(at.error("no path condition set")),
         Some(Spec::Prefix(path)) => PathMatch::Prefix(text(path)),
         Some(Spec::Path(path)) => PathMatch::Exact(text(path)),
-        Some(Spec::SafeRegex(regex)) => PathMatch::Regex(matcher::regex(&at.field("safe_regex"), regex)?),
+        Some(Spec::SafeRegex(regex)) => {
+            PathMatch::Regex(matcher::regex(&at.field("safe_regex"), regex)?)
+        }
         Some(Spec::ConnectMatcher(_)) => PathMatch::Connect,
         Some(Spec::PathSeparatedPrefix(path)) => {
             if !path.starts_with('/') || path.ends_with('/') || path.contains(['?', '#']) {
-                return Err(at.field("path_separated_prefix").error("starts with a slash and does not end with one"));
+                return Err(at
+                    .field("path_separated_prefix")
+                    .error("starts with a slash and does not end with one"));
             }
             PathMatch::SegmentPrefix(text(path))
         }
@@ -216,12 +273,16 @@ fn route_match(at: &At<'_>, value: &pb::RouteMatch) -> Result<RouteMatch> {
     Ok(RouteMatch {
         path,
         headers: matcher::headers(at, "headers", &value.headers)?,
-        query: query.map(|(i, q)| matcher::query(&at.item("query_parameters", i), q)).collect::<Result<_>>()?,
+        query: query
+            .map(|(i, q)| matcher::query(&at.item("query_parameters", i), q))
+            .collect::<Result<_>>()?,
         grpc: value.grpc.is_some(),
         tls: value.tls_context.as_ref().map(|tls| TlsMatch {
             presented: tls.presented.map(|value| value.value),
             validated: tls.validated.map(|value| value.value),
         }),
-        fraction: fraction.map(|f| runtime_fraction(&at.field("runtime_fraction"), f)).transpose()?,
+        fraction: fraction
+            .map(|f| runtime_fraction(&at.field("runtime_fraction"), f))
+            .transpose()?,
     })
 }

@@ -12,7 +12,9 @@ use crate::config::ids::Ids;
 
 fn base() -> Vec<(&'static str, Value)> {
     let text = include_str!("testdata/base.json");
-    let Value::Array(resources) = serde_json::from_str(text).unwrap() else { panic!("a list of resources") };
+    let Value::Array(resources) = serde_json::from_str(text).unwrap() else {
+        panic!("a list of resources")
+    };
     let kinds = resources.into_iter().map(|mut resource| {
         let kind = resource.as_object_mut().unwrap().remove("@type").unwrap();
         let kind: &'static str = kind.as_str().unwrap().to_owned().leak();
@@ -25,13 +27,23 @@ fn base() -> Vec<(&'static str, Value)> {
 fn compiled(ids: &Ids, kind: &str, body: &[u8]) -> Result<String> {
     let debug = match kind {
         "envoy.config.listener.v3.Listener" => format!("{:?}", super::listener(ids, "x", body)?),
-        "envoy.config.route.v3.RouteConfiguration" => format!("{:?}", super::route_table(ids, "x", body)?),
+        "envoy.config.route.v3.RouteConfiguration" => {
+            format!("{:?}", super::route_table(ids, "x", body)?)
+        }
         "envoy.config.cluster.v3.Cluster" => format!("{:?}", super::cluster(ids, "x", body)?),
-        "envoy.config.endpoint.v3.ClusterLoadAssignment" => format!("{:?}", super::assignment("x", body)?),
-        "envoy.extensions.transport_sockets.tls.v3.Secret" => format!("{:?}", super::secret("x", body)?),
+        "envoy.config.endpoint.v3.ClusterLoadAssignment" => {
+            format!("{:?}", super::assignment("x", body)?)
+        }
+        "envoy.extensions.transport_sockets.tls.v3.Secret" => {
+            format!("{:?}", super::secret("x", body)?)
+        }
         "envoy.config.bootstrap.v3.Bootstrap" => {
             accept::check(kind, body, &At::root("bootstrap"))?;
-            format!("{:?}", crate::bootstrap::Bootstrap::decode(body).map_err(|error| At::root("bootstrap").error(error))?)
+            format!(
+                "{:?}",
+                crate::bootstrap::Bootstrap::decode(body)
+                    .map_err(|error| At::root("bootstrap").error(error))?
+            )
         }
         other => panic!("{other}"),
     };
@@ -44,10 +56,14 @@ fn samples(kind: &FieldKind, name: &str) -> Vec<Value> {
     match kind {
         FieldKind::Message(message) => match message.as_str() {
             "google.protobuf.Duration" => vec![json!("7.5s"), json!("3000s")],
-            "google.protobuf.UInt32Value" | "google.protobuf.UInt64Value" => vec![json!(77), json!(70_000)],
+            "google.protobuf.UInt32Value" | "google.protobuf.UInt64Value" => {
+                vec![json!(77), json!(70_000)]
+            }
             "google.protobuf.BoolValue" => vec![json!(true), json!(false)],
             "google.protobuf.Struct" => vec![json!({"sample": "value"})],
-            "google.protobuf.Any" => vec![json!({"@type": "type.googleapis.com/google.protobuf.Empty", "value": {}})],
+            "google.protobuf.Any" => {
+                vec![json!({"@type": "type.googleapis.com/google.protobuf.Empty", "value": {}})]
+            }
             _ => vec![json!({})],
         },
         FieldKind::Enum(values) => values.iter().map(|(name, _)| json!(name)).collect(),
@@ -82,24 +98,38 @@ impl Prover<'_> {
             return;
         }
         self.met.insert(message.to_owned());
-        let fields = self.pool.fields(message).unwrap_or_else(|error| panic!("{message}: {error}"));
+        let fields = self
+            .pool
+            .fields(message)
+            .unwrap_or_else(|error| panic!("{message}: {error}"));
         for field in &fields {
-            let present = root.1.pointer(pointer).and_then(|node| node.get(&field.name)).cloned();
-            let mut variants: Vec<Option<Value>> =
-                samples(&field.kind, &field.name).into_iter().map(|value| Some(shaped(field.shape, value))).collect();
+            let present = root
+                .1
+                .pointer(pointer)
+                .and_then(|node| node.get(&field.name))
+                .cloned();
+            let mut variants: Vec<Option<Value>> = samples(&field.kind, &field.name)
+                .into_iter()
+                .map(|value| Some(shaped(field.shape, value)))
+                .collect();
             if present.is_some() {
                 variants.push(None);
             }
             let key = (message.to_owned(), field.name.clone());
             let known = self.proven.contains(&key);
-            for variant in variants.into_iter().filter(|variant| !known && *variant != present) {
+            for variant in variants
+                .into_iter()
+                .filter(|variant| !known && *variant != present)
+            {
                 if self.changes(root, before, pointer, field, &fields, variant) {
                     self.proven.insert((message.to_owned(), field.name.clone()));
                     break;
                 }
             }
             let Some(present) = present else { continue };
-            let FieldKind::Message(inner) = &field.kind else { continue };
+            let FieldKind::Message(inner) = &field.kind else {
+                continue;
+            };
             let down = format!("{pointer}/{}", field.name);
             match (field.shape, &present) {
                 (Shape::Singular, _) => self.descend(root, before, &down, inner, &present),
@@ -119,9 +149,22 @@ impl Prover<'_> {
         }
     }
 
-    fn descend(&mut self, root: (&str, &Value), before: &str, pointer: &str, message: &str, node: &Value) {
+    fn descend(
+        &mut self,
+        root: (&str, &Value),
+        before: &str,
+        pointer: &str,
+        message: &str,
+        node: &Value,
+    ) {
         if message == "google.protobuf.Any" {
-            let kind = node["@type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            let kind = node["@type"]
+                .as_str()
+                .unwrap()
+                .rsplit('/')
+                .next()
+                .unwrap()
+                .to_owned();
             self.walk(root, before, pointer, &kind);
         } else {
             self.walk(root, before, pointer, message);
@@ -138,9 +181,15 @@ impl Prover<'_> {
         variant: Option<Value>,
     ) -> bool {
         let mut changed = root.clone();
-        let node: &mut Map<String, Value> = changed.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        let node: &mut Map<String, Value> = changed
+            .pointer_mut(pointer)
+            .unwrap()
+            .as_object_mut()
+            .unwrap();
         if let Some(group) = &field.oneof {
-            let others = fields.iter().filter(|other| other.oneof.as_ref() == Some(group));
+            let others = fields
+                .iter()
+                .filter(|other| other.oneof.as_ref() == Some(group));
             others.for_each(|other| drop(node.remove(&other.name)));
         }
         match variant {
@@ -148,7 +197,9 @@ impl Prover<'_> {
             None => drop(node.remove(&field.name)),
         }
         // Some samples are no values of their field (a path in an address …): those prove nothing.
-        let Ok(body) = self.pool.from_json(kind, changed) else { return false };
+        let Ok(body) = self.pool.from_json(kind, changed) else {
+            return false;
+        };
         match compiled(&self.ids, kind, &body) {
             Ok(after) => after != before,
             Err(_) => true,
@@ -159,23 +210,47 @@ impl Prover<'_> {
 #[test]
 fn every_effective_field_has_an_effect() {
     let pool = Pool::pruned();
-    let mut prover = Prover { pool: &pool, ids: Ids::default(), proven: BTreeSet::new(), met: BTreeSet::new() };
+    let mut prover = Prover {
+        pool: &pool,
+        ids: Ids::default(),
+        proven: BTreeSet::new(),
+        met: BTreeSet::new(),
+    };
     for (kind, resource) in base() {
-        let body = pool.from_json(kind, resource.clone()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let body = pool
+            .from_json(kind, resource.clone())
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
         let before = compiled(&prover.ids, kind, &body).unwrap_or_else(|error| panic!("{error}"));
         prover.walk((kind, &resource), &before, "", kind);
     }
     let mut unproven: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for message in MESSAGES {
-        for field in message.fields.iter().filter(|field| field.harmless.is_none()) {
-            if !prover.proven.contains(&(message.name.to_owned(), field.name.to_owned())) {
+        for field in message
+            .fields
+            .iter()
+            .filter(|field| field.harmless.is_none())
+        {
+            if !prover
+                .proven
+                .contains(&(message.name.to_owned(), field.name.to_owned()))
+            {
                 unproven.entry(message.name).or_default().push(field.name);
             }
         }
     }
-    let missing: Vec<_> = MESSAGES.iter().map(|m| m.name).filter(|name| !prover.met.contains(*name)).collect();
-    assert!(missing.is_empty(), "messages that no base resource holds: {missing:#?}");
-    assert!(unproven.is_empty(), "fields without a proven effect: {unproven:#?}");
+    let missing: Vec<_> = MESSAGES
+        .iter()
+        .map(|m| m.name)
+        .filter(|name| !prover.met.contains(*name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "messages that no base resource holds: {missing:#?}"
+    );
+    assert!(
+        unproven.is_empty(),
+        "fields without a proven effect: {unproven:#?}"
+    );
 }
 
 #[test]
@@ -183,12 +258,23 @@ fn every_other_field_is_refused_by_name() {
     let pool = Pool::pruned();
     for message in MESSAGES {
         for field in pool.fields(message.name).unwrap() {
-            if message.fields.iter().any(|known| known.number == field.number) {
+            if message
+                .fields
+                .iter()
+                .any(|known| known.number == field.number)
+            {
                 continue;
             }
             let body = pool.with_field(message.name, field.number).unwrap();
-            let error = accept::check(message.name, &body, &At::root("x")).unwrap_err().to_string();
-            assert_eq!(error, format!("x.{}: not supported by ferromesh-proxy", field.name), "{}", message.name);
+            let error = accept::check(message.name, &body, &At::root("x"))
+                .unwrap_err()
+                .to_string();
+            assert_eq!(
+                error,
+                format!("x.{}: not supported by ferromesh-proxy", field.name),
+                "{}",
+                message.name
+            );
         }
     }
 }
@@ -204,16 +290,27 @@ fn the_table_agrees_with_the_descriptors() {
             let field = field.unwrap_or_else(|| panic!("{}.{}", message.name, known.name));
             assert_eq!(field.name, known.name, "{}", message.name);
             if let Some(reason) = known.harmless {
-                assert!(reason.len() > 10, "{}.{}: say why", message.name, known.name);
+                assert!(
+                    reason.len() > 10,
+                    "{}.{}: say why",
+                    message.name,
+                    known.name
+                );
                 continue;
             }
             let inner = match &field.kind {
-                FieldKind::Message(inner) if !inner.starts_with("google.protobuf.") => Some(inner.as_str()),
+                FieldKind::Message(inner) if !inner.starts_with("google.protobuf.") => {
+                    Some(inner.as_str())
+                }
                 _ => None,
             };
             match (&known.inner, inner) {
-                (Inner::Message(name), Some(inner)) => assert!(*name == inner && field.shape == Shape::Singular),
-                (Inner::Messages(name), Some(inner)) => assert!(*name == inner && field.shape == Shape::Repeated),
+                (Inner::Message(name), Some(inner)) => {
+                    assert!(*name == inner && field.shape == Shape::Singular)
+                }
+                (Inner::Messages(name), Some(inner)) => {
+                    assert!(*name == inner && field.shape == Shape::Repeated)
+                }
                 (Inner::Leaf | Inner::Any | Inner::AnyMap, None) => {}
                 _ => panic!("{}.{} is not walked", message.name, known.name),
             }
@@ -234,7 +331,9 @@ fn a_refusal_names_the_path() {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
             "stat_prefix": "s", "cluster": "c", "tunneling_config": {"hostname": "h"}}}]}]
     });
-    let body = pool.from_json("envoy.config.listener.v3.Listener", listener).unwrap();
+    let body = pool
+        .from_json("envoy.config.listener.v3.Listener", listener)
+        .unwrap();
     let error = super::listener(&Ids::default(), "l", &body).unwrap_err();
     assert_eq!(
         error.to_string(),

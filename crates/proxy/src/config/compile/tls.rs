@@ -11,12 +11,15 @@ use xds::envoy::extensions::transport_sockets::tls::v3 as pb;
 use super::common::{bool_or, data_source, fetch_timeout, type_name, u32_or, unpack};
 use super::{At, Result, matcher};
 use crate::config::tls::{
-    CommonTls, DownstreamTls, SanKind, SanMatcher, SdsRef, SdsSource, Secret, SecretKind, SecretRef, TlsCertificate, TlsVersion,
-    UpstreamTls, ValidationContext, ValidationSource,
+    CommonTls, DownstreamTls, SanKind, SanMatcher, SdsRef, SdsSource, Secret, SecretKind,
+    SecretRef, TlsCertificate, TlsVersion, UpstreamTls, ValidationContext, ValidationSource,
 };
 
 /// A filter chain's transport socket; `None` is plaintext.
-pub(super) fn downstream(at: &At<'_>, socket: Option<&core::TransportSocket>) -> Result<Option<Arc<DownstreamTls>>> {
+pub(super) fn downstream(
+    at: &At<'_>,
+    socket: Option<&core::TransportSocket>,
+) -> Result<Option<Arc<DownstreamTls>>> {
     let Some(any) = typed_config(at, socket)? else {
         return Ok(None);
     };
@@ -25,12 +28,20 @@ pub(super) fn downstream(at: &At<'_>, socket: Option<&core::TransportSocket>) ->
         return Ok(None);
     }
     let Some(context) = unpack::<pb::DownstreamTlsContext>(&at, any)? else {
-        return Err(at.error(format_args!("transport socket {} is not supported by ferromesh-proxy", type_name(any))));
+        return Err(at.error(format_args!(
+            "transport socket {} is not supported by ferromesh-proxy",
+            type_name(any)
+        )));
     };
-    let common = context.common_tls_context.as_ref().ok_or_else(|| at.field("common_tls_context").missing())?;
+    let common = context
+        .common_tls_context
+        .as_ref()
+        .ok_or_else(|| at.field("common_tls_context").missing())?;
     let common = common_tls(&at.field("common_tls_context"), common)?;
     if common.certificates.is_empty() {
-        return Err(at.field("common_tls_context").error("a server needs a certificate"));
+        return Err(at
+            .field("common_tls_context")
+            .error("a server needs a certificate"));
     }
     Ok(Some(Arc::new(DownstreamTls {
         common,
@@ -46,7 +57,10 @@ pub(super) fn downstream(at: &At<'_>, socket: Option<&core::TransportSocket>) ->
 }
 
 /// A cluster's transport socket; `None` is plaintext.
-pub(super) fn upstream(at: &At<'_>, socket: Option<&core::TransportSocket>) -> Result<Option<Arc<UpstreamTls>>> {
+pub(super) fn upstream(
+    at: &At<'_>,
+    socket: Option<&core::TransportSocket>,
+) -> Result<Option<Arc<UpstreamTls>>> {
     let Some(any) = typed_config(at, socket)? else {
         return Ok(None);
     };
@@ -55,12 +69,17 @@ pub(super) fn upstream(at: &At<'_>, socket: Option<&core::TransportSocket>) -> R
         return Ok(None);
     }
     let Some(context) = unpack::<pb::UpstreamTlsContext>(&at, any)? else {
-        return Err(at.error(format_args!("transport socket {} is not supported by ferromesh-proxy", type_name(any))));
+        return Err(at.error(format_args!(
+            "transport socket {} is not supported by ferromesh-proxy",
+            type_name(any)
+        )));
     };
     let default = pb::CommonTlsContext::default();
     let common = context.common_tls_context.as_ref().unwrap_or(&default);
     if common.tls_certificates.len() + common.tls_certificate_sds_secret_configs.len() > 1 {
-        return Err(at.field("common_tls_context").error("a client has one certificate at most"));
+        return Err(at
+            .field("common_tls_context")
+            .error("a client has one certificate at most"));
     }
     if context.sni.len() > 255 {
         return Err(at.field("sni").error("longer than 255 bytes"));
@@ -94,32 +113,63 @@ fn common_tls(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<CommonTls> 
     let mut certificates = Vec::new();
     for (i, certificate) in context.tls_certificates.iter().enumerate() {
         let at = at.item("tls_certificates", i);
-        certificates.push(SecretRef::Inline(inline(SecretKind::Certificate(tls_certificate(&at, certificate)?))));
+        certificates.push(SecretRef::Inline(inline(SecretKind::Certificate(
+            tls_certificate(&at, certificate)?,
+        ))));
     }
-    for (i, config) in context.tls_certificate_sds_secret_configs.iter().enumerate() {
-        certificates.push(SecretRef::Sds(sds_ref(&at.item("tls_certificate_sds_secret_configs", i), config)?));
+    for (i, config) in context
+        .tls_certificate_sds_secret_configs
+        .iter()
+        .enumerate()
+    {
+        certificates.push(SecretRef::Sds(sds_ref(
+            &at.item("tls_certificate_sds_secret_configs", i),
+            config,
+        )?));
     }
     let params = context.tls_params.clone().unwrap_or_default();
     let params_at = at.field("tls_params");
-    let min_version = version(&params_at, "tls_minimum_protocol_version", params.tls_minimum_protocol_version)?;
-    let max_version = version(&params_at, "tls_maximum_protocol_version", params.tls_maximum_protocol_version)?;
+    let min_version = version(
+        &params_at,
+        "tls_minimum_protocol_version",
+        params.tls_minimum_protocol_version,
+    )?;
+    let max_version = version(
+        &params_at,
+        "tls_maximum_protocol_version",
+        params.tls_maximum_protocol_version,
+    )?;
     if let (Some(min), Some(max)) = (min_version, max_version)
         && min > max
     {
-        return Err(params_at.field("tls_maximum_protocol_version").error("below the minimum"));
+        return Err(params_at
+            .field("tls_maximum_protocol_version")
+            .error("below the minimum"));
     }
-    let alpn = context.alpn_protocols.iter().enumerate().map(|(i, protocol)| match protocol.len() {
-        1..=255 => Ok(protocol.as_bytes().into()),
-        _ => Err(at.item("alpn_protocols", i).error("must be 1 to 255 bytes")),
-    });
+    let alpn = context
+        .alpn_protocols
+        .iter()
+        .enumerate()
+        .map(|(i, protocol)| match protocol.len() {
+            1..=255 => Ok(protocol.as_bytes().into()),
+            _ => Err(at.item("alpn_protocols", i).error("must be 1 to 255 bytes")),
+        });
     Ok(CommonTls {
         certificates,
         validation: validation_source(at, context)?,
         alpn: alpn.collect::<Result<_>>()?,
         min_version,
         max_version,
-        cipher_suites: params.cipher_suites.iter().map(|name| name.as_str().into()).collect(),
-        curves: params.ecdh_curves.iter().map(|name| name.as_str().into()).collect(),
+        cipher_suites: params
+            .cipher_suites
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        curves: params
+            .ecdh_curves
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
     })
 }
 
@@ -131,7 +181,9 @@ fn version(at: &At<'_>, name: &str, value: i32) -> Result<Option<TlsVersion>> {
         Ok(TlsProtocol::TlSv13) => Some(TlsVersion::V1_3),
         // A minimum of 1.0 or 1.1 would promise more than rustls speaks; a maximum of them could never connect.
         Ok(TlsProtocol::TlSv10 | TlsProtocol::TlSv11) => {
-            return Err(at.field(name).error("TLS 1.0 and 1.1 are not supported by ferromesh-proxy"));
+            return Err(at
+                .field(name)
+                .error("TLS 1.0 and 1.1 are not supported by ferromesh-proxy"));
         }
         Err(_) => return Err(at.field(name).error("unknown value")),
     })
@@ -153,15 +205,26 @@ fn validation_source(at: &At<'_>, context: &pb::CommonTlsContext) -> Result<Vali
         Some(Kind::CombinedValidationContext(value)) => {
             let at = at.field("combined_validation_context");
             let default = value.default_validation_context.clone().unwrap_or_default();
-            let default = Arc::new(validation(&at.field("default_validation_context"), &default)?);
+            let default = Arc::new(validation(
+                &at.field("default_validation_context"),
+                &default,
+            )?);
             let sds = value.validation_context_sds_secret_config.as_ref();
             let sds_at = at.field("validation_context_sds_secret_config");
             let sds = sds.ok_or_else(|| sds_at.missing())?;
-            ValidationSource::Combined { default, sds: sds_ref(&sds_at, sds)? }
+            ValidationSource::Combined {
+                default,
+                sds: sds_ref(&sds_at, sds)?,
+            }
         }
         Some(
-            Kind::ValidationContextCertificateProvider(_) | Kind::ValidationContextCertificateProviderInstance(_),
-        ) => return Err(at.field("validation_context_certificate_provider").unsupported()),
+            Kind::ValidationContextCertificateProvider(_)
+            | Kind::ValidationContextCertificateProviderInstance(_),
+        ) => {
+            return Err(at
+                .field("validation_context_certificate_provider")
+                .unsupported());
+        }
     })
 }
 
@@ -197,7 +260,11 @@ fn inline(kind: SecretKind) -> Arc<Secret> {
         }
         SecretKind::Validation(context) => ContentHash::of(format!("{context:?}").as_bytes()),
     };
-    Arc::new(Secret { name: "".into(), version, kind })
+    Arc::new(Secret {
+        name: "".into(),
+        version,
+        kind,
+    })
 }
 
 /// An SDS secret.
@@ -210,11 +277,17 @@ pub(super) fn secret(at: &At<'_>, name: &str, message: &pb::Secret) -> Result<Se
         Some(Type::ValidationContext(context)) => {
             SecretKind::Validation(validation(&at.field("validation_context"), context)?)
         }
-        Some(Type::SessionTicketKeys(_)) => return Err(at.field("session_ticket_keys").unsupported()),
+        Some(Type::SessionTicketKeys(_)) => {
+            return Err(at.field("session_ticket_keys").unsupported());
+        }
         Some(Type::GenericSecret(_)) => return Err(at.field("generic_secret").unsupported()),
         None => return Err(at.error("empty secret")),
     };
-    Ok(Secret { name: name.into(), version: ContentHash::of(&message.encode_to_vec()), kind })
+    Ok(Secret {
+        name: name.into(),
+        version: ContentHash::of(&message.encode_to_vec()),
+        kind,
+    })
 }
 
 fn tls_certificate(at: &At<'_>, certificate: &pb::TlsCertificate) -> Result<TlsCertificate> {
@@ -229,7 +302,10 @@ fn tls_certificate(at: &At<'_>, certificate: &pb::TlsCertificate) -> Result<TlsC
 }
 
 #[expect(deprecated, reason = "match_subject_alt_names is what Istio sends")]
-fn validation(at: &At<'_>, context: &pb::CertificateValidationContext) -> Result<ValidationContext> {
+fn validation(
+    at: &At<'_>,
+    context: &pb::CertificateValidationContext,
+) -> Result<ValidationContext> {
     use pb::certificate_validation_context::TrustChainVerification;
     let bytes = |name: &str, source: Option<&core::DataSource>| match source {
         Some(source) => data_source(&at.field(name), source),
@@ -237,20 +313,37 @@ fn validation(at: &At<'_>, context: &pb::CertificateValidationContext) -> Result
     };
     let mut san = Vec::new();
     for (i, typed) in context.match_typed_subject_alt_names.iter().enumerate() {
-        san.push(san_matcher(&at.item("match_typed_subject_alt_names", i), typed)?);
+        san.push(san_matcher(
+            &at.item("match_typed_subject_alt_names", i),
+            typed,
+        )?);
     }
     for (i, plain) in context.match_subject_alt_names.iter().enumerate() {
         let matcher = matcher::string(&at.item("match_subject_alt_names", i), plain)?;
-        san.push(SanMatcher { kind: SanKind::Any, matcher });
+        san.push(SanMatcher {
+            kind: SanKind::Any,
+            matcher,
+        });
     }
     Ok(ValidationContext {
         trusted_ca_pem: bytes("trusted_ca", context.trusted_ca.as_ref())?,
         san,
-        certificate_hashes: hashes(at, "verify_certificate_hash", &context.verify_certificate_hash, hex32)?,
-        spki_hashes: hashes(at, "verify_certificate_spki", &context.verify_certificate_spki, base64_32)?,
+        certificate_hashes: hashes(
+            at,
+            "verify_certificate_hash",
+            &context.verify_certificate_hash,
+            hex32,
+        )?,
+        spki_hashes: hashes(
+            at,
+            "verify_certificate_spki",
+            &context.verify_certificate_spki,
+            base64_32,
+        )?,
         crl_pem: bytes("crl", context.crl.as_ref())?,
         allow_expired: context.allow_expired_certificate,
-        accept_untrusted: context.trust_chain_verification == TrustChainVerification::AcceptUntrusted as i32,
+        accept_untrusted: context.trust_chain_verification
+            == TrustChainVerification::AcceptUntrusted as i32,
     })
 }
 
@@ -263,13 +356,26 @@ fn san_matcher(at: &At<'_>, typed: &pb::SubjectAltNameMatcher) -> Result<SanMatc
         Ok(SanType::IpAddress) => SanKind::Ip,
         _ => return Err(at.field("san_type").unsupported()),
     };
-    let matcher = typed.matcher.as_ref().ok_or_else(|| at.field("matcher").missing())?;
-    Ok(SanMatcher { kind, matcher: matcher::string(&at.field("matcher"), matcher)? })
+    let matcher = typed
+        .matcher
+        .as_ref()
+        .ok_or_else(|| at.field("matcher").missing())?;
+    Ok(SanMatcher {
+        kind,
+        matcher: matcher::string(&at.field("matcher"), matcher)?,
+    })
 }
 
-fn hashes(at: &At<'_>, name: &str, list: &[String], parse: fn(&str) -> Option<[u8; 32]>) -> Result<Vec<[u8; 32]>> {
+fn hashes(
+    at: &At<'_>,
+    name: &str,
+    list: &[String],
+    parse: fn(&str) -> Option<[u8; 32]>,
+) -> Result<Vec<[u8; 32]>> {
     let parsed = list.iter().enumerate();
-    parsed.map(|(i, text)| parse(text).ok_or_else(|| at.item(name, i).error("not a SHA-256 hash"))).collect()
+    parsed
+        .map(|(i, text)| parse(text).ok_or_else(|| at.item(name, i).error("not a SHA-256 hash")))
+        .collect()
 }
 
 fn hex32(text: &str) -> Option<[u8; 32]> {
@@ -286,5 +392,9 @@ fn hex32(text: &str) -> Option<[u8; 32]> {
 
 fn base64_32(text: &str) -> Option<[u8; 32]> {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).ok()?.try_into().ok()
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .ok()?
+        .try_into()
+        .ok()
 }

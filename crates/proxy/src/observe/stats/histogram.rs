@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Cell;
 
 /// Upper bounds that Prometheus output shows, in milliseconds (Envoy's defaults).
-pub const BOUNDS: [f64; 19] = [
+pub(super) const BOUNDS: [f64; 19] = [
     0.5,
     1.0,
     5.0,
