@@ -215,3 +215,29 @@ fn a_mirror_gets_a_copy_and_its_answer_is_dropped() {
         "{request}"
     );
 }
+
+#[test]
+fn connections_of_an_unchanged_chain_outlive_a_change_of_their_listener() {
+    let backend = Backend::named("x");
+    let mut mesh = http_to(backend.address);
+    let mut kept = Client::connect(mesh.address());
+    kept.send(&get("/"));
+    assert!(!kept.response().contains("connection: close"));
+    // Another chain is added; the one in use stays as it is.
+    let mut next = listener(hcm(to_up(), json!({})));
+    let other = json!({"name": "other", "filter_chain_match": {"destination_port": 9},
+        "filters": [hcm(to_up(), json!({"server_name": "other"}))]});
+    next["filter_chains"].as_array_mut().unwrap().push(other);
+    mesh.set_listener(next);
+    mesh.publish();
+    // A new connection shows that the change is in force on the worker.
+    let mut new = Client::connect(mesh.address());
+    new.send(&get("/"));
+    assert_eq!(status(&new.response()), 200);
+    kept.send(&get("/"));
+    let answer = kept.response();
+    assert!(
+        status(&answer) == 200 && !answer.contains("connection: close"),
+        "{answer}"
+    );
+}

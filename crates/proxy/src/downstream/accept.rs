@@ -30,7 +30,8 @@ pub(crate) async fn serve(
     tcp: TcpStream,
     remote: SocketAddr,
 ) {
-    let mut guard = active.drain().join();
+    let mut active = active;
+    let mut guard = active.early().join();
     let mut listener = active.listener();
     let Ok(direct_local) = tcp.local_addr() else {
         return;
@@ -51,7 +52,8 @@ pub(crate) async fn serve(
         && let Some(other) = listeners.for_destination(local)
         && !Rc::ptr_eq(&other, &active)
     {
-        guard = other.drain().join();
+        guard = other.early().join();
+        active = Rc::clone(&other);
         listener = other.listener();
     }
     guard.keep(hooks::ConnectionCounted::downstream(&worker, &listener));
@@ -68,6 +70,7 @@ pub(crate) async fn serve(
         started_wall: SystemTime::now(),
     };
     Incoming {
+        active,
         worker,
         facts,
         guard,
@@ -82,6 +85,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 struct Incoming {
+    active: Rc<Active>,
     worker: Rc<Worker>,
     facts: ConnectionFacts,
     guard: DrainGuard,
@@ -101,6 +105,8 @@ impl Incoming {
             return self.no_chain(tcp, &sniffed).await;
         };
         self.facts.chain = Some(Arc::clone(&chain));
+        let early = std::mem::replace(&mut self.guard, self.active.of_chain(chain.version).join());
+        self.guard.succeed(early);
         match &chain.tls {
             None => self.plain(chain, tcp, sniffed).await,
             Some(context) => {
@@ -201,6 +207,7 @@ impl Incoming {
             worker,
             facts,
             guard,
+            active: _,
         } = self;
         let facts = Arc::new(facts);
         match &chain.filter {

@@ -30,6 +30,10 @@ pub(crate) struct DrainState {
 }
 
 impl DrainState {
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
     /// Goes on to `phase`, never back.
     pub(crate) fn advance(&self, phase: Phase) {
         if phase > self.phase.get() {
@@ -72,6 +76,12 @@ pub(crate) struct DrainGuard {
 }
 
 impl DrainGuard {
+    /// Takes the connection over from `earlier`.
+    pub(crate) fn succeed(&mut self, earlier: Self) {
+        let mut earlier = earlier;
+        self.counted = earlier.counted.take();
+    }
+
     /// Keeps the connection counted for as long as it lives.
     pub(crate) fn keep(&mut self, counted: ConnectionCounted) {
         self.counted = Some(counted);

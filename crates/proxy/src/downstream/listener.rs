@@ -58,7 +58,10 @@ impl Active {
 
     fn drains(&self) -> Vec<Rc<DrainState>> {
         let chains = self.chains.borrow();
-        std::iter::once(&self.early).chain(chains.values()).cloned().collect()
+        std::iter::once(&self.early)
+            .chain(chains.values())
+            .cloned()
+            .collect()
     }
 
     /// The drains of chains that `listener` no longer has.
@@ -68,8 +71,14 @@ impl Active {
             chains.into_iter().any(|chain| chain.version == *version)
         };
         let mut chains = self.chains.borrow_mut();
-        let gone: Vec<ContentHash> = chains.keys().filter(|version| !current(version)).copied().collect();
-        gone.iter().filter_map(|version| chains.remove(version)).collect()
+        let gone: Vec<ContentHash> = chains
+            .keys()
+            .filter(|version| !current(version))
+            .copied()
+            .collect();
+        gone.iter()
+            .filter_map(|version| chains.remove(version))
+            .collect()
     }
 }
 
@@ -169,9 +178,6 @@ impl Listeners {
     }
 
     fn leave(&self, drain: Rc<DrainState>, drain_time: Duration) {
-        if drain.connections() == 0 {
-            return;
-        }
         drain.advance(Phase::Draining);
         self.leaving.borrow_mut().push(Rc::clone(&drain));
         tokio::task::spawn_local(async move {
@@ -204,7 +210,7 @@ impl Listeners {
         self.by_name
             .borrow()
             .values()
-            .map(|active| active.drain())
+            .flat_map(|active| active.drains())
             .chain(leaving.iter().cloned())
             .collect()
     }

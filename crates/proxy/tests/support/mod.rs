@@ -1,6 +1,6 @@
 //! A proxy with a static configuration, backends that do what a test says, and raw clients.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
