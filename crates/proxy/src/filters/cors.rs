@@ -38,7 +38,7 @@ pub enum Verdict {
 }
 
 /// Headers to set on an answer.
-pub type HeaderPairs<'a> = SmallVec<[(&'static str, &'a [u8]); 6]>;
+pub type HeaderPairs<'a> = SmallVec<[(&'static str, &'a [u8]); 8]>;
 
 impl CorsPolicy {
     /// Judges a request. The origin that matched is the request's own.
@@ -89,6 +89,12 @@ impl CorsPolicy {
             &self.allow_headers,
         );
         push(&mut headers, "access-control-max-age", &self.max_age);
+        // Envoy 1.40 tells preflights, too, although only the answer itself needs it.
+        push(
+            &mut headers,
+            "access-control-expose-headers",
+            &self.expose_headers,
+        );
         if self.allow_private_network
             && request.header("access-control-request-private-network") == Some(b"true")
         {
@@ -160,7 +166,8 @@ mod tests {
                 "access-control-allow-credentials",
                 "access-control-allow-methods",
                 "access-control-allow-headers",
-                "access-control-max-age"
+                "access-control-max-age",
+                "access-control-expose-headers"
             ]
         );
     }
