@@ -344,4 +344,13 @@ mod tests {
         assert_eq!(hello(b"\x16\x02"), Verdict::Other);
         assert_eq!(hello(b"\x16\x03\x01\x00\x05hello there"), Verdict::Other);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
+            let _ = http(&data);
+            let _ = hello(&data);
+            let _ = hello(&[b"\x16\x03\x01\x00\xff\x01\x00\x00\xfb\x03\x03", &data[..]].concat());
+        }
+    }
 }

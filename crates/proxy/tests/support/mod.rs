@@ -1,7 +1,5 @@
 //! A proxy with a static configuration, backends that do what a test says, and raw clients.
 
-#![allow(dead_code, unreachable_pub)]
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
