@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use xds::client::{Nack, ReceivedResource, Subscriptions, Update};
 use xds::type_url;
@@ -15,8 +14,7 @@ use crate::config::cluster::{Assignment, Discovery};
 use crate::config::compile::{self, CompileError};
 use crate::config::hcm::RouteSource;
 use crate::config::tls::{SdsRef, SdsSource};
-use crate::config::{Cluster, ClusterInfo, Config, Ids, Listener, RouteTable, Secret};
-use crate::resilience::breaker::Breaker;
+use crate::config::{ClusterInfo, Config, Ids, Listener, RouteTable, Secret};
 
 /// Makes a configuration current; answers listeners that cannot be opened, by name, with the reason.
 pub type Publish = Box<dyn FnMut(Arc<Config>) -> Vec<(Arc<str>, String)> + Send>;
@@ -29,17 +27,17 @@ pub struct Settings {
 
 /// The resources of one proxy.
 pub struct Applier {
-    ids: Arc<Ids>,
+    pub(super) ids: Arc<Ids>,
     publish: Publish,
-    clusters: Table<ClusterInfo>,
-    endpoints: Table<Assignment>,
-    listeners: Table<Listener>,
-    routes: Table<RouteTable>,
-    secrets: Table<Secret>,
-    config: Arc<Config>,
+    pub(super) clusters: Table<ClusterInfo>,
+    pub(super) endpoints: Table<Assignment>,
+    pub(super) listeners: Table<Listener>,
+    pub(super) routes: Table<RouteTable>,
+    pub(super) secrets: Table<Secret>,
+    pub(super) config: Arc<Config>,
     subscribed: Wanted,
     /// Types that were answered at least once.
-    seen: BTreeSet<&'static str>,
+    pub(super) seen: BTreeSet<&'static str>,
     /// Grows with every change of accepted resources: for the copy on disk.
     pub(super) changes: u64,
 }
@@ -262,98 +260,42 @@ impl Applier {
         match kind {
             type_url::CLUSTER => {
                 let info = compile::cluster(&self.ids, name, &body)?;
-                let unchanged = self
+                if !self
                     .clusters
-                    .active(name)
-                    .is_some_and(|old| old.value.version == info.version);
-                if unchanged {
-                    self.refresh_origin(kind, name, origin);
-                } else {
-                    self.clusters.warm(
-                        name,
-                        Entry {
-                            origin,
-                            value: Arc::new(info),
-                            since: now,
-                        },
-                    );
+                    .renew(name, &origin, |old| old.version == info.version)
+                {
+                    self.clusters
+                        .warm(name, Entry::new(origin, Arc::new(info), now));
                 }
             }
             type_url::LISTENER => {
                 let listener = compile::listener(&self.ids, name, &body)?;
-                let unchanged = self
+                if !self
                     .listeners
-                    .active(name)
-                    .is_some_and(|old| old.value.version == listener.version);
-                if unchanged {
-                    self.refresh_origin(kind, name, origin);
-                } else {
-                    self.listeners.warm(
-                        name,
-                        Entry {
-                            origin,
-                            value: Arc::new(listener),
-                            since: now,
-                        },
-                    );
+                    .renew(name, &origin, |old| old.version == listener.version)
+                {
+                    self.listeners
+                        .warm(name, Entry::new(origin, Arc::new(listener), now));
                 }
             }
             type_url::ENDPOINT => {
                 let assignment = compile::assignment(name, &body)?;
-                self.endpoints.put(
-                    name,
-                    Entry {
-                        origin,
-                        value: Arc::new(assignment),
-                        since: now,
-                    },
-                );
+                self.endpoints
+                    .put(name, Entry::new(origin, Arc::new(assignment), now));
                 self.update_hosts(name);
             }
             type_url::ROUTE => {
                 let table = compile::route_table(&self.ids, name, &body)?;
-                self.routes.put(
-                    name,
-                    Entry {
-                        origin,
-                        value: Arc::new(table),
-                        since: now,
-                    },
-                );
+                self.routes
+                    .put(name, Entry::new(origin, Arc::new(table), now));
             }
             type_url::SECRET => {
                 let secret = compile::secret(name, &body)?;
-                self.secrets.put(
-                    name,
-                    Entry {
-                        origin,
-                        value: secret,
-                        since: now,
-                    },
-                );
+                self.secrets.put(name, Entry::new(origin, secret, now));
             }
             _ => {}
         }
         Ok(())
-    }
-
-    /// The same content under a new version.
-    fn refresh_origin(&mut self, kind: &str, name: &str, origin: Origin) {
-        if kind == type_url::CLUSTER {
-            if let Some(slot) = self.clusters.slots.get_mut(name) {
-                slot.warming = None;
-                slot.refused = None;
-                slot.active
-                    .iter_mut()
-                    .for_each(|entry| entry.origin = origin.clone());
-            }
-        } else if let Some(slot) = self.listeners.slots.get_mut(name) {
-            slot.warming = None;
-            slot.refused = None;
-            slot.active
-                .iter_mut()
-                .for_each(|entry| entry.origin = origin.clone());
-        }
     }
 
     /// Removals count for listeners and clusters; of all else the last version stays in use, as in Envoy, until nothing
@@ -407,125 +349,6 @@ impl Applier {
         self.subscribe(&wanted, subscriptions);
         self.forget(&wanted);
         self.publish_if_changed(nack);
-    }
-
-    fn activate_clusters(&mut self, now: Instant) {
-        let ready: Vec<Arc<str>> = self
-            .clusters
-            .slots
-            .iter()
-            .filter(|(_, slot)| {
-                slot.warming
-                    .as_ref()
-                    .is_some_and(|entry| self.cluster_ready(entry, now))
-            })
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
-        for name in ready {
-            if let Some(slot) = self.clusters.slots.get_mut(&name) {
-                slot.active = slot.warming.take();
-            }
-        }
-    }
-
-    fn activate_listeners(&mut self, now: Instant) {
-        let ready: Vec<Arc<str>> = self
-            .listeners
-            .slots
-            .iter()
-            .filter(|(_, slot)| {
-                slot.warming
-                    .as_ref()
-                    .is_some_and(|entry| self.listener_ready(entry, now))
-            })
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
-        for name in ready {
-            if let Some(slot) = self.listeners.slots.get_mut(&name) {
-                slot.active = slot.warming.take();
-            }
-        }
-    }
-
-    fn cluster_ready(&self, entry: &Entry<ClusterInfo>, now: Instant) -> bool {
-        let info = &entry.value;
-        let endpoints = match &info.discovery {
-            Discovery::Eds {
-                service_name,
-                fetch_timeout,
-            } => {
-                !info.wait_for_warm_on_init && self.clusters.active(&info.name).is_none()
-                    || self.endpoints.active(service_name).is_some()
-                    || is_over(entry.since, *fetch_timeout, now)
-            }
-            _ => true,
-        };
-        endpoints
-            && info
-                .sds()
-                .all(|sds| self.secret_ready(sds, entry.since, now))
-    }
-
-    fn listener_ready(&self, entry: &Entry<Listener>, now: Instant) -> bool {
-        let listener = &entry.value;
-        let routes = listener.connection_managers().all(|hcm| match &hcm.routes {
-            RouteSource::Inline(_) => true,
-            RouteSource::Rds {
-                name,
-                fetch_timeout,
-                ..
-            } => self.routes.active(name).is_some() || is_over(entry.since, *fetch_timeout, now),
-        });
-        routes
-            && listener
-                .sds()
-                .all(|sds| self.secret_ready(sds, entry.since, now))
-    }
-
-    fn secret_ready(&self, sds: &SdsRef, since: Instant, now: Instant) -> bool {
-        self.secrets.active(&sds.name).is_some() || is_over(since, sds.fetch_timeout, now)
-    }
-
-    fn cluster_deadline(&self, entry: &Entry<ClusterInfo>) -> Option<Instant> {
-        let eds = match &entry.value.discovery {
-            Discovery::Eds {
-                service_name,
-                fetch_timeout,
-            } if self.endpoints.active(service_name).is_none() => *fetch_timeout,
-            _ => None,
-        };
-        let secrets = self.missing_secrets(entry.value.sds());
-        eds.into_iter()
-            .chain(secrets)
-            .map(|timeout| entry.since + timeout)
-            .min()
-    }
-
-    fn listener_deadline(&self, entry: &Entry<Listener>) -> Option<Instant> {
-        let routes = entry
-            .value
-            .connection_managers()
-            .filter_map(|hcm| match &hcm.routes {
-                RouteSource::Rds {
-                    name,
-                    fetch_timeout,
-                    ..
-                } if self.routes.active(name).is_none() => *fetch_timeout,
-                _ => None,
-            });
-        let secrets = self.missing_secrets(entry.value.sds());
-        routes
-            .chain(secrets)
-            .map(|timeout| entry.since + timeout)
-            .min()
-    }
-
-    fn missing_secrets<'a>(
-        &'a self,
-        sds: impl Iterator<Item = &'a SdsRef> + 'a,
-    ) -> impl Iterator<Item = Duration> + 'a {
-        sds.filter(|sds| self.secrets.active(&sds.name).is_none())
-            .filter_map(|sds| sds.fetch_timeout)
     }
 
     fn wanted(&self) -> Wanted {
@@ -606,7 +429,7 @@ impl Applier {
 
     fn publish_if_changed(&mut self, nack: &mut Nack) {
         let mut next = self.assemble();
-        if same(&self.config, &next) {
+        if super::snapshot::same(&self.config, &next) {
             return;
         }
         next.generation = self.config.generation + 1;
@@ -633,73 +456,6 @@ impl Applier {
                 .refuse(&name, &version, &reason, SystemTime::now());
             nack.reject(name, reason);
         }
-    }
-
-    fn assemble(&self) -> Config {
-        let mut config = Config::default();
-        for (name, slot) in &self.listeners.slots {
-            if let Some(entry) = &slot.active {
-                config
-                    .listeners
-                    .insert(Arc::clone(name), Arc::clone(&entry.value));
-            }
-        }
-        for (name, slot) in &self.routes.slots {
-            if let Some(entry) = &slot.active {
-                config.put_route_table(self.ids.route_table(name), Some(Arc::clone(&entry.value)));
-            }
-        }
-        for (name, slot) in &self.secrets.slots {
-            if let Some(entry) = &slot.active {
-                config
-                    .secrets
-                    .insert(Arc::clone(name), Arc::clone(&entry.value));
-            }
-        }
-        for slot in self.clusters.slots.values() {
-            if let Some(entry) = &slot.active {
-                let id = entry.value.id;
-                config.put_cluster(id, Some(self.cluster(&entry.value)));
-            }
-        }
-        config
-    }
-
-    /// The running cluster for a configuration: the same one while nothing changed; otherwise a new one that takes over
-    /// counters and endpoints.
-    fn cluster(&self, info: &Arc<ClusterInfo>) -> Arc<Cluster> {
-        let old = self.config.cluster(info.id);
-        if let Some(old) = old.filter(|old| Arc::ptr_eq(&old.info, info)) {
-            return Arc::clone(old);
-        }
-        let assignment = match &info.discovery {
-            Discovery::Eds { service_name, .. } => self
-                .endpoints
-                .active(service_name)
-                .map(|entry| Arc::clone(&entry.value)),
-            _ => Some(Arc::clone(&info.assignment)),
-        };
-        let previous = old.map(|old| old.hosts.load_full());
-        let hosts = match assignment {
-            Some(assignment) => HostSets::build(info, &assignment, previous.as_deref()),
-            None => HostSets::default(),
-        };
-        let breakers = match old {
-            Some(old) => {
-                old.breakers
-                    .iter()
-                    .zip(&info.limits)
-                    .for_each(|(breaker, limits)| breaker.set_limits(limits));
-                old.breakers.clone()
-            }
-            None => info.limits.map(|limits| Arc::new(Breaker::new(&limits))),
-        };
-        Arc::new(Cluster {
-            id: info.id,
-            info: Arc::clone(info),
-            hosts: ArcSwap::from_pointee(hosts),
-            breakers,
-        })
     }
 
     /// Every accepted dynamic resource: type, name, version, body.
@@ -742,29 +498,4 @@ impl Applier {
 fn over_ads<'a>(sds: impl Iterator<Item = &'a SdsRef>) -> impl Iterator<Item = Arc<str>> {
     sds.filter(|sds| sds.source == SdsSource::Ads)
         .map(|sds| Arc::clone(&sds.name))
-}
-
-fn is_over(since: Instant, timeout: Option<Duration>, now: Instant) -> bool {
-    timeout.is_some_and(|timeout| now.saturating_duration_since(since) >= timeout)
-}
-
-/// Whether two configurations hold the very same objects.
-fn same(old: &Config, new: &Config) -> bool {
-    fn equal<'a, T: 'a>(
-        old: impl Iterator<Item = &'a Arc<T>>,
-        new: impl Iterator<Item = &'a Arc<T>>,
-    ) -> bool {
-        let (mut old, mut new) = (old, new);
-        loop {
-            match (old.next(), new.next()) {
-                (None, None) => return true,
-                (Some(a), Some(b)) if Arc::ptr_eq(a, b) => {}
-                _ => return false,
-            }
-        }
-    }
-    equal(old.listeners.values(), new.listeners.values())
-        && equal(old.clusters(), new.clusters())
-        && equal(old.route_tables(), new.route_tables())
-        && equal(old.secrets.values(), new.secrets.values())
 }

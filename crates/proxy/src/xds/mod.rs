@@ -5,9 +5,11 @@ mod applier;
 mod dns;
 mod last_good;
 mod session;
+mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
+mod warming;
 
 pub use applier::{Applier, Publish, Settings};
 pub use dns::resolve_clusters;

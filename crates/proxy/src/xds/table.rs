@@ -25,6 +25,16 @@ pub(super) struct Entry<T> {
     pub(super) since: Instant,
 }
 
+impl<T> Entry<T> {
+    pub(super) fn new(origin: Origin, value: Arc<T>, since: Instant) -> Self {
+        Self {
+            origin,
+            value,
+            since,
+        }
+    }
+}
+
 /// A refused version of a resource.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
@@ -113,6 +123,20 @@ impl<T> Table<T> {
         let slot = self.slots.entry(Arc::clone(name)).or_default();
         slot.warming = Some(entry);
         slot.refused = None;
+    }
+
+    /// The active entry under a new version, if its content is the same; what was warming is outdated then.
+    pub(super) fn renew(&mut self, name: &str, origin: &Origin, same: impl Fn(&T) -> bool) -> bool {
+        let Some(slot) = self.slots.get_mut(name) else {
+            return false;
+        };
+        let Some(entry) = slot.active.as_mut().filter(|entry| same(&entry.value)) else {
+            return false;
+        };
+        entry.origin = origin.clone();
+        slot.warming = None;
+        slot.refused = None;
+        true
     }
 
     /// For `config_dump`.

@@ -20,7 +20,7 @@ use crate::config::cluster::{
 use crate::config::ids::Ids;
 use crate::config::request::LowerName;
 use crate::resilience::breaker::{Limits, RetryBudget};
-use crate::resilience::outlier::OutlierPolicy;
+use crate::resilience::outlier::{Enforcing, FailurePercentage, OutlierPolicy, SuccessRate};
 
 pub(super) fn compile(
     ids: &Ids,
@@ -329,23 +329,21 @@ fn outlier_policy(at: &At<'_>, value: &pb::OutlierDetection) -> Result<OutlierPo
         d.base_ejection_time,
     )?;
     let max_default = d.max_ejection_time.max(base);
-    let max = positive(
-        &at.field("max_ejection_time"),
-        value.max_ejection_time.as_ref(),
-        max_default,
-    )?;
     let jitter = optional_duration(
         &at.field("max_ejection_time_jitter"),
         value.max_ejection_time_jitter.as_ref(),
     )?;
-    let enforced = |name: &str, value, default| percent(&at.field(name), value, default);
-    let mut policy = OutlierPolicy {
+    Ok(OutlierPolicy {
         interval: positive(&at.field("interval"), value.interval.as_ref(), d.interval)?,
         base_ejection_time: base,
-        max_ejection_time: max,
+        max_ejection_time: positive(
+            &at.field("max_ejection_time"),
+            value.max_ejection_time.as_ref(),
+            max_default,
+        )?,
         max_ejection_time_jitter: jitter.unwrap_or_default(),
-        max_ejection_percent: enforced(
-            "max_ejection_percent",
+        max_ejection_percent: percent(
+            &at.field("max_ejection_percent"),
             value.max_ejection_percent,
             d.max_ejection_percent,
         )?,
@@ -360,59 +358,76 @@ fn outlier_policy(at: &At<'_>, value: &pb::OutlierDetection) -> Result<OutlierPo
             value.consecutive_local_origin_failure,
             d.consecutive_local_origin_failure,
         ),
-        ..d
-    };
-    let e = &mut policy.enforcing;
-    e.consecutive_5xx = enforced(
-        "enforcing_consecutive_5xx",
-        value.enforcing_consecutive_5xx,
-        100,
-    )?;
-    e.consecutive_gateway_failure = enforced(
-        "enforcing_consecutive_gateway_failure",
-        value.enforcing_consecutive_gateway_failure,
-        0,
-    )?;
-    e.consecutive_local_origin_failure = enforced(
-        "enforcing_consecutive_local_origin_failure",
-        value.enforcing_consecutive_local_origin_failure,
-        100,
-    )?;
-    e.success_rate = enforced("enforcing_success_rate", value.enforcing_success_rate, 100)?;
-    e.local_origin_success_rate = enforced(
-        "enforcing_local_origin_success_rate",
-        value.enforcing_local_origin_success_rate,
-        100,
-    )?;
-    e.failure_percentage = enforced(
-        "enforcing_failure_percentage",
-        value.enforcing_failure_percentage,
-        0,
-    )?;
-    e.failure_percentage_local_origin = enforced(
-        "enforcing_failure_percentage_local_origin",
-        value.enforcing_failure_percentage_local_origin,
-        0,
-    )?;
-    let rate = &mut policy.success_rate;
-    rate.minimum_hosts = u32_or(value.success_rate_minimum_hosts, rate.minimum_hosts);
-    rate.request_volume = u32_or(value.success_rate_request_volume, rate.request_volume);
-    rate.stdev_factor = u32_or(value.success_rate_stdev_factor, rate.stdev_factor);
-    let failure = &mut policy.failure_percentage;
-    failure.threshold = enforced(
-        "failure_percentage_threshold",
-        value.failure_percentage_threshold,
-        failure.threshold,
-    )?;
-    failure.minimum_hosts = u32_or(
-        value.failure_percentage_minimum_hosts,
-        failure.minimum_hosts,
-    );
-    failure.request_volume = u32_or(
-        value.failure_percentage_request_volume,
-        failure.request_volume,
-    );
-    Ok(policy)
+        enforcing: enforcing(at, value)?,
+        success_rate: SuccessRate {
+            minimum_hosts: u32_or(
+                value.success_rate_minimum_hosts,
+                d.success_rate.minimum_hosts,
+            ),
+            request_volume: u32_or(
+                value.success_rate_request_volume,
+                d.success_rate.request_volume,
+            ),
+            stdev_factor: u32_or(value.success_rate_stdev_factor, d.success_rate.stdev_factor),
+        },
+        failure_percentage: FailurePercentage {
+            threshold: percent(
+                &at.field("failure_percentage_threshold"),
+                value.failure_percentage_threshold,
+                d.failure_percentage.threshold,
+            )?,
+            minimum_hosts: u32_or(
+                value.failure_percentage_minimum_hosts,
+                d.failure_percentage.minimum_hosts,
+            ),
+            request_volume: u32_or(
+                value.failure_percentage_request_volume,
+                d.failure_percentage.request_volume,
+            ),
+        },
+    })
+}
+
+fn enforcing(at: &At<'_>, value: &pb::OutlierDetection) -> Result<Enforcing> {
+    let d = OutlierPolicy::default().enforcing;
+    let read = |name: &str, value, default| percent(&at.field(name), value, default);
+    Ok(Enforcing {
+        consecutive_5xx: read(
+            "enforcing_consecutive_5xx",
+            value.enforcing_consecutive_5xx,
+            d.consecutive_5xx,
+        )?,
+        consecutive_gateway_failure: read(
+            "enforcing_consecutive_gateway_failure",
+            value.enforcing_consecutive_gateway_failure,
+            d.consecutive_gateway_failure,
+        )?,
+        consecutive_local_origin_failure: read(
+            "enforcing_consecutive_local_origin_failure",
+            value.enforcing_consecutive_local_origin_failure,
+            d.consecutive_local_origin_failure,
+        )?,
+        success_rate: read(
+            "enforcing_success_rate",
+            value.enforcing_success_rate,
+            d.success_rate,
+        )?,
+        local_origin_success_rate: read(
+            "enforcing_local_origin_success_rate",
+            value.enforcing_local_origin_success_rate,
+            d.local_origin_success_rate,
+        )?,
+        failure_percentage: read(
+            "enforcing_failure_percentage",
+            value.enforcing_failure_percentage,
+            d.failure_percentage,
+        )?,
+        failure_percentage_local_origin: read(
+            "enforcing_failure_percentage_local_origin",
+            value.enforcing_failure_percentage_local_origin,
+            d.failure_percentage_local_origin,
+        )?,
+    })
 }
 
 fn socket_matches(at: &At<'_>, cluster: &pb::Cluster) -> Result<Box<[SocketMatch]>> {
