@@ -1,8 +1,7 @@
 //! HTTP/1 through a running proxy, seen from outside.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-#[allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 mod support;
 
 use std::io::Write;

@@ -1,8 +1,7 @@
 //! HTTP/2 on both sides of a running proxy.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-#[allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 mod support;
 
 use std::net::SocketAddr;

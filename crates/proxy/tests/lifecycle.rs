@@ -1,8 +1,7 @@
 //! Configuration changes, drains and ends of a running proxy: no request is lost.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-#[allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 mod support;
 
 use std::sync::Arc;

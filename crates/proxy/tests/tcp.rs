@@ -1,8 +1,7 @@
 //! `tcp_proxy` and filter chain selection through a running proxy.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
-#[allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 mod support;
 
 use std::io::{Read, Write};
