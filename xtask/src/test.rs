@@ -89,6 +89,7 @@ fn tests(extent: Extent, peers: &Path, skips: &Path, summary: &mut Summary) -> a
     command
         .args(["test", "--workspace", "--no-fail-fast"])
         .env("FERROMESH_PEERS", peers)
+        .env("FERROMESH_ENVOY", peers.join("bin/envoy"))
         .env("FERROMESH_SKIPS", skips)
         .stdout(Stdio::piped());
     if extent == Extent::Long {

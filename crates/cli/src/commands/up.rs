@@ -91,6 +91,30 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     result
 }
 
+/// The longest grace that a pod is waited for.
+const GRACE: Duration = Duration::from_secs(40);
+
+/// Pods end by themselves when the supervisor has let go of the lifeline; waits for them and answers how
+/// many processes are left.
+fn pods_gone(data_dir: &std::path::Path) -> usize {
+    let mark = format!("{}/pods/", data_dir.display());
+    let count = || {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+            .filter(|command| String::from_utf8_lossy(command).contains(&mark))
+            .count()
+    };
+    let deadline = std::time::Instant::now() + GRACE;
+    loop {
+        let left = count();
+        if left == 0 || std::time::Instant::now() > deadline {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Starts this command again in a session of its own and shows what it says until it is ready.
 fn detach() -> anyhow::Result<()> {
     let mut args: Vec<_> = std::env::args_os()
