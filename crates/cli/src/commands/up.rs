@@ -85,7 +85,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     });
     progress.begin("stopping");
     up.supervisor.take().into_iter().for_each(Supervisor::stop);
-    if result.is_ok() {
+    let left = pods_gone(held.path());
+    if left > 0 {
+        progress.done(&format!(
+            "stopped; {left} processes of pods are still ending"
+        ));
+    } else if result.is_ok() {
         progress.done("stopped; nothing is left running");
     }
     result
