@@ -26,7 +26,7 @@ const LAYERS: &[(&str, u8)] = &[
 ];
 
 /// Used in tests, built from layers 0 and 1.
-const DEV: &[&str] = &["testkit", "xtask"];
+const DEV: &[&str] = &["bench", "testkit", "xtask"];
 
 /// Libraries that only these crates may name, so that what they stand for stays in one place.
 const OWNED: &[(&str, &[&str])] = &[

@@ -1,5 +1,6 @@
-//! Project chores: `cargo xtask test|peers|layers`.
+//! Project chores: `cargo xtask test|bench|peers|layers`.
 
+mod bench;
 mod layers;
 mod peers;
 mod summary;
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end
+  bench proxy     CPU, latency and memory of our proxy beside Envoy's, release build; -h lists its options
   peers           obtain the programs that the tests run against
   layers          check that dependencies point down
 ";
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(test::Extent::Usual),
         ["test", "--long"] => test::run(test::Extent::Long),
+        ["bench", "proxy", arguments @ ..] => bench::proxy(arguments),
         ["peers"] => peers::obtain().map(|found| peers::print(&found)),
         ["layers"] => layers::check(),
         _ => {

@@ -1,0 +1,156 @@
+//! `proxy-bench`: what our proxy costs beside stock Envoy, in one interleaved run.
+//!
+//! One proxy thread is pinned on core 1; the load client and the backend share core 0. Each round measures both
+//! engines in shuffled order: closed loop for the cost at saturation, open loop (Poisson, latency from the
+//! intended send) at a fixed rate. CPU is the kernel's run time of all threads of the process.
+
+mod backend;
+mod client;
+mod config;
+mod engine;
+mod http1;
+mod http2;
+mod measure;
+mod poll;
+mod report;
+mod transport;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+
+use crate::backend::Backend;
+use crate::client::{Client, Load};
+use crate::config::{Credentials, LISTENERS, Scenario};
+use crate::engine::{Engine, Kind};
+use crate::measure::{Sample, Samples};
+
+/// Measures ferromesh-proxy and Envoy side by side.
+#[derive(Debug, Parser)]
+struct Args {
+    /// The proxy under test.
+    #[arg(long, value_name = "FILE")]
+    ferromesh: PathBuf,
+    /// Stock Envoy.
+    #[arg(long, value_name = "FILE")]
+    envoy: PathBuf,
+    /// Rounds of each scenario; medians are printed.
+    #[arg(long, default_value_t = 6)]
+    rounds: usize,
+    /// Length of one measurement.
+    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    seconds: f64,
+    /// Rate of the open loop, requests a second.
+    #[arg(long, default_value_t = 3000.0)]
+    rate: f64,
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Only scenarios whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+/// Core of the load client and the backend.
+const LOAD_CORE: usize = 0;
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let cores = std::thread::available_parallelism()?.get();
+    ensure!(
+        cores >= 2,
+        "the bench needs two cores: one for the proxy, one for the load"
+    );
+    net::tls::install_provider();
+    poll::pin(LOAD_CORE)?;
+    let directory = directory()?;
+    let credentials = Credentials::make(&directory)?;
+    let backend = Backend::start()?;
+    let mut engines = Vec::new();
+    for (kind, program) in [
+        (Kind::Ferromesh, &args.ferromesh),
+        (Kind::Envoy, &args.envoy),
+    ] {
+        let engine = Engine::start(kind, program, &directory, backend.address)
+            .with_context(|| format!("starting {}", program.display()))?;
+        engines.push(engine);
+    }
+    let scenarios = Scenario::all().filter(|s| {
+        args.only
+            .as_ref()
+            .is_none_or(|text| s.name().contains(text.as_str()))
+    });
+    let mut table = Vec::new();
+    for scenario in scenarios {
+        let samples = run(&args, scenario, &mut engines, &credentials)?;
+        report::print_scenario(scenario, &samples);
+        table.push((scenario, samples));
+    }
+    report::print_summary(&table);
+    for engine in &mut engines {
+        report::print_accounting(engine.kind, &engine.account()?)?;
+    }
+    for engine in engines {
+        engine.stop()?;
+    }
+    std::fs::remove_dir_all(&directory)?;
+    Ok(())
+}
+
+fn directory() -> anyhow::Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("ferromesh-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory)
+}
+
+/// All rounds of one scenario.
+fn run(
+    args: &Args,
+    scenario: Scenario,
+    engines: &mut [Engine],
+    credentials: &Credentials,
+) -> anyhow::Result<Samples> {
+    let mut samples = Samples::default();
+    let length = Duration::from_secs_f64(args.seconds);
+    let mut clients = Vec::new();
+    for engine in &*engines {
+        let address = engine.address(LISTENERS[scenario.listener()]);
+        clients.push(Client::connect(
+            address,
+            scenario,
+            credentials,
+            args.connections,
+        )?);
+    }
+    for round in 0..=args.rounds {
+        let mut order: Vec<usize> = (0..engines.len()).collect();
+        fastrand::shuffle(&mut order);
+        for index in order {
+            let (engine, client) = (&mut engines[index], &mut clients[index]);
+            let warm_up = round == 0;
+            let mut measure = |load: Load| -> anyhow::Result<Sample> {
+                let before = engine.cpu()?;
+                let outcome = client.run(load, if warm_up { length / 3 } else { length })?;
+                let cpu = engine.cpu()? - before;
+                engine.requests += outcome.requests;
+                ensure!(
+                    outcome.failed == 0,
+                    "{}: {} of {} requests failed",
+                    engine.kind.name(),
+                    outcome.failed,
+                    outcome.requests
+                );
+                Sample::new(&outcome, cpu, engine.rss()?)
+            };
+            let saturated = measure(Load::Closed)?;
+            let paced = measure(Load::Open { rate: args.rate })?;
+            if !warm_up {
+                samples.push(engine.kind, saturated, paced);
+            }
+        }
+        eprint!("\r{}: round {round} of {} ", scenario.name(), args.rounds);
+    }
+    eprintln!();
+    Ok(samples)
+}
