@@ -160,7 +160,7 @@ fn connection_manager(log: &Path) -> Value {
 }
 
 fn virtual_hosts() -> Vec<Value> {
-    let action = json!({"cluster": "inbound|8080||", "timeout": "15s", "max_grpc_timeout": "0s",
+    let action = json!({"cluster": "inbound|8080||", "timeout": "15s",
         "retry_policy": {"retry_on": "connect-failure,refused-stream,unavailable,cancelled", "num_retries": 2}});
     let host = |name: String, domain: String| {
         let mut routes: Vec<Value> = (1..ROUTES)
