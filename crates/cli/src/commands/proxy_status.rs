@@ -24,7 +24,8 @@ enum Output {
     Yaml,
 }
 
-const SYNCZ: &str = "/api/v1/namespaces/istio-system/services/http:istiod:15014/proxy/debug/syncz";
+pub(super) const SYNCZ: &str =
+    "/api/v1/namespaces/istio-system/services/http:istiod:15014/proxy/debug/syncz";
 /// Kinds of configuration, in the order of their columns.
 const TYPES: [&str; 5] = ["cds", "lds", "eds", "rds", "sds"];
 

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use api::kinds;
 use api::store::{Query, ResourceType, Store, StoreError};
 use base::ObjectKey;
@@ -139,7 +138,7 @@ impl PodName {
             .unwrap_or_else(|| server.pod_namespace().to_owned());
         let kind = self.kind.as_deref().unwrap_or("pod");
         let (ty, selector) = match kind {
-            "pod" | "pods" | "po" => return self.exact(&*store, &namespace).await,
+            "pod" | "pods" | "po" => return self.exact(server, &*store, &namespace).await,
             "deployment" | "deployments" | "deploy" => {
                 (kinds::DEPLOYMENT, "/spec/selector/matchLabels")
             }
@@ -174,7 +173,12 @@ impl PodName {
         Pods::of(&*store, &namespace, &labels.join(","), &what).await
     }
 
-    async fn exact(&self, store: &dyn Store, namespace: &str) -> anyhow::Result<Pods> {
+    async fn exact(
+        &self,
+        server: &Server,
+        store: &dyn Store,
+        namespace: &str,
+    ) -> anyhow::Result<Pods> {
         let key = ObjectKey::new(namespace, self.name.as_str());
         match store.get(&kinds::POD, &key).await {
             Ok(_) => Ok(Pods(vec![Pod {
@@ -185,7 +189,7 @@ impl PodName {
                 let all = list(store, &kinds::POD, namespace, "").await?;
                 Err(absent("pod", &self.name, namespace, &all))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(server.unreachable(error.into())),
         }
     }
 }

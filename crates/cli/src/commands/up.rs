@@ -102,7 +102,7 @@ const GRACE: Duration = Duration::from_secs(40);
 
 /// Pods end by themselves when the supervisor has let go of the lifeline; waits for them and answers how
 /// many processes are left.
-fn pods_gone(data_dir: &std::path::Path) -> usize {
+fn pods_gone(data_dir: &Path) -> usize {
     let mark = format!("{}/pods/", data_dir.display());
     let count = || {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -323,7 +323,7 @@ impl Up {
 
 fn down_flag(held: &Held) -> String {
     let path = held.path();
-    if path == std::path::Path::new(crate::up::DEFAULT_DATA_DIR) {
+    if path == Path::new(crate::up::DEFAULT_DATA_DIR) {
         String::new()
     } else {
         format!(" --data-dir {}", path.display())
