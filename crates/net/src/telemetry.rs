@@ -39,7 +39,8 @@ pub fn init(format: Format, default: &str) -> Levels {
         .unwrap_or_else(|| EnvFilter::new(default));
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = fmt::layer().with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
     // A second initialisation (tests) keeps the first subscriber.
     let _ = match format {
         Format::Text => registry.with(layer.with_target(true)).try_init(),
