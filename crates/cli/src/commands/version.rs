@@ -35,7 +35,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let asked = runtime.block_on(tokio::time::timeout(PATIENCE, remote(&args.server)));
+        let asked =
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, remote(&args.server)).await });
         text.push_str(&match asked {
             Ok(Ok(remote)) => remote,
             _ => "control plane: none answers; `ferromesh up` starts one\n".to_owned(),
