@@ -154,11 +154,11 @@ fn listeners_say_what_a_chain_matches_and_where_it_leads() {
     assert_eq!(
         text,
         "\
-ADDRESSES PORT  MATCH                                  DESTINATION
-0.0.0.0   9080  Trans: raw_buffer; App: http/1.1,h2c   Route: 9080
-0.0.0.0   9080  Addr: 10.0.0.0/8:90                    Cluster: inbound|9080||
-0.0.0.0   15001 ALL                                    PassthroughCluster
-0.0.0.0   15001 Addr: *:15001                          Non-HTTP/Non-TCP
+ADDRESSES PORT  MATCH                                DESTINATION
+0.0.0.0   9080  Trans: raw_buffer; App: http/1.1,h2c Route: 9080
+0.0.0.0   9080  Addr: 10.0.0.0/8:90                  Cluster: inbound|9080||
+0.0.0.0   15001 ALL                                  PassthroughCluster
+0.0.0.0   15001 Addr: *:15001                        Non-HTTP/Non-TCP
 "
     );
     let brief = listener::Filter {
