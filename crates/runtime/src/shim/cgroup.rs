@@ -1,10 +1,14 @@
 //! Limits of one container: of its processes always, so that a fork bomb ends at it, and of its memory where
 //! it asks for that. Control groups v2 or v1 where the kernel lets us, else an address-space limit of each process.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Most processes and threads of one container.
 const PROCESSES: u64 = 8192;
+/// How long killed processes may take to be gone.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// Limits in force.
 #[derive(Debug, Clone)]
@@ -134,8 +138,19 @@ pub(crate) fn sweep(uid: &str) {
     for (parent, _) in parents {
         for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                let _ = std::fs::remove_dir(entry.path());
+                vanish(&entry.path());
             }
         }
+    }
+}
+
+/// Removes a group whose last processes may still be ending: what an `exec` left dies with the shim.
+fn vanish(directory: &Path) {
+    let deadline = Instant::now() + ENDING;
+    while let Err(error) = std::fs::remove_dir(directory) {
+        if error.kind() == ErrorKind::NotFound || Instant::now() > deadline {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
