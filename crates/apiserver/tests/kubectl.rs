@@ -168,6 +168,12 @@ fn applies_and_validates_custom_resources() {
         kubectl.json("get widgets.v1beta1.example.test w")["apiVersion"],
         "example.test/v1beta1"
     );
+    let refused = kubectl.fails("patch wd w --type=strategic -p {}");
+    assert!(
+        refused.contains("application/merge-patch+json")
+            && !refused.contains("merge-patch+json, application/strategic"),
+        "{refused}"
+    );
     assert!(kubectl.ok("explain widget.spec.size").contains("<string>"));
     kubectl.ok("delete crd widgets.example.test --timeout=30s");
     kubectl.fails("get wd w");
@@ -219,6 +225,9 @@ fn replaces_labels_annotates_and_patches_in_every_way() {
     );
     let stale = kubectl.ok("get deploy web -n shop -o json");
     kubectl.ok("scale deploy web -n shop --replicas=3");
+    let table = kubectl.ok("get deploy web -n shop --subresource=scale");
+    let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(columns, ["NAME", "DESIRED", "AVAILABLE", "AGE"], "{table}");
     let refused = kubectl.with_fails("replace", &stale);
     assert!(
         refused.contains(

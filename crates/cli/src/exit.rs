@@ -9,12 +9,29 @@ use std::process::ExitCode;
 pub(crate) enum Code {
     /// Something failed; the message says what.
     Failure = 1,
+    /// The command line cannot be right. (clap exits with it too.)
+    Usage = 2,
     /// Something that the command needs is missing on this machine.
     Prerequisite = 3,
     /// Another process holds the data directory.
     InUse = 4,
     /// Something did not become ready in time.
     TimedOut = 5,
+}
+
+impl Code {
+    /// The code that another process of ours ended with.
+    pub(crate) fn from_status(status: i32) -> Option<Self> {
+        [
+            Self::Failure,
+            Self::Usage,
+            Self::Prerequisite,
+            Self::InUse,
+            Self::TimedOut,
+        ]
+        .into_iter()
+        .find(|code| *code as i32 == status)
+    }
 }
 
 /// An error with its own exit code and, where there is one, the next thing to type.

@@ -1,13 +1,16 @@
 //! Built-in manifests, and applying them: create what is missing, merge into what is there.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use api::kinds;
-use api::store::{Patch, ResourceType, Store, StoreError};
+use api::parse::Document;
+use api::store::{Patch, Query, ResourceType, Store, StoreError};
 use base::ObjectKey;
 use serde_json::{Value, json};
 
+use crate::exit::{Code, Failure};
 use crate::processes::EngineArg;
 
 pub(crate) const SYSTEM: &str = include_str!("../manifests/system.yaml");
@@ -66,23 +69,83 @@ pub(crate) fn objects(text: &str, name: &str) -> anyhow::Result<Vec<Value>> {
         .collect())
 }
 
-/// Applies a file, or every `.yaml`, `.yml` and `.json` of a directory in the order of their names.
-pub(crate) async fn apply_path(store: &dyn Store, path: &Path) -> anyhow::Result<usize> {
-    let mut files: Vec<PathBuf> = vec![path.to_owned()];
-    if path.is_dir() {
-        files = std::fs::read_dir(path)?
-            .map(|entry| entry.map(|e| e.path()))
-            .collect::<Result<_, _>>()?;
-        files.retain(|f| {
-            f.extension()
-                .is_some_and(|e| ["yaml", "yml", "json"].iter().any(|x| e == *x))
-        });
-        files.sort();
+/// A file of the user's, read and found to be right as far as that can be known without an API server.
+#[derive(Debug)]
+pub(crate) struct Manifest {
+    pub(crate) name: String,
+    objects: Vec<Value>,
+}
+
+/// Reads files, and of directories every `.yaml`, `.yml` and `.json` in the order of their names. The error
+/// has every mistake with file, line and column; warnings go to standard error.
+pub(crate) fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Manifest>> {
+    let mut mistakes = Vec::new();
+    let mut manifests = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| unreadable(&file, &error.to_string()))?;
+            let documents = api::parse::parse_file(&name, &text);
+            for found in documents.iter().flat_map(|document| &document.diagnostics) {
+                match found.is_error() {
+                    true => mistakes.push(found.to_string()),
+                    false => eprintln!("{found}"),
+                }
+            }
+            if documents.is_empty() {
+                eprintln!("{name}: warning: there is no object in it");
+            }
+            let objects = documents.into_iter().map(|Document { value, .. }| value);
+            manifests.push(Manifest {
+                name,
+                objects: objects.collect(),
+            });
+        }
     }
-    let mut count = 0;
-    for file in &files {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        count += apply_text(store, &text, &file.display().to_string()).await?;
+    if mistakes.is_empty() {
+        return Ok(manifests);
+    }
+    let message = format!(
+        "the manifests are wrong; nothing was started\n{}",
+        mistakes.join("\n")
+    );
+    Err(Failure::new(Code::Failure, message).into())
+}
+
+fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |error: std::io::Error| unreadable(path, &error.to_string());
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(failed)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
+    let wanted = |file: &PathBuf| {
+        let extension = file.extension().and_then(|e| e.to_str());
+        file.is_file() && matches!(extension, Some("yaml" | "yml" | "json"))
+    };
+    files.retain(wanted);
+    files.sort();
+    if files.is_empty() {
+        return Err(unreadable(path, "the directory has no .yaml, .yml or .json file").into());
+    }
+    Ok(files)
+}
+
+fn unreadable(path: &Path, why: &str) -> Failure {
+    Failure::new(Code::Failure, format!("-f {}: {why}", path.display()))
+        .remedy("ferromesh up -f FILE-OR-DIRECTORY")
+}
+
+/// Applies what was read; the number of objects.
+pub(crate) async fn apply_manifest(store: &dyn Store, manifest: Manifest) -> anyhow::Result<usize> {
+    let Manifest { name, objects } = manifest;
+    let count = objects.len();
+    for object in objects {
+        apply(store, object).await.with_context(|| name.clone())?;
     }
     Ok(count)
 }
@@ -131,9 +194,12 @@ enum Existing {
     Merge,
 }
 
+/// A custom resource is served a moment after its definition is created.
+const ESTABLISHED: Duration = Duration::from_secs(5);
+
 async fn put(store: &dyn Store, mut object: Value, existing: Existing) -> anyhow::Result<()> {
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
-    let Some(ty) = resource_type(&version, &kind) else {
+    let Some(ty) = resource_type(store, &version, &kind).await? else {
         bail!("{version} {kind}: no such kind here; `kubectl api-resources` lists the kinds");
     };
     if ty.namespaced && object["metadata"]["namespace"].is_null() {
@@ -146,19 +212,34 @@ async fn put(store: &dyn Store, mut object: Value, existing: Existing) -> anyhow
     };
     let key = ObjectKey::new(namespace, text(&object["metadata"]["name"]));
     let what = format!("{kind} {key}");
-    match store.create(&ty, object.clone()).await {
-        Err(StoreError::AlreadyExists(_)) if existing == Existing::Keep => {}
-        Err(StoreError::AlreadyExists(_)) => {
-            store
-                .patch(&ty, &key, Patch::Merge(object))
-                .await
-                .with_context(|| what)?;
-        }
-        other => {
-            other.with_context(|| what)?;
+    let deadline = tokio::time::Instant::now() + ESTABLISHED;
+    loop {
+        match store.create(&ty, object.clone()).await {
+            Err(StoreError::AlreadyExists(_)) if existing == Existing::Keep => return Ok(()),
+            Err(StoreError::AlreadyExists(_)) => {
+                let patch = Patch::Merge(object);
+                store.patch(&ty, &key, patch).await.with_context(|| what)?;
+                return Ok(());
+            }
+            // Of the namespace, or of the kind itself.
+            Err(StoreError::NotFound(missing)) if missing.contains("namespaces") => {
+                let namespace = &key.namespace;
+                bail!(
+                    "{what}: namespace {namespace} not found; create it before, in the same file or one that is read earlier"
+                );
+            }
+            Err(StoreError::NotFound(_)) if tokio::time::Instant::now() > deadline => {
+                bail!(
+                    "{what}: {version} {kind} is not served here; `kubectl api-resources` lists the kinds"
+                );
+            }
+            Err(StoreError::NotFound(_)) => tokio::time::sleep(Duration::from_millis(50)).await,
+            other => {
+                other.with_context(|| what)?;
+                return Ok(());
+            }
         }
     }
-    Ok(())
 }
 
 fn text(value: &Value) -> String {
@@ -166,15 +247,43 @@ fn text(value: &Value) -> String {
 }
 
 /// The type that a manifest names, at the version that it names.
-fn resource_type(api_version: &str, kind: &str) -> Option<ResourceType> {
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let known = kinds::ALL
+async fn resource_type(
+    store: &dyn Store,
+    api_version: &str,
+    kind: &str,
+) -> Result<Option<ResourceType>, StoreError> {
+    if let Some(ty) = kinds::by_api_version(api_version, kind) {
+        let (_, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let served = kinds::served_versions(ty).iter().find(|v| **v == version);
+        return Ok(served.map(|version| ResourceType { version, ..*ty }));
+    }
+    let definitions = store
+        .list(&kinds::CUSTOM_RESOURCE_DEFINITION, &Query::default())
+        .await?;
+    Ok(definitions
         .iter()
-        .find(|ty| ty.group == group && ty.kind == kind)?;
-    let version = kinds::ALL
-        .iter()
-        .map(|ty| ty.version)
-        .chain(["v1", "v1beta1", "v1alpha3", "v1alpha1", "v2"])
-        .find(|known| *known == version)?;
-    Some(ResourceType { version, ..*known })
+        .find_map(|definition| custom(definition, api_version, kind)))
+}
+
+/// The type that a definition serves, if it is the one.
+fn custom(definition: &Value, api_version: &str, kind: &str) -> Option<ResourceType> {
+    let spec = &definition["spec"];
+    let (group, version) = api_version.split_once('/')?;
+    let served = spec["versions"].as_array()?.iter();
+    let mut served = served.filter(|v| v["served"] == true);
+    if spec["group"] != group
+        || spec["names"]["kind"] != kind
+        || !served.any(|v| v["name"] == version)
+    {
+        return None;
+    }
+    // A handful in the life of the process.
+    let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    Some(ResourceType {
+        group: keep(group),
+        version: keep(version),
+        kind: keep(kind),
+        plural: keep(spec["names"]["plural"].as_str()?),
+        namespaced: spec["scope"] == "Namespaced",
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use api::kinds::CORE_EVENT;
+use api::kinds::{CORE_EVENT, POD, REPLICA_SET};
 use api::store::{Delete, Patch, ResourceType, Store, StoreError};
 use base::{ContentHasher, ObjectKey};
 use serde_json::{Value, json};
@@ -122,7 +122,14 @@ pub(crate) async fn apply(
         cache.written(ty, object, created, now);
     };
     match action {
-        Action::Create(ty, object) => known(ty, store.create(ty, object.clone()).await?, true),
+        Action::Create(ty, object) => {
+            let made = store.create(ty, object.clone()).await?;
+            let event = creation(ty, &made);
+            known(ty, made, true);
+            if let Some(event) = event {
+                tell(store, &event, now).await;
+            }
+        }
         Action::Replace(ty, object) => known(ty, store.replace(ty, object.clone()).await?, false),
         Action::Patch(ty, key, patch) => {
             let patch = Patch::Merge(patch.clone());
@@ -153,6 +160,29 @@ pub(crate) async fn apply(
         Action::Tell(event) => tell(store, event, now).await,
     }
     Ok(())
+}
+
+/// What a ReplicaSet says of the pods that it makes; their names are known only now.
+fn creation(ty: &ResourceType, made: &Value) -> Option<Event> {
+    let mut owners = made["metadata"]["ownerReferences"].as_array()?.iter();
+    let owner = owners.find(|owner| owner["controller"] == true)?;
+    if *ty != POD || owner["kind"] != REPLICA_SET.kind {
+        return None;
+    }
+    let about = json!({
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "namespace": meta(made, "namespace"),
+        "name": owner["name"],
+        "uid": owner["uid"],
+    });
+    Some(Event {
+        about,
+        warning: false,
+        reason: "SuccessfulCreate",
+        message: format!("Created pod: {}", meta(made, "name")),
+        from: "replicaset-controller",
+    })
 }
 
 /// Events are best effort: a failure is no reason to repeat the work.

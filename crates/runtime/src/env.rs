@@ -165,6 +165,15 @@ pub(crate) fn service_links(
     let mut out = vec![(format!("{prefix}_SERVICE_HOST"), ip.to_owned())];
     if let Some((_, port)) = ports.first() {
         out.push((format!("{prefix}_SERVICE_PORT"), port.to_string()));
+        // Docker's links, which kubelets make too.
+        out.push((format!("{prefix}_PORT"), format!("tcp://{ip}:{port}")));
+    }
+    for (_, port) in ports {
+        let link = format!("{prefix}_PORT_{port}_TCP");
+        out.push((link.clone(), format!("tcp://{ip}:{port}")));
+        out.push((format!("{link}_PROTO"), "tcp".into()));
+        out.push((format!("{link}_PORT"), port.to_string()));
+        out.push((format!("{link}_ADDR"), ip.to_owned()));
     }
     for (port_name, port) in ports {
         if let Some(port_name) = port_name {
@@ -181,6 +190,19 @@ pub(crate) fn service_links(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn services_have_the_variables_of_kubelets() {
+        let links = service_links("my-db", "10.96.0.7", &[(Some("pg".into()), 5432)]);
+        let value = |name: &str| {
+            let found = links.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(value("MY_DB_SERVICE_HOST"), Some("10.96.0.7"));
+        assert_eq!(value("MY_DB_SERVICE_PORT_PG"), Some("5432"));
+        assert_eq!(value("MY_DB_PORT"), Some("tcp://10.96.0.7:5432"));
+        assert_eq!(value("MY_DB_PORT_5432_TCP_ADDR"), Some("10.96.0.7"));
+    }
 
     #[test]
     fn references_expand_to_what_is_defined_before() {

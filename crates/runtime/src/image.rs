@@ -76,6 +76,21 @@ impl ImageMap {
         for image in ["curlimages/curl", "curl/curl", "quay.io/curl/curl"] {
             self.insert(image, Program::new(["curl"]));
         }
+        // Images that bring a shell and no entrypoint: what is given as `args` runs.
+        for (image, shell) in [
+            ("alpine", "sh"),
+            ("bash", "bash"),
+            ("busybox", "sh"),
+            ("debian", "bash"),
+            ("python", "python3"),
+            ("ubuntu", "bash"),
+        ] {
+            let program = Program {
+                args: vec![shell.to_owned()],
+                ..Program::default()
+            };
+            self.insert(image, program);
+        }
         self
     }
 
@@ -145,6 +160,15 @@ mod tests {
             assert_eq!(bare(image), "istio/examples", "{image}");
         }
         assert_eq!(bare("docker.io/library/nginx:1"), "nginx");
+    }
+
+    #[test]
+    fn images_of_a_shell_run_what_they_are_given() {
+        let mut map = ImageMap::new();
+        map.insert_samples();
+        let busybox = map.find("docker.io/library/busybox:1.36").unwrap();
+        assert!(busybox.entrypoint.is_empty());
+        assert_eq!(busybox.args, ["sh"]);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Rules;
 use super::fields::{self, Exporter};
+use super::locality;
 use super::report::Report;
 use crate::istio::{
     ClientTlsMode, ClientTlsSettings, ConnectionPoolSettings, ConsistentHashLb, DestinationRule,
-    H2UpgradePolicy, HttpSettings, LoadBalancerSettings, LocalityLoadBalancerSetting,
-    OutlierDetection, PortTrafficPolicy, TcpSettings, TrafficPolicy, TunnelSettings,
+    H2UpgradePolicy, HttpCookie, HttpSettings, LoadBalancerSettings, OutlierDetection,
+    PortTrafficPolicy, TcpSettings, TrafficPolicy, TunnelSettings,
 };
 use crate::path::Path;
 
@@ -22,8 +23,9 @@ impl Rules for DestinationRule {
             workload_selector,
         } = self;
         report.check(&spec.key("host"), fields::wildcard_domain(host));
+        let namespace = metadata.namespace.as_deref().unwrap_or("default");
         if let Some(policy) = traffic_policy {
-            check_policy(report, &spec.key("trafficPolicy"), policy);
+            check_policy(report, &spec.key("trafficPolicy"), policy, namespace);
         }
         let list = spec.key("subsets");
         for (index, subset) in subsets.iter().enumerate() {
@@ -40,7 +42,7 @@ impl Rules for DestinationRule {
             }
             fields::labels(report, &at.key("labels"), &subset.labels);
             if let Some(policy) = &subset.traffic_policy {
-                check_policy(report, &at.key("trafficPolicy"), policy);
+                check_policy(report, &at.key("trafficPolicy"), policy, namespace);
             }
         }
         fields::policy_selector(
@@ -53,12 +55,11 @@ impl Rules for DestinationRule {
         } else {
             Exporter::Other
         };
-        let namespace = metadata.namespace.as_deref().unwrap_or("default");
         fields::export_to(report, &spec, namespace, export_to, exporter);
     }
 }
 
-fn check_policy(report: &mut Report, at: &Path<'_>, policy: &TrafficPolicy) {
+fn check_policy(report: &mut Report, at: &Path<'_>, policy: &TrafficPolicy, namespace: &str) {
     let TrafficPolicy {
         load_balancer,
         connection_pool,
@@ -89,11 +90,13 @@ fn check_policy(report: &mut Report, at: &Path<'_>, policy: &TrafficPolicy) {
         load_balancer.as_ref(),
         connection_pool.as_ref(),
         outlier_detection.as_ref(),
-        tls.as_ref(),
     );
+    if let Some(settings) = tls {
+        client_tls(report, &at.key("tls"), settings, namespace);
+    }
     let list = at.key("portLevelSettings");
     for (index, settings) in port_level_settings.iter().enumerate() {
-        port_policy(report, &list.index(index), settings);
+        port_policy(report, &list.index(index), settings, namespace);
     }
     if let Some(settings) = tunnel {
         check_tunnel(report, &at.key("tunnel"), settings);
@@ -109,7 +112,7 @@ fn check_policy(report: &mut Report, at: &Path<'_>, policy: &TrafficPolicy) {
     }
 }
 
-fn port_policy(report: &mut Report, at: &Path<'_>, policy: &PortTrafficPolicy) {
+fn port_policy(report: &mut Report, at: &Path<'_>, policy: &PortTrafficPolicy, namespace: &str) {
     let PortTrafficPolicy {
         port,
         load_balancer,
@@ -118,7 +121,11 @@ fn port_policy(report: &mut Report, at: &Path<'_>, policy: &PortTrafficPolicy) {
         tls,
     } = policy;
     match port {
-        Some(port) => report.port(&at.key("port").key("number"), port.number),
+        Some(port) if !(1..=65535).contains(&port.number) => {
+            let message = format!("port {} is none: the settings have no effect", port.number);
+            report.warning(&at.key("port").key("number"), message);
+        }
+        Some(_) => {}
         None => report.fix(at, "the settings name no port", "write port: {number: …}"),
     }
     let empty = load_balancer.is_none()
@@ -134,8 +141,10 @@ fn port_policy(report: &mut Report, at: &Path<'_>, policy: &PortTrafficPolicy) {
         load_balancer.as_ref(),
         connection_pool.as_ref(),
         outlier_detection.as_ref(),
-        tls.as_ref(),
     );
+    if let Some(settings) = tls {
+        client_tls(report, &at.key("tls"), settings, namespace);
+    }
 }
 
 fn settings(
@@ -144,7 +153,6 @@ fn settings(
     load_balancer: Option<&LoadBalancerSettings>,
     connection_pool: Option<&ConnectionPoolSettings>,
     outlier_detection: Option<&OutlierDetection>,
-    tls: Option<&ClientTlsSettings>,
 ) {
     if let Some(settings) = load_balancer {
         balancing(
@@ -159,9 +167,6 @@ fn settings(
     }
     if let Some(settings) = outlier_detection {
         outlier(report, &at.key("outlierDetection"), settings);
-    }
-    if let Some(settings) = tls {
-        client_tls(report, &at.key("tls"), settings);
     }
 }
 
@@ -192,7 +197,10 @@ fn balancing(report: &mut Report, at: &Path<'_>, settings: &LoadBalancerSettings
         consistent(report, &at.key("consistentHash"), hash);
     }
     if let Some(setting) = locality_lb_setting {
-        locality(report, &at.key("localityLbSetting"), setting, outlier);
+        locality::check(report, &at.key("localityLbSetting"), setting, outlier);
+    }
+    if let Some(setting) = zone_aware_lb_setting {
+        locality::zone_aware(report, &at.key("zoneAwareLbSetting"), setting, outlier);
     }
     report.duration(&at.key("warmupDurationSecs"), *warmup_duration_secs);
     let Some(warmup) = warmup else { return };
@@ -210,8 +218,11 @@ fn balancing(report: &mut Report, at: &Path<'_>, settings: &LoadBalancerSettings
             "minimumPercent is not between 0 and 100",
         );
     }
-    if warmup.aggression.is_some_and(|aggression| aggression < 1.0) {
-        report.error(&at.key("aggression"), "aggression is below 1");
+    if warmup
+        .aggression
+        .is_some_and(|aggression| aggression <= 0.0)
+    {
+        report.error(&at.key("aggression"), "aggression is not above 0");
     }
 }
 
@@ -226,7 +237,10 @@ fn consistent(report: &mut Report, at: &Path<'_>, hash: &ConsistentHashLb) {
         ),
     ];
     if report.one_of(at, &keys) == 0 {
-        report.error(at, "consistentHash says not what to hash");
+        report.warning(
+            at,
+            "consistentHash says not what to hash: endpoints are chosen at random",
+        );
     }
     report.one_of(
         at,
@@ -235,12 +249,8 @@ fn consistent(report: &mut Report, at: &Path<'_>, hash: &ConsistentHashLb) {
             ("maglev", hash.maglev.is_some()),
         ],
     );
-    if hash
-        .http_cookie
-        .as_ref()
-        .is_some_and(|cookie| cookie.name.is_empty())
-    {
-        report.error(&at.key("httpCookie").key("name"), "the cookie has no name");
+    if let Some(given) = &hash.http_cookie {
+        cookie(report, &at.key("httpCookie"), given);
     }
     if hash.minimum_ring_size != 0 {
         let at = at.key("minimumRingSize");
@@ -267,64 +277,34 @@ fn consistent(report: &mut Report, at: &Path<'_>, hash: &ConsistentHashLb) {
     }
 }
 
-fn is_prime(number: u64) -> bool {
-    number > 1
-        && (2..)
-            .take_while(|factor| factor * factor <= number)
-            .all(|factor| !number.is_multiple_of(factor))
-}
-
-fn locality(
-    report: &mut Report,
-    at: &Path<'_>,
-    setting: &LocalityLoadBalancerSetting,
-    outlier: bool,
-) {
-    let LocalityLoadBalancerSetting {
-        distribute,
-        failover,
-        failover_priority,
-        enabled,
-    } = setting;
-    let ways = [
-        ("distribute", !distribute.is_empty()),
-        ("failover", !failover.is_empty()),
-    ];
-    report.one_of(at, &ways);
-    report.one_of(
-        at,
-        &[
-            ("distribute", !distribute.is_empty()),
-            ("failoverPriority", !failover_priority.is_empty()),
-        ],
-    );
-    for (index, rule) in distribute.iter().enumerate() {
-        let at = at.key("distribute");
-        let sum: u64 = rule.to.values().map(|share| u64::from(*share)).sum();
-        if sum != 100 {
+fn cookie(report: &mut Report, at: &Path<'_>, cookie: &HttpCookie) {
+    if cookie.name.is_empty() {
+        report.error(&at.key("name"), "the cookie has no name");
+    }
+    let list = at.key("attributes");
+    for (index, attribute) in cookie.attributes.iter().enumerate() {
+        let at = list.index(index);
+        let name = &attribute.name;
+        if name.is_empty() {
+            report.error(&at.key("name"), "the attribute has no name");
+        } else if cookie.attributes[..index]
+            .iter()
+            .any(|other| other.name == *name)
+        {
             report.error(
-                &at.index(index).key("to"),
-                format!("the shares are {sum} in sum, not 100"),
+                &at.key("name"),
+                format!("attribute {name:?} stands here twice"),
             );
         }
     }
-    for (index, rule) in failover
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| rule.from == rule.to)
-    {
-        let at = at.key("failover");
-        report.error(
-            &at.index(index).key("to"),
-            format!("locality {:?} cannot fail over to itself", rule.from),
-        );
-    }
-    let fails_over = !failover.is_empty() || !failover_priority.is_empty();
-    if fails_over && !outlier && *enabled != Some(false) {
-        report
-            .warning(at, "failover needs outlierDetection to notice failures")
-            .suggestion = Some("write outlierDetection beside loadBalancer".into());
-    }
+}
+
+/// As Envoy has it, to which 1 is one.
+fn is_prime(number: u64) -> bool {
+    number > 0
+        && (2..)
+            .take_while(|factor| factor * factor <= number)
+            .all(|factor| !number.is_multiple_of(factor))
 }
 
 pub(super) fn connection_pool(
@@ -355,7 +335,9 @@ fn tcp_settings(report: &mut Report, at: &Path<'_>, settings: &TcpSettings) {
     report.not_negative(&at.key("maxConnections"), *max_connections);
     report.duration(&at.key("connectTimeout"), *connect_timeout);
     report.duration(&at.key("maxConnectionDuration"), *max_connection_duration);
-    report.duration(&at.key("idleTimeout"), *idle_timeout);
+    // 0 turns the timeout off.
+    let idle = idle_timeout.filter(|timeout| timeout.as_nanos() >= 1_000_000);
+    report.duration(&at.key("idleTimeout"), idle);
     if let Some(keepalive) = tcp_keepalive {
         let at = at.key("tcpKeepalive");
         report.duration(&at.key("time"), keepalive.time);
@@ -382,8 +364,15 @@ fn http_settings(report: &mut Report, at: &Path<'_>, settings: &HttpSettings) {
     report.duration(&at.key("idleTimeout"), settings.idle_timeout);
     if let Some(keepalive) = &settings.http2_keep_alive {
         let at = at.key("http2KeepAlive");
-        report.duration(&at.key("interval"), keepalive.interval);
-        report.duration(&at.key("timeout"), keepalive.timeout);
+        for (field, value) in [
+            ("interval", keepalive.interval),
+            ("timeout", keepalive.timeout),
+        ] {
+            report.duration(&at.key(field), value);
+            if value.is_none() {
+                report.error(&at, format!("http2KeepAlive needs {field}"));
+            }
+        }
     }
     if settings.h2_upgrade_policy == H2UpgradePolicy::Upgrade && settings.use_client_protocol {
         report.fix(
@@ -435,7 +424,7 @@ fn check_tunnel(report: &mut Report, at: &Path<'_>, settings: &TunnelSettings) {
     report.port(&at.key("targetPort"), *target_port);
 }
 
-pub(super) fn client_tls(report: &mut Report, at: &Path<'_>, settings: &ClientTlsSettings) {
+fn client_tls(report: &mut Report, at: &Path<'_>, settings: &ClientTlsSettings, namespace: &str) {
     let files = [
         ("clientCertificate", &settings.client_certificate),
         ("privateKey", &settings.private_key),
@@ -443,18 +432,28 @@ pub(super) fn client_tls(report: &mut Report, at: &Path<'_>, settings: &ClientTl
         ("caCrl", &settings.ca_crl),
     ];
     let by_name = !settings.credential_name.is_empty();
+    let own = matches!(settings.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual);
     for (field, file) in files.into_iter().filter(|(_, file)| !file.is_empty()) {
-        if by_name && matches!(settings.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual) {
+        if by_name && own {
             report.fix(
                 &at.key(field),
                 format!("{field} ({file}) and credentialName cannot stand together"),
                 "keep one of them",
             );
         } else if settings.mode == ClientTlsMode::IstioMutual {
+            let message =
+                format!("ISTIO_MUTUAL uses the workload's own certificate; {field} has no effect");
+            report.warning(&at.key(field), message).suggestion =
+                Some("remove it, or write mode: MUTUAL".into());
+        }
+    }
+    if let Some(reference) = settings.credential_name.strip_prefix("configmap://") {
+        let of = reference.split_once('/').map(|(of, _)| of);
+        if of.is_some_and(|of| of != namespace) {
             report.fix(
-                &at.key(field),
-                format!("ISTIO_MUTUAL uses the workload's own certificate; {field} has no place"),
-                "remove it, or write mode: MUTUAL",
+                &at.key("credentialName"),
+                "a ConfigMap of another namespace is not read",
+                format!("write configmap://{namespace}/NAME"),
             );
         }
     }
@@ -469,16 +468,12 @@ pub(super) fn client_tls(report: &mut Report, at: &Path<'_>, settings: &ClientTl
             }
         }
     }
-    if settings.insecure_skip_verify == Some(true) {
-        if settings.mode != ClientTlsMode::Simple {
-            report.error(
-                &at.key("insecureSkipVerify"),
-                "insecureSkipVerify goes with mode: SIMPLE only",
-            );
-        }
+    if settings.insecure_skip_verify == Some(true) && own {
+        let simple = settings.mode == ClientTlsMode::Simple;
         for (field, set) in [
             ("caCertificates", !settings.ca_certificates.is_empty()),
             ("subjectAltNames", !settings.subject_alt_names.is_empty()),
+            ("credentialName", by_name && simple),
         ] {
             if set {
                 report.error(

@@ -210,6 +210,12 @@ pub(super) fn target_refs(
             ("targetRefs", !many.is_empty()),
         ],
     );
+    if many.len() > 16 {
+        report.error(
+            &at.key("targetRefs"),
+            format!("{} targets; 16 are allowed", many.len()),
+        );
+    }
     if let Some(target) = one {
         target_ref(report, &at.key("targetRef"), target);
     }

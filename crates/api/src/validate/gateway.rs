@@ -126,7 +126,18 @@ fn check_host(report: &mut Report, at: &Path<'_>, host: &str) {
             format!("{namespace:?} is neither \".\" (this namespace), \"*\" (all) nor a namespace"),
         );
     }
-    report.check(at, fields::wildcard_domain(name));
+    if fields::is_ip(name) {
+        return;
+    }
+    let checked = fields::wildcard_domain(name);
+    if checked.is_ok() && name != "*" && !name.contains('.') {
+        report.fix(
+            at,
+            format!("{name:?} is a short name; hosts of a gateway are full names"),
+            "write the name that clients use, or \"*\" for all",
+        );
+    }
+    report.check(at, checked);
 }
 
 fn check_port(report: &mut Report, at: &Path<'_>, port: &Port, bind: &str) {
@@ -176,8 +187,10 @@ fn tls_fits(
             "write tls with mode and credentialName",
         ),
         Some(settings) if protocol.is_http() => {
-            let redirect_only = settings.mode == ServerTlsMode::Passthrough
-                && settings.server_certificate.is_empty()
+            let redirect_only = matches!(
+                settings.mode,
+                ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough
+            ) && settings.server_certificate.is_empty()
                 && settings.private_key.is_empty()
                 && settings.ca_certificates.is_empty();
             if !redirect_only {
@@ -215,49 +228,102 @@ fn check_tls(report: &mut Report, at: &Path<'_>, tls: &ServerTlsSettings) {
         ("caCertificates", &tls.ca_certificates),
         ("credentialName", &tls.credential_name),
     ];
-    let by_name = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
-    report.one_of(
-        at,
-        &[
-            ("credentialName", !tls.credential_name.is_empty()),
-            ("credentialNames", !tls.credential_names.is_empty()),
-        ],
-    );
+    let lists = [
+        ("tlsCertificates", tls.tls_certificates.len()),
+        ("credentialNames", tls.credential_names.len()),
+    ];
+    let given = files
+        .iter()
+        .map(|(field, value)| (*field, !value.is_empty()))
+        .chain(lists.map(|(field, count)| (field, count > 0)))
+        .filter(|(_, set)| *set);
     match tls.mode {
         ServerTlsMode::IstioMutual => {
-            for (field, value) in files.iter().filter(|(_, value)| !value.is_empty()) {
+            for (field, _) in given {
                 report.fix(
                     &at.key(field),
-                    format!(
-                        "ISTIO_MUTUAL uses the mesh's certificates; {field} ({value}) has no place"
-                    ),
+                    format!("ISTIO_MUTUAL uses the mesh's certificates; {field} has no place"),
                     "remove it",
                 );
             }
+            return;
         }
         ServerTlsMode::Passthrough | ServerTlsMode::AutoPassthrough => {
-            for (field, _) in files.iter().filter(|(_, value)| !value.is_empty()) {
+            for (field, _) in given {
                 report.warning(
                     &at.key(field),
                     format!("{} ends no TLS here: {field} is ignored", tls.mode.as_str()),
                 );
             }
         }
-        ServerTlsMode::Simple if !by_name && tls.tls_certificates.is_empty() => {
-            needs(report, at, "SIMPLE", &files[..2]);
-        }
-        ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
-            if !by_name && tls.tls_certificates.is_empty() =>
-        {
-            needs(report, at, tls.mode.as_str(), &files[..3]);
-        }
         _ => {}
     }
-    if !tls.ca_crl.is_empty() && (by_name || tls.mode == ServerTlsMode::Simple) {
+    for (field, count) in lists.iter().filter(|(_, count)| *count > 2) {
+        report.error(
+            &at.key(field),
+            format!("{count} certificates; two can be held, RSA and ECDSA"),
+        );
+    }
+    certificates(report, at, tls);
+}
+
+/// Certificates have one source, and it is complete.
+fn certificates(report: &mut Report, at: &Path<'_>, tls: &ServerTlsSettings) {
+    report.one_of(
+        at,
+        &[
+            (
+                "serverCertificate",
+                !tls.server_certificate.is_empty() && !tls.private_key.is_empty(),
+            ),
+            ("credentialName", !tls.credential_name.is_empty()),
+            ("credentialNames", !tls.credential_names.is_empty()),
+            ("tlsCertificates", !tls.tls_certificates.is_empty()),
+        ],
+    );
+    let by_name = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
+    let mutual = matches!(
+        tls.mode,
+        ServerTlsMode::Mutual | ServerTlsMode::OptionalMutual
+    );
+    let ends = mutual || tls.mode == ServerTlsMode::Simple;
+    if !tls.ca_crl.is_empty() && by_name {
+        report.warning(
+            &at.key("caCrl"),
+            "with credentialName the revocation list is the secret's ca.crl; this one is ignored",
+        );
+    } else if !tls.ca_crl.is_empty() && tls.mode == ServerTlsMode::Simple {
         report.error(
             &at.key("caCrl"),
-            "a revocation list works with certificates from files and MUTUAL only",
+            "SIMPLE verifies no client: a revocation list has no place",
         );
+    }
+    if by_name || !ends {
+        return;
+    }
+    let mode = tls.mode.as_str();
+    if mutual {
+        needs(
+            report,
+            at,
+            mode,
+            &[("caCertificates", &tls.ca_certificates)],
+        );
+    }
+    if tls.tls_certificates.is_empty() {
+        let files = [
+            ("serverCertificate", &tls.server_certificate),
+            ("privateKey", &tls.private_key),
+        ];
+        needs(report, at, mode, &files);
+    }
+    let list = at.key("tlsCertificates");
+    for (index, pair) in tls.tls_certificates.iter().enumerate() {
+        let files = [
+            ("serverCertificate", &pair.server_certificate),
+            ("privateKey", &pair.private_key),
+        ];
+        needs(report, &list.index(index), mode, &files);
     }
 }
 
@@ -284,8 +350,9 @@ fn ciphers(report: &mut Report, at: &Path<'_>, tls: &ServerTlsSettings) {
     }
     let list = at.key("cipherSuites");
     for (index, suite) in tls.cipher_suites.iter().enumerate() {
-        let known =
-            CIPHER_SUITES.contains(&suite.as_str()) || matches!(suite.as_str(), "ALL" | "P-256");
+        // Operators of BoringSSL's lists, such as `-`, are not looked into.
+        let operator = !suite.starts_with(char::is_alphanumeric);
+        let known = CIPHER_SUITES.contains(&suite.as_str()) || suite == "ALL" || operator;
         if !known {
             report.warning(
                 &list.index(index),

@@ -3,19 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::report::Report;
-use crate::istio::{HeaderOperations, Headers};
+use crate::istio::{HeaderOperations, Headers, HttpRoute};
 use crate::path::Path;
+
+/// RFC 9110 §5.6.2: characters of a token beside letters and digits.
+const TOKEN: &[u8] = b"!#$%&'*+-.^_`|~";
+
+/// RFC 9113 §8.3.1.
+const PSEUDO: [&str; 4] = [":method", ":scheme", ":authority", ":path"];
 
 /// A header name that can be matched.
 pub(super) fn name(report: &mut Report, at: &Path<'_>, name: &str) {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || TOKEN.contains(&byte);
     if name.is_empty() {
         report.error(at, "a header name cannot be empty");
     } else if !name.bytes().all(legal) {
-        report.error(
-            at,
-            format!("{name:?} is not a header name: letters, digits, '-' and '_'"),
-        );
+        report.error(at, format!("{name:?} is not a header name (RFC 9110 §5.1)"));
     }
 }
 
@@ -138,11 +141,42 @@ fn operator_end(tail: &str) -> Option<usize> {
     None
 }
 
-/// Names of a map of header matches. `@request.auth.claims` is the form for claims of a token.
+/// Names of a map of header matches.
 pub(super) fn matched_names<T>(report: &mut Report, at: &Path<'_>, map: &BTreeMap<String, T>) {
     for key in map.keys() {
-        if !key.starts_with("@request.auth.claims") {
+        if !is_claim(key) && !PSEUDO.contains(&&**key) {
             name(report, &at.key(key), key);
+        }
+    }
+}
+
+/// `@request.auth.claims.sub` or `@request.auth.claims[sub]`: stands for a claim of a token.
+fn is_claim(name: &str) -> bool {
+    const CLAIMS: &str = "@request.auth.claims";
+    let Some((start, rest)) = name.split_at_checked(CLAIMS.len()) else {
+        return false;
+    };
+    start.eq_ignore_ascii_case(CLAIMS)
+        && (rest.starts_with('.') && rest.len() > 1
+            || rest.starts_with('[') && rest.ends_with(']') && rest.len() > 2)
+}
+
+/// Sidecars do not route by claims.
+pub(super) fn no_claims(report: &mut Report, at: &Path<'_>, route: &HttpRoute) {
+    let list = at.key("match");
+    for (index, request) in route.r#match.iter().enumerate() {
+        let at = list.index(index);
+        for (field, map) in [
+            ("headers", &request.headers),
+            ("withoutHeaders", &request.without_headers),
+        ] {
+            for name in map.keys().filter(|name| is_claim(name)) {
+                report.fix(
+                    &at.key(field).key(name),
+                    "only gateways route by claims of a token",
+                    "name gateways alone in spec.gateways",
+                );
+            }
         }
     }
 }

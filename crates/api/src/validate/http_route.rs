@@ -1,7 +1,5 @@
 //! One HTTP route of a VirtualService.
 
-use std::collections::BTreeMap;
-
 use super::fields;
 use super::header;
 use super::report::Report;
@@ -31,8 +29,25 @@ const RETRY_ON: &[&str] = &[
     "unavailable",
 ];
 
+/// Of CORS policies.
 const METHODS: &[&str] = &[
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE",
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE", "*",
+];
+
+/// Status codes that have a name in the registry of RFC 9110 §16.2.1; others cannot be retried on.
+const STATUSES: &[std::ops::RangeInclusive<u16>] = &[
+    100..=103,
+    200..=208,
+    226..=226,
+    300..=305,
+    307..=308,
+    400..=418,
+    421..=426,
+    428..=429,
+    431..=431,
+    451..=451,
+    500..=508,
+    510..=511,
 ];
 
 const GRPC_STATUS: &[&str] = &[
@@ -58,12 +73,7 @@ const GRPC_STATUS: &[&str] = &[
 pub(super) fn check(report: &mut Report, at: &Path<'_>, route: &HttpRoute, delegate: bool) {
     action(report, at, route, delegate);
     for (index, request) in route.r#match.iter().enumerate() {
-        http_match(
-            report,
-            &at.key("match").index(index),
-            request,
-            delegate || route.delegate.is_some(),
-        );
+        http_match(report, &at.key("match").index(index), request);
     }
     header::operations(report, at, route.headers.as_ref());
     let authority = route
@@ -76,6 +86,7 @@ pub(super) fn check(report: &mut Report, at: &Path<'_>, route: &HttpRoute, deleg
     mirrors(report, at, route);
     if let Some(given) = &route.redirect {
         redirect(report, &at.key("redirect"), given);
+        prefixes_of_redirect(report, at, route, given);
     }
     if let Some(given) = &route.direct_response {
         direct_response(report, &at.key("directResponse"), given);
@@ -115,8 +126,7 @@ fn action(report: &mut Report, at: &Path<'_>, route: &HttpRoute, delegate: bool)
             ("fault", route.fault.is_some()),
             ("rewrite", route.rewrite.is_some()),
         ] {
-            // Istio faults a direct response, and nothing else of these four.
-            if set && given && (action, field) != ("directResponse", "fault") {
+            if set && given {
                 report.fix(
                     &at.key(field),
                     format!("{field} and {action} cannot stand together"),
@@ -127,7 +137,7 @@ fn action(report: &mut Report, at: &Path<'_>, route: &HttpRoute, delegate: bool)
     }
 }
 
-fn http_match(report: &mut Report, at: &Path<'_>, request: &HttpMatchRequest, delegation: bool) {
+fn http_match(report: &mut Report, at: &Path<'_>, request: &HttpMatchRequest) {
     let strings = [
         ("uri", &request.uri),
         ("scheme", &request.scheme),
@@ -136,7 +146,11 @@ fn http_match(report: &mut Report, at: &Path<'_>, request: &HttpMatchRequest, de
     ];
     for (field, given) in strings {
         if let Some(given) = given {
-            string_match(report, &at.key(field), given, delegation);
+            string_match(report, &at.key(field), given);
+            // Envoy takes an empty prefix of the path, and of nothing else.
+            if field != "uri" {
+                prefix_not_empty(report, &at.key(field), given);
+            }
         }
     }
     let maps = [
@@ -145,7 +159,15 @@ fn http_match(report: &mut Report, at: &Path<'_>, request: &HttpMatchRequest, de
         ("withoutHeaders", &request.without_headers),
     ];
     for (field, map) in maps {
-        string_matches(report, &at.key(field), map, delegation);
+        for (name, given) in map {
+            // Presence, in words of Istio; no regular expression.
+            if field == "withoutHeaders" && given.regex.as_deref() == Some("*") {
+                continue;
+            }
+            let at = at.key(field);
+            string_match(report, &at.key(name), given);
+            prefix_not_empty(report, &at.key(name), given);
+        }
     }
     header::matched_names(report, &at.key("headers"), &request.headers);
     header::matched_names(report, &at.key("withoutHeaders"), &request.without_headers);
@@ -163,18 +185,16 @@ fn http_match(report: &mut Report, at: &Path<'_>, request: &HttpMatchRequest, de
     }
 }
 
-fn string_matches(
-    report: &mut Report,
-    at: &Path<'_>,
-    map: &BTreeMap<String, StringMatch>,
-    delegation: bool,
-) {
-    for (key, given) in map {
-        string_match(report, &at.key(key), given, delegation);
+fn prefix_not_empty(report: &mut Report, at: &Path<'_>, given: &StringMatch) {
+    if given.prefix.as_deref() == Some("") {
+        report.error(
+            &at.key("prefix"),
+            "an empty prefix matches everything; it is not allowed",
+        );
     }
 }
 
-fn string_match(report: &mut Report, at: &Path<'_>, given: &StringMatch, delegation: bool) {
+fn string_match(report: &mut Report, at: &Path<'_>, given: &StringMatch) {
     let StringMatch {
         exact,
         prefix,
@@ -188,21 +208,8 @@ fn string_match(report: &mut Report, at: &Path<'_>, given: &StringMatch, delegat
             ("regex", regex.is_some()),
         ],
     );
-    if prefix.as_deref() == Some("") {
-        report.error(
-            &at.key("prefix"),
-            "an empty prefix matches everything; it is not allowed",
-        );
-    }
     if let Some(given) = regex {
         regular(report, &at.key("regex"), given);
-        if delegation {
-            report.fix(
-                &at.key("regex"),
-                "a rule that delegates cannot match by regex",
-                "use exact or prefix",
-            );
-        }
     }
 }
 
@@ -403,7 +410,7 @@ fn cors(report: &mut Report, at: &Path<'_>, policy: Option<&CorsPolicy>) {
                 "write exact, prefix or regex",
             );
         } else {
-            string_match(report, &at, origin, false);
+            string_match(report, &at, origin);
         }
     }
     for (index, method) in policy.allow_methods.iter().enumerate() {
@@ -457,7 +464,7 @@ fn retry(report: &mut Report, at: &Path<'_>, retry: &HttpRetry) {
     for condition in retry_on.split(',').filter(|_| !retry_on.is_empty()) {
         let status = condition
             .parse::<u16>()
-            .is_ok_and(|status| (100..=511).contains(&status));
+            .is_ok_and(|status| STATUSES.iter().any(|range| range.contains(&status)));
         if !status && !RETRY_ON.contains(&condition) {
             let at = at.key("retryOn");
             let near = RETRY_ON
@@ -515,6 +522,26 @@ fn redirect(report: &mut Report, at: &Path<'_>, redirect: &HttpRedirect) {
     }
     if let Some(port) = port.filter(|port| *port > 0) {
         report.port(&at.key("port"), port);
+    }
+}
+
+/// What replaces a prefix needs one that was matched.
+fn prefixes_of_redirect(
+    report: &mut Report,
+    at: &Path<'_>,
+    route: &HttpRoute,
+    redirect: &HttpRedirect,
+) {
+    let otherwise = |request: &HttpMatchRequest| {
+        let uri = request.uri.as_ref();
+        uri.is_some_and(|uri| uri.prefix.is_none())
+    };
+    if !redirect.prefix_rewrite.is_empty() && route.r#match.iter().any(otherwise) {
+        report.fix(
+            &at.key("redirect").key("prefixRewrite"),
+            "prefixRewrite replaces the prefix that was matched, and a match of this rule has none",
+            "match uri by prefix, or use redirect.uri",
+        );
     }
 }
 

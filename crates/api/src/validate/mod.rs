@@ -5,6 +5,7 @@ mod fields;
 mod gateway;
 mod header;
 mod http_route;
+mod locality;
 mod mesh;
 mod policies;
 mod report;
@@ -42,6 +43,7 @@ pub fn validate(ty: &ResourceType, object: &Value) -> Vec<Diagnostic> {
 pub(crate) fn check(ty: &ResourceType, node: &Node) -> Vec<Diagnostic> {
     let mut diagnostics = named(node);
     diagnostics.extend(judge(ty, node));
+    diagnostics.extend(empty_modes(ty, node));
     for diagnostic in &mut diagnostics {
         if diagnostic.line == 0 {
             (diagnostic.line, diagnostic.column) = node.place_of(&diagnostic.path);
@@ -100,6 +102,15 @@ impl Visit for Fits<'_> {
             .err()
             .unwrap_or_default()
     }
+}
+
+/// An empty map of modes by port: decoded, it cannot be told from an absent one.
+fn empty_modes(ty: &ResourceType, node: &Node) -> Option<Diagnostic> {
+    let modes = node.get("spec")?.get("portLevelMtls")?;
+    let empty = matches!(&modes.kind, Kind::Map(entries) if entries.is_empty());
+    (is(ty, &kinds::PEER_AUTHENTICATION) && empty).then(|| {
+        Diagnostic::error("spec.portLevelMtls", "there is no port in it").suggest("remove it")
+    })
 }
 
 fn named(node: &Node) -> Vec<Diagnostic> {

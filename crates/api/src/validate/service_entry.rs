@@ -9,6 +9,9 @@ use super::report::Report;
 use crate::istio::{Resolution, ServiceEntry, ServicePort, WorkloadEntry};
 use crate::path::Path;
 
+/// Label by which an entry without addresses asks for none.
+const AUTOALLOCATE: &str = "networking.istio.io/enable-autoallocate-ip";
+
 impl Rules for ServiceEntry {
     fn check(&self, report: &mut Report, metadata: &ObjectMeta, spec: Path<'_>) {
         fields::workload_selector(report, &spec, self.workload_selector.as_ref());
@@ -19,11 +22,24 @@ impl Rules for ServiceEntry {
                 ("endpoints", !self.endpoints.is_empty()),
             ],
         );
-        hosts(report, &spec.key("hosts"), &self.hosts);
+        hosts(report, &spec.key("hosts"), &self.hosts, self.resolution);
         addresses(report, &spec.key("addresses"), self);
         let list = spec.key("ports");
         for (index, port) in self.ports.iter().enumerate() {
-            check_port(report, &list.index(index), port, &self.ports[..index], self);
+            let at = list.index(index);
+            check_port(report, &at, port, &self.ports[..index], self);
+            let opted_out = metadata.labels.as_ref().is_some_and(|labels| {
+                labels
+                    .get(AUTOALLOCATE)
+                    .is_some_and(|v| v.eq_ignore_ascii_case("false"))
+            });
+            let allocated = self.resolution != Resolution::None && !opted_out;
+            if !allocated && self.addresses.is_empty() && matches!(&*port.protocol, "" | "TCP") {
+                report.warning(
+                    &at,
+                    "a TCP port without spec.addresses takes all traffic of its port number",
+                );
+            }
         }
         match self.resolution {
             Resolution::None => {
@@ -33,16 +49,14 @@ impl Rules for ServiceEntry {
                 }
             }
             Resolution::Static => endpoints(report, &spec, self, false),
-            Resolution::Dns | Resolution::DnsRoundRobin | Resolution::DynamicDns => {
-                by_name(report, &spec, self);
-            }
+            Resolution::Dns | Resolution::DnsRoundRobin => by_name(report, &spec, self),
+            Resolution::DynamicDns => dynamic(report, &spec, self),
         }
-        if self.workload_selector.is_some() && self.resolution != Resolution::Static {
-            let message = format!(
-                "workloadSelector should not be set with resolution {}",
-                self.resolution.as_str()
+        if self.workload_selector.is_some() && self.resolution == Resolution::None {
+            report.warning(
+                &spec.key("workloadSelector"),
+                "with resolution NONE traffic goes where the client sent it: workloads selected have no effect",
             );
-            report.warning(&spec.key("workloadSelector"), message);
         }
         several_hosts(report, &spec, self);
         let namespace = metadata.namespace.as_deref().unwrap_or("default");
@@ -56,7 +70,7 @@ impl Rules for ServiceEntry {
     }
 }
 
-fn hosts(report: &mut Report, at: &Path<'_>, hosts: &[String]) {
+fn hosts(report: &mut Report, at: &Path<'_>, hosts: &[String], resolution: Resolution) {
     if hosts.is_empty() {
         report.error(at, "the ServiceEntry has no host");
     }
@@ -66,7 +80,7 @@ fn hosts(report: &mut Report, at: &Path<'_>, hosts: &[String]) {
             report.error(&at, "host \"*\" is not allowed: it would be every service");
         } else {
             report.check(&at, fields::wildcard_domain(host));
-            if fields::is_partial_wildcard(host) {
+            if fields::is_partial_wildcard(host) && resolution != Resolution::DynamicDns {
                 report.warning(&at, format!("{host:?}: a wildcard for a part of a label works only where the proxy sees the full name"));
             }
         }
@@ -134,13 +148,6 @@ fn check_port(
             );
         }
     }
-    let plain = protocol.is_empty() || protocol.eq_ignore_ascii_case("TCP");
-    if entry.addresses.is_empty() && plain {
-        report.warning(
-            at,
-            "a TCP port without spec.addresses takes all traffic of its port number",
-        );
-    }
 }
 
 fn endpoints(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry, names_allowed: bool) {
@@ -168,6 +175,13 @@ fn check_endpoint(
     } = endpoint;
     let field = at.key("address");
     if let Some(path) = address.strip_prefix("unix://") {
+        if names_allowed {
+            report.fix(
+                &field,
+                "a UNIX socket is not resolved by DNS",
+                "write resolution: STATIC",
+            );
+        }
         report.check(&field, fields::unix_socket(path));
         if !ports.is_empty() {
             report.error(&at.key("ports"), "a UNIX socket has no ports");
@@ -179,7 +193,7 @@ fn check_endpoint(
             );
         }
     } else if address.is_empty() {
-        if network.is_empty() {
+        if network.is_empty() || names_allowed {
             report.error(&field, "the endpoint has no address");
         } else {
             report.warning(
@@ -210,7 +224,7 @@ fn check_endpoint(
 
 fn by_name(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry) {
     let mode = entry.resolution.as_str();
-    if entry.endpoints.is_empty() && entry.resolution != Resolution::DynamicDns {
+    if entry.endpoints.is_empty() {
         let list = spec.key("hosts");
         for (index, host) in entry
             .hosts
@@ -231,6 +245,48 @@ fn by_name(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry) {
         );
     }
     endpoints(report, spec, entry, true);
+}
+
+/// Names that clients ask for are resolved when they do.
+fn dynamic(report: &mut Report, spec: &Path<'_>, entry: &ServiceEntry) {
+    let list = spec.key("hosts");
+    for (index, host) in entry.hosts.iter().enumerate() {
+        if !host.starts_with('*') {
+            let message =
+                format!("{host:?} has no wildcard: DYNAMIC_DNS is for names not known before");
+            report.fix(&list.index(index), message, "write resolution: DNS");
+        }
+    }
+    for (field, set) in [
+        ("addresses", !entry.addresses.is_empty()),
+        ("endpoints", !entry.endpoints.is_empty()),
+    ] {
+        if set {
+            report.error(
+                &spec.key(field),
+                format!("with DYNAMIC_DNS {field} have no place"),
+            );
+        }
+    }
+    let list = spec.key("ports");
+    for (index, port) in entry.ports.iter().enumerate() {
+        let named = ["HTTP", "TLS", "GRPC", "HTTP2"];
+        if !named
+            .iter()
+            .any(|name| port.protocol.eq_ignore_ascii_case(name))
+        {
+            let message = format!(
+                "protocol {:?} does not name the host that is asked for",
+                port.protocol
+            );
+            let at = list.index(index);
+            report.fix(
+                &at.key("protocol"),
+                message,
+                "write HTTP, HTTP2, GRPC or TLS",
+            );
+        }
+    }
 }
 
 /// TCP has no name by which several hosts could be told apart.

@@ -45,6 +45,15 @@ fn unreachable<M: PartialEq>(report: &mut Report, at: &Path<'_>, rules: &[Vec<M>
             everything = everything.or(Some(rule));
             continue;
         }
+        if let Some(earlier) = everything {
+            report.warning(
+                &at.index(rule),
+                format!(
+                    "this rule is never reached: rule {earlier} has no match and takes everything"
+                ),
+            );
+            continue;
+        }
         let mut duplicates = 0;
         for (index, request) in matches.iter().enumerate() {
             match seen.iter().find(|(earlier, _)| *earlier == request) {

@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::Rules;
 use super::fields::{self, Exporter};
+use super::header;
 use super::http_route;
 use super::report::Report;
 use super::shadow;
@@ -31,7 +32,13 @@ impl Rules for VirtualService {
             delegated(report, &spec, self);
         }
         gateway_names(report, &spec.key("gateways"), gateways);
-        check_hosts(report, &spec.key("hosts"), hosts, gateways);
+        let bound = Bound::of(self);
+        check_hosts(report, &spec.key("hosts"), hosts, gateways, bound);
+        if !bound.gateways_only {
+            for (index, route) in http.iter().enumerate() {
+                header::no_claims(report, &spec.key("http").index(index), route);
+            }
+        }
         if http.is_empty() && tls.is_empty() && tcp.is_empty() {
             report.fix(
                 &spec,
@@ -45,7 +52,7 @@ impl Rules for VirtualService {
         }
         let at = spec.key("tls");
         for (index, route) in tls.iter().enumerate() {
-            tls_route(report, &at.index(index), route, hosts);
+            tls_route(report, &at.index(index), route, hosts, bound);
         }
         let at = spec.key("tcp");
         for (index, route) in tcp.iter().enumerate() {
@@ -85,12 +92,58 @@ fn delegated(report: &mut Report, spec: &Path<'_>, service: &VirtualService) {
     }
 }
 
-fn check_hosts(report: &mut Report, at: &Path<'_>, hosts: &[String], gateways: &[String]) {
+/// What decides which names its hosts may have.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    /// Gateways are named, and sidecars are not among them.
+    gateways_only: bool,
+    /// Some TLS route matches by SNI.
+    by_sni: bool,
+}
+
+impl Bound {
+    fn of(service: &VirtualService) -> Self {
+        let mut matches = service.tls.iter().flat_map(|route| &route.r#match);
+        Self {
+            gateways_only: !service.gateways.is_empty()
+                && !service.gateways.iter().any(|gateway| gateway == MESH),
+            by_sni: matches.any(|attributes| !attributes.sni_hosts.is_empty()),
+        }
+    }
+
+    /// Whether the name is one that Istio's gateways make for each other, `outbound_.80_._.a.example`.
+    fn generated(self, name: &str) -> bool {
+        let parts: Vec<&str> = name.split('_').collect();
+        self.gateways_only
+            && self.by_sni
+            && matches!(parts[..], ["outbound", port, _, host, ..]
+                if port.contains(|c: char| c.is_ascii_digit()) && host.contains(|c: char| c.is_ascii_alphabetic()))
+    }
+}
+
+fn check_hosts(
+    report: &mut Report,
+    at: &Path<'_>,
+    hosts: &[String],
+    gateways: &[String],
+    bound: Bound,
+) {
     let mesh = gateways.is_empty() || gateways.iter().any(|gateway| gateway == MESH);
+    // Names that are wrong by themselves are not compared.
+    let comparable = hosts
+        .iter()
+        .all(|host| fields::is_ip(host) || fields::wildcard_domain(host).is_ok())
+        && !(mesh && hosts.iter().any(|host| host == "*"));
     for (index, host) in hosts.iter().enumerate() {
         let item = at.index(index);
         if hosts[..index].contains(host) {
             report.error(&item, format!("host {host:?} stands here twice"));
+        } else if let Some(other) = hosts[..index]
+            .iter()
+            .find(|other| comparable && overlap(host, other))
+        {
+            let message = format!("hosts {other:?} and {host:?} overlap");
+            report.fix(&item, message, "keep one of them");
         } else if host == "*" && mesh {
             let message =
                 "host \"*\" is not allowed for sidecars: it would take all traffic of the mesh";
@@ -99,9 +152,19 @@ fn check_hosts(report: &mut Report, at: &Path<'_>, hosts: &[String], gateways: &
                 message,
                 "name the hosts, or name a gateway in spec.gateways",
             );
-        } else if !fields::is_ip(host) {
+        } else if !fields::is_ip(host) && !bound.generated(host) {
             report.check(&item, fields::wildcard_domain(host));
         }
+    }
+}
+
+/// Whether some name is covered by both.
+fn overlap(a: &str, b: &str) -> bool {
+    match (a.strip_prefix('*'), b.strip_prefix('*')) {
+        (Some(a), Some(b)) => a.ends_with(b) || b.ends_with(a),
+        (Some(a), None) => b.ends_with(a),
+        (None, Some(b)) => a.ends_with(b),
+        (None, None) => a == b,
     }
 }
 
@@ -131,7 +194,7 @@ pub(super) fn gateway_names(report: &mut Report, at: &Path<'_>, names: &[String]
     }
 }
 
-fn tls_route(report: &mut Report, at: &Path<'_>, route: &TlsRoute, hosts: &[String]) {
+fn tls_route(report: &mut Report, at: &Path<'_>, route: &TlsRoute, hosts: &[String], bound: Bound) {
     let TlsRoute { r#match, route } = route;
     if r#match.is_empty() {
         report.fix(
@@ -141,7 +204,13 @@ fn tls_route(report: &mut Report, at: &Path<'_>, route: &TlsRoute, hosts: &[Stri
         );
     }
     for (index, attributes) in r#match.iter().enumerate() {
-        tls_match(report, &at.key("match").index(index), attributes, hosts);
+        tls_match(
+            report,
+            &at.key("match").index(index),
+            attributes,
+            hosts,
+            bound,
+        );
     }
     destinations(report, at, "TLS", route);
 }
@@ -151,6 +220,7 @@ fn tls_match(
     at: &Path<'_>,
     attributes: &TlsMatchAttributes,
     hosts: &[String],
+    bound: Bound,
 ) {
     let TlsMatchAttributes {
         sni_hosts,
@@ -169,9 +239,14 @@ fn tls_match(
     for (index, host) in sni_hosts.iter().enumerate() {
         let item = at.key("sniHosts");
         let item = item.index(index);
-        if let Err(message) = fields::wildcard_domain(host) {
+        if fields::is_ip(host) {
+            let message =
+                format!("{host:?} is an address; clients send names as SNI (RFC 6066 §3)");
+            report.warning(&item, message);
+        } else if let (false, Err(message)) = (bound.generated(host), fields::wildcard_domain(host))
+        {
             report.error(&item, message);
-        } else if !fields::covered(host, hosts) {
+        } else if !hosts.contains(host) && !fields::covered(host, hosts) {
             let message = format!(
                 "SNI host {host:?} is none of the VirtualService's hosts ({})",
                 hosts.join(", ")

@@ -77,7 +77,9 @@ impl Presenter {
             );
             match form {
                 ("", _, _) => return Ok(Self::Json),
-                ("Table", "meta.k8s.io", "v1") if call.subresource.is_empty() => {
+                ("Table", "meta.k8s.io", "v1")
+                    if matches!(&*call.subresource, "" | "status" | "scale") =>
+                {
                     return Ok(Self::Table(table::Include::read(
                         call.query.get("includeObject"),
                     )?));

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::target::{Scheme, Target};
+use super::target::{Refusals, Scheme, Target};
 use crate::api::Api;
 use crate::error::{ApiError, ApiResult};
 use crate::http::body::Answer;
@@ -202,11 +202,32 @@ pub(super) async fn run(
         return switch(api, client_side, &mut response)
             .ok_or_else(|| failed(&"the node switched protocols unasked"));
     }
+    if target.refusals == Refusals::AsStatus && !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
     let (parts, body) = response.into_parts();
     let mut answer = Response::new(body.map_err(Into::into).boxed_unsync());
     *answer.status_mut() = parts.status;
     *answer.headers_mut() = end_to_end(&parts.headers);
     Ok(answer)
+}
+
+/// Longest text of a refusal that is read.
+const REFUSAL: usize = 2048;
+
+/// A node refuses in plain text; clients of this server read a `Status`.
+async fn refusal(response: Response<Incoming>) -> ApiError {
+    let status = response.status();
+    let body = http_body_util::Limited::new(response.into_body(), REFUSAL);
+    let text = match body.collect().await {
+        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
+        Err(_) => format!("the node answers {status}"),
+    };
+    match status {
+        StatusCode::BAD_REQUEST => ApiError::bad_request(text),
+        StatusCode::NOT_FOUND => ApiError::new(404, "NotFound", text),
+        _ => ApiError::internal(text),
+    }
 }
 
 /// Joins the two upgraded connections.

@@ -30,6 +30,16 @@ pub(super) struct Target {
     pub(super) path: String,
     /// Named in errors.
     pub(super) what: String,
+    pub(super) refusals: Refusals,
+}
+
+/// What becomes of an answer that is no success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusals {
+    /// It is passed on: an upgrade's client, or a page's reader, knows it.
+    PassedOn,
+    /// It becomes a `Status`.
+    AsStatus,
 }
 
 pub(super) fn find(api: &Api, call: &Call, rest: &str, uri: &Uri) -> ApiResult<Target> {
@@ -46,6 +56,7 @@ pub(super) fn find(api: &Api, call: &Call, rest: &str, uri: &Uri) -> ApiResult<T
                 address,
                 path,
                 what: "error forwarding ports".into(),
+                refusals: Refusals::PassedOn,
             })
         }
         ("pods", "proxy") => {
@@ -69,6 +80,7 @@ pub(super) fn find(api: &Api, call: &Call, rest: &str, uri: &Uri) -> ApiResult<T
                 address,
                 path: path_with(rest, uri),
                 what: format!("node {name}"),
+                refusals: Refusals::PassedOn,
             })
         }
         _ => Err(ApiError::no_route()),
@@ -124,6 +136,7 @@ fn proxied(
         address,
         path: path_with(rest, uri),
         what: format!("error trying to reach {name}"),
+        refusals: Refusals::PassedOn,
     })
 }
 
@@ -247,6 +260,10 @@ fn container(api: &Api, call: &Call, kind: &str, query: &str) -> ApiResult<Targe
         address,
         path,
         what: format!("error dialing backend for pod {}", call.name),
+        refusals: match kind {
+            "containerLogs" => Refusals::AsStatus,
+            _ => Refusals::PassedOn,
+        },
     })
 }
 

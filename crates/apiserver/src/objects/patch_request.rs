@@ -20,7 +20,9 @@ pub(crate) enum Patch {
 /// Operations of one JSON patch; kube-apiserver's bound.
 const MAX_OPERATIONS: usize = 10_000;
 
-const TYPES: &str = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json";
+const TYPES: &str = "application/json-patch+json, application/merge-patch+json";
+/// Built-in types alone: a custom resource's lists have no merge keys.
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 impl Patch {
     pub(crate) fn read(call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Self> {
@@ -38,17 +40,21 @@ impl Patch {
                 Ok(Self::Json(patch))
             }
             "application/merge-patch+json" => object(bytes).map(Self::Merge),
-            "application/strategic-merge-patch+json" if call.resource.custom().is_none() => {
-                object(bytes).map(Self::Strategic)
-            }
+            STRATEGIC if call.resource.custom().is_none() => object(bytes).map(Self::Strategic),
             "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
                 Err(ApiError::unsupported_media_type(
                     "server-side apply is not served here: field ownership is not tracked; use client-side apply (kubectl apply without --server-side)",
                 ))
             }
-            _ => Err(ApiError::unsupported_media_type(format!(
-                "the body of the request was in an unknown format - accepted media types include: {TYPES}"
-            ))),
+            _ => {
+                let more = match call.resource.custom() {
+                    None => format!(", {STRATEGIC}"),
+                    Some(_) => String::new(),
+                };
+                Err(ApiError::unsupported_media_type(format!(
+                    "the body of the request was in an unknown format - accepted media types include: {TYPES}{more}"
+                )))
+            }
         }
     }
 

@@ -11,8 +11,10 @@ use super::patch_request::Patch;
 use crate::api::Api;
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::http::body::{self, Answer};
+use crate::http::present::Presenter;
 use crate::http::protobuf;
 use crate::registry::Resource;
+use crate::table;
 
 impl Api {
     pub(crate) async fn subresource(
@@ -24,10 +26,17 @@ impl Api {
         match (call.subresource.as_str(), call.verb) {
             ("scale", "get") => {
                 let object = self.get(call)?;
-                Ok(body::json(
-                    200,
-                    &scale_of(&call.resource, &self.present_value(call, &object.value))?,
-                ))
+                let object = self.present_value(call, &object.value);
+                let scale = scale_of(&call.resource, &object)?;
+                let shown = match Presenter::choose(headers, call)? {
+                    Presenter::Table(include) => {
+                        let version = &scale["metadata"]["resourceVersion"];
+                        let metadata = json!({"resourceVersion": version});
+                        table::table(call, std::slice::from_ref(&scale), include, &metadata)
+                    }
+                    Presenter::Json | Presenter::Metadata => scale,
+                };
+                Ok(body::json(200, &shown))
             }
             ("scale", "update" | "patch") => self.set_scale(call, headers, bytes).await,
             ("token", "create") => {

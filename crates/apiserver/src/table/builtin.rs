@@ -64,6 +64,17 @@ pub(super) fn layout(group: &str, plural: &str) -> (&'static [Column], Render) {
                 vec![name(o), json!(size(&o["webhooks"])), age_of(o)]
             })
         }
+        ("autoscaling", "scales") => (
+            const { &[NAME, number("Desired"), number("Available"), text("Age")] },
+            |o| {
+                vec![
+                    name(o),
+                    count(o, "/spec/replicas").into(),
+                    count(o, "/status/replicas").into(),
+                    age_of(o),
+                ]
+            },
+        ),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
             (BINDINGS, binding)
         }

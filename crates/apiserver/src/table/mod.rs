@@ -102,16 +102,20 @@ fn row(cells: &[Value], item: &Value, include: Include) -> Value {
 
 /// The table of `items`.
 pub(crate) fn table(call: &Call, items: &[Value], include: Include, metadata: &Value) -> Value {
+    let scale = call.subresource == "scale";
     let (columns, cells): (Vec<Value>, Vec<Vec<Value>>) = match call.resource.custom() {
-        Some(version) => (
+        Some(version) if !scale => (
             custom_columns(&version.columns),
             items
                 .iter()
                 .map(|i| custom_cells(&version.columns, i))
                 .collect(),
         ),
-        None => {
-            let (columns, render) = builtin::layout(call.resource.group(), call.resource.plural());
+        _ => {
+            let (columns, render) = match scale {
+                true => builtin::layout("autoscaling", "scales"),
+                false => builtin::layout(call.resource.group(), call.resource.plural()),
+            };
             (
                 columns.iter().map(|c| c.definition()).collect(),
                 items.iter().map(render).collect(),

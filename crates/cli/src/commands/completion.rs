@@ -1,6 +1,6 @@
 //! `ferromesh completion SHELL`
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let mut command = crate::Cli::command();
+    let all = crate::Cli::command();
+    // What `up` starts is for nobody's fingers.
+    let shown = all.get_subcommands().filter(|c| !c.is_hide_set());
+    let mut command = Command::new("ferromesh")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommands(shown.cloned());
     clap_complete::generate(
         args.shell,
         &mut command,

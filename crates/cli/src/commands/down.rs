@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let path = &args.data_dir.data_dir;
-    match holder(path) {
+    match holder(path)? {
         Some(pid) => stop(pid, path)?,
         None => println!("nothing is running on data directory {}", path.display()),
     }
@@ -40,7 +40,7 @@ fn stop(pid: i32, path: &std::path::Path) -> anyhow::Result<()> {
             .remedy("sudo ferromesh down")
     })?;
     let start = Instant::now();
-    while holder(path).is_some() {
+    while holder(path)?.is_some() {
         if start.elapsed() > PATIENCE {
             return Err(Failure::new(
                 Code::TimedOut,

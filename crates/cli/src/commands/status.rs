@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let path = &args.data_dir.data_dir;
-    let Some(pid) = holder(path) else {
+    let Some(pid) = holder(path)? else {
         return Err(Failure::new(
             Code::Failure,
             format!("nothing is running on data directory {}", path.display()),

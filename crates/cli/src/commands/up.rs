@@ -1,8 +1,9 @@
 //! `ferromesh up`
 
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,17 +46,14 @@ pub(crate) struct Args {
     /// Return when everything is ready, and leave it running.
     #[arg(long)]
     detach: bool,
+    /// This is what `--detach` leaves running.
+    #[arg(long, hide = true)]
+    detached: bool,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     prerequisites::check()?;
-    for path in &args.filenames {
-        anyhow::ensure!(
-            path.exists(),
-            "-f {}: no such file or directory",
-            path.display()
-        );
-    }
+    let manifests = manifests::read(&args.filenames)?;
     if args.detach {
         return detach();
     }
@@ -72,11 +70,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             signal(SignalKind::terminate())?,
         );
         tokio::select! {
-            result = up.populate(args, &held, &progress) => result?,
+            result = up.populate(args, manifests, &held, &progress) => result?,
             _ = stop.0.recv() => return Ok(()),
             _ = stop.1.recv() => return Ok(()),
         }
         up.table(args, &held, &progress);
+        if args.detached {
+            keep_talking(&held.log("up"))?;
+        }
         tokio::select! {
             _ = stop.0.recv() => {}
             _ = stop.1.recv() => {}
@@ -101,7 +102,7 @@ const GRACE: Duration = Duration::from_secs(40);
 
 /// Pods end by themselves when the supervisor has let go of the lifeline; waits for them and answers how
 /// many processes are left.
-fn pods_gone(data_dir: &std::path::Path) -> usize {
+fn pods_gone(data_dir: &Path) -> usize {
     let mark = format!("{}/pods/", data_dir.display());
     let count = || {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -122,15 +123,11 @@ fn pods_gone(data_dir: &std::path::Path) -> usize {
 
 /// Starts this command again in a session of its own and shows what it says until it is ready.
 fn detach() -> anyhow::Result<()> {
-    let mut args: Vec<_> = std::env::args_os()
-        .skip(1)
-        .filter(|arg| arg != "--detach")
-        .collect();
-    args.insert(0, "internal".into());
-    args.insert(1, "detached".into());
-    args.insert(2, "--".into());
+    let given = std::env::args_os().skip(1).filter(|arg| arg != "--detach");
     let mut child = Command::new(std::env::current_exe()?)
-        .args(args)
+        .args(["internal", "detached", "--"])
+        .args(given)
+        .arg("--detached")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -148,7 +145,25 @@ fn detach() -> anyhow::Result<()> {
         std::io::Read::read_to_string(&mut stderr, &mut errors)?;
     }
     let status = child.wait()?;
-    anyhow::bail!("up ended with {status}\n{}", errors.trim_end())
+    let code = status
+        .code()
+        .and_then(Code::from_status)
+        .unwrap_or(Code::Failure);
+    let said = errors.trim_end();
+    let message = match said.strip_prefix("error: ") {
+        Some(message) => message.to_owned(),
+        None if said.is_empty() => format!("up ended with {status}"),
+        None => said.to_owned(),
+    };
+    Err(Failure::new(code, message).into())
+}
+
+/// The one who started us reads no longer: what is said from now on goes to a file.
+fn keep_talking(log: &Path) -> anyhow::Result<()> {
+    let file = OpenOptions::new().create(true).append(true).open(log)?;
+    nix::unistd::dup2_stdout(&file)?;
+    nix::unistd::dup2_stderr(&file)?;
+    Ok(())
 }
 
 /// The last line of a start that succeeded.
@@ -156,6 +171,15 @@ const READY: &str = "ready in ";
 
 struct Up {
     supervisor: Option<Supervisor>,
+    ports: Ports,
+}
+
+/// Host ports that are open; the system chose those that were asked for as 0.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    api: u16,
+    http: u16,
+    https: u16,
 }
 
 impl Up {
@@ -164,9 +188,13 @@ impl Up {
         let local = Ipv4Addr::LOCALHOST;
         let any = Ipv4Addr::UNSPECIFIED;
         let api = prerequisites::listen(local, args.api_port, "--api-port")?;
-        let api_port = api.local_addr()?.port();
         let http = prerequisites::listen(any, args.gateway_http, "--gateway-http")?;
         let https = prerequisites::listen(any, args.gateway_https, "--gateway-https")?;
+        let ports = Ports {
+            api: api.local_addr()?.port(),
+            http: http.local_addr()?.port(),
+            https: https.local_addr()?.port(),
+        };
         let namespace = Namespace::create().context("the node's network namespace")?;
         namespace.run(|| {
             let lo = Link::named("lo");
@@ -181,8 +209,9 @@ impl Up {
         )?;
         let mut up = Self {
             supervisor: Some(Supervisor::new(namespace)?),
+            ports,
         };
-        if let Err(error) = up.start_processes(args, held, api, api_port, progress) {
+        if let Err(error) = up.start_processes(args, held, api, progress) {
             up.supervisor.take().into_iter().for_each(Supervisor::stop);
             return Err(error);
         }
@@ -194,14 +223,13 @@ impl Up {
         args: &Args,
         held: &Held,
         api: std::net::TcpListener,
-        api_port: u16,
         progress: &Progress,
     ) -> anyhow::Result<()> {
         let dir = held.path().display().to_string();
         let specs = [
             (
                 "apiserver",
-                vec!["--api-port".into(), api_port.to_string()],
+                vec!["--api-port".into(), self.ports.api.to_string()],
                 vec![("api", api)],
                 30,
                 "API server",
@@ -235,6 +263,7 @@ impl Up {
     async fn populate(
         &mut self,
         args: &Args,
+        manifests: Vec<manifests::Manifest>,
         held: &Held,
         progress: &Progress,
     ) -> anyhow::Result<()> {
@@ -247,9 +276,10 @@ impl Up {
             }
             progress.done("Bookinfo applied");
         }
-        for path in &args.filenames {
-            let count = manifests::apply_path(&*store, path).await?;
-            progress.done(&format!("{}: {count} objects applied", path.display()));
+        for manifest in manifests {
+            let name = manifest.name.clone();
+            let count = manifests::apply_manifest(&*store, manifest).await?;
+            progress.done(&format!("{name}: {count} objects applied"));
         }
         progress.begin("waiting for workloads");
         wait::deployments(&*store, Duration::from_secs(120), |ready, total| {
@@ -263,7 +293,7 @@ impl Up {
             ))
         })?;
         if args.demo {
-            let url = format!("http://127.0.0.1:{}/productpage", args.gateway_http);
+            let url = format!("http://127.0.0.1:{}/productpage", self.ports.http);
             wait::http_ok(&url, Duration::from_secs(30))
                 .await
                 .map_err(|m| Failure::new(Code::TimedOut, m))?;
@@ -275,9 +305,10 @@ impl Up {
     fn table(&self, args: &Args, held: &Held, progress: &Progress) {
         let page = if args.demo { "/productpage" } else { "/" };
         println!();
-        println!("  gateway     http://localhost:{}{page}", args.gateway_http);
-        println!("              https://localhost:{}", args.gateway_https);
-        println!("  API server  https://127.0.0.1:{}", args.api_port);
+        let Ports { api, http, https } = self.ports;
+        println!("  gateway     http://localhost:{http}{page}");
+        println!("              https://localhost:{https}");
+        println!("  API server  https://127.0.0.1:{api}");
         println!(
             "  kubeconfig  export KUBECONFIG={}",
             held.kubeconfig().display()
@@ -292,7 +323,7 @@ impl Up {
 
 fn down_flag(held: &Held) -> String {
     let path = held.path();
-    if path == std::path::Path::new(crate::up::DEFAULT_DATA_DIR) {
+    if path == Path::new(crate::up::DEFAULT_DATA_DIR) {
         String::new()
     } else {
         format!(" --data-dir {}", path.display())

@@ -46,6 +46,13 @@ fn pods_are_made_from_the_whole_template_and_counted() {
     assert_eq!(pods[0]["metadata"]["annotations"]["a"], "b");
     assert!(meta(&pods[0], "name").starts_with("web-"));
     assert!(controlled_by(&pods[0], &get(&world)));
+    let events = world.store.all(&api::kinds::CORE_EVENT);
+    let told = |pod: &Value| {
+        let message = format!("Created pod: {}", meta(pod, "name"));
+        let mut said = events.iter().filter(|e| e["message"] == *message);
+        said.any(|e| e["reason"] == "SuccessfulCreate" && e["involvedObject"]["name"] == "web")
+    };
+    assert!(pods.iter().all(told), "{events:?}");
     world.run_pods();
     world.settle(&ReplicaSets);
     let status = get(&world)["status"].clone();

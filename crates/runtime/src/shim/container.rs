@@ -13,7 +13,7 @@ use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal, sigprocma
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, pipe2, setgid, setgroups, setsid, setuid};
 
-use super::cgroup::Limit;
+use super::cgroup::Limits;
 use super::protocol::{ContainerSpec, User};
 use super::{capability, mounts};
 
@@ -25,7 +25,7 @@ pub(super) struct Spawned {
     pub(super) errors: OwnedFd,
     pub(super) outputs: Vec<(&'static str, OwnedFd)>,
     pub(super) stdin: Option<OwnedFd>,
-    pub(super) limit: Option<Limit>,
+    pub(super) limits: Limits,
 }
 
 /// The child's ends.
@@ -39,17 +39,13 @@ pub(super) fn spawn(spec: &ContainerSpec) -> io::Result<Spawned> {
     let (streams, outputs, stdin) = streams(spec)?;
     let (errors, error_writer) = pipe2(OFlag::O_CLOEXEC)?;
     let (go, go_writer) = pipe2(OFlag::O_CLOEXEC)?;
-    let limit = spec
-        .memory_limit
-        .and_then(|bytes| Limit::create(&spec.cgroup, bytes));
+    let limits = Limits::create(&spec.cgroup, spec.memory_limit);
     let pid = clone_into(libc::CLONE_NEWPID | libc::CLONE_NEWNS)?;
     if pid == 0 {
         drop((go_writer, errors, outputs, stdin));
-        init(spec, streams, error_writer, go, limit.is_some());
+        init(spec, streams, error_writer, go, limits.of_memory());
     }
-    if let Some(limit) = &limit {
-        limit.add(pid);
-    }
+    limits.add(pid);
     drop(go);
     std::fs::File::from(go_writer).write_all(b"g")?;
     Ok(Spawned {
@@ -57,7 +53,7 @@ pub(super) fn spawn(spec: &ContainerSpec) -> io::Result<Spawned> {
         errors,
         outputs,
         stdin,
-        limit,
+        limits,
     })
 }
 

@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
-use super::cgroup::Limit;
+use super::cgroup::Limits;
 use super::log::{Lines, Log};
 use super::protocol::{ContainerSpec, ExecSpec, Exit, Inbox, Reply, Request, Run, send};
 use super::{container, now_millis};
@@ -29,7 +29,7 @@ struct Container {
     spec: ContainerSpec,
     run: Run,
     stdin: Option<OwnedFd>,
-    limit: Option<Limit>,
+    limits: Limits,
     logs: Vec<JoinHandle<()>>,
 }
 
@@ -205,12 +205,12 @@ impl Shim {
             logs.push(spawn_local(copy(stream, fd, log.clone())));
         }
         let name = spec.name.clone();
-        let (stdin, limit) = (spawned.stdin, spawned.limit);
+        let (stdin, limits) = (spawned.stdin, spawned.limits);
         let entry = Container {
             spec,
             run: run.clone(),
             stdin,
-            limit,
+            limits,
             logs,
         };
         self.containers.borrow_mut().insert(name.clone(), entry);
@@ -252,6 +252,7 @@ impl Shim {
                     pid, exit: None, ..
                 },
                 spec,
+                limits,
                 ..
             }) = containers.get(&exec.container)
             else {
@@ -261,6 +262,7 @@ impl Shim {
                 )));
             };
             let pid = container::enter(*pid, spec, &exec.argv, exec.tty, streams, writer)?;
+            limits.add(pid);
             let (sender, ended) = oneshot::channel();
             self.commands.borrow_mut().insert(pid, sender);
             (pid, ended)
@@ -316,10 +318,8 @@ impl Shim {
             else {
                 continue;
             };
-            let out_of_memory = ended.limit.as_ref().is_some_and(Limit::killed);
-            if let Some(limit) = ended.limit.take() {
-                limit.remove();
-            }
+            let out_of_memory = ended.limits.killed();
+            ended.limits.remove();
             ended.stdin = None;
             ended.run.exit = Some(Exit {
                 code,

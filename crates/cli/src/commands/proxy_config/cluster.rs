@@ -1,58 +1,55 @@
 //! Clusters by service.
 
-use super::dump::{Dump, cluster_name, origin, text};
-use super::{Output, output};
+use serde_json::Value;
+
+use super::dump::{ClusterName, Dump, origin, text};
+use super::form::{Form, table};
+use super::{Names, Output};
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Filter {
-    /// Only this service.
+    /// A part of the service's name.
     #[arg(long)]
-    fqdn: Option<String>,
+    pub(super) fqdn: Option<String>,
+    /// This port of the service.
     #[arg(long)]
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
+    /// A part of the subset's name.
     #[arg(long)]
-    subset: Option<String>,
+    pub(super) subset: Option<String>,
     /// inbound or outbound
     #[arg(long)]
-    direction: Option<String>,
+    pub(super) direction: Option<String>,
 }
 
-pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result<String> {
-    let (mut rows, mut objects) = (Vec::new(), Vec::new());
-    for cluster in dump.clusters() {
-        let name = text(cluster, "/name");
-        let (direction, port, subset, host) = cluster_name(name).unwrap_or(("-", "-", "-", name));
-        let matches =
-            |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|w| w == value);
-        if !matches(&filter.fqdn, host)
-            || !matches(&filter.subset, subset)
-            || !matches(&filter.direction, direction)
-            || filter.port.is_some_and(|p| p.to_string() != port)
-        {
-            continue;
-        }
-        let kind = match text(cluster, "/type") {
-            "" => "STATIC",
-            kind => kind,
-        };
-        let or_dash = |value: &str| {
-            if value.is_empty() {
-                "-".to_owned()
-            } else {
-                value.to_owned()
-            }
-        };
-        rows.push(vec![
-            host.into(),
-            or_dash(port),
-            or_dash(subset),
-            or_dash(direction),
-            kind.into(),
-            origin(cluster),
-        ]);
-        objects.push(cluster);
+impl Filter {
+    fn takes(&self, name: &str) -> bool {
+        let holds = |wanted: &Option<String>| wanted.as_ref().is_none_or(|w| name.contains(&**w));
+        holds(&self.fqdn)
+            && holds(&self.direction)
+            && holds(&self.subset)
+            && self
+                .port
+                .is_none_or(|port| name.contains(&format!("|{port}|")))
     }
+}
+
+pub(super) fn show(
+    dump: &Dump,
+    filter: &Filter,
+    names: Names,
+    form: Form,
+) -> anyhow::Result<String> {
+    let mut clusters = dump.clusters()?;
+    anyhow::ensure!(!clusters.is_empty(), "the dump has no clusters");
+    clusters.sort_by(|a, b| name(a).order(&name(b)));
+    clusters.retain(|cluster| filter.takes(text(cluster, "/name")));
+    if form.output != Output::Short {
+        return form.messages("envoy.config.cluster.v3.Cluster", &clusters);
+    }
+    let rows: Vec<_> = clusters.iter().map(|cluster| row(cluster, names)).collect();
     let header = [
+        "NAME",
         "SERVICE FQDN",
         "PORT",
         "SUBSET",
@@ -60,5 +57,36 @@ pub(super) fn show(dump: &Dump, filter: &Filter, form: Output) -> anyhow::Result
         "TYPE",
         "DESTINATION RULE",
     ];
-    Ok(output(&header, rows, objects, form))
+    let skipped = usize::from(names == Names::Bare);
+    Ok(table(&header[skipped..], &rows, 5))
+}
+
+fn name(cluster: &Value) -> ClusterName<'_> {
+    ClusterName::of(text(cluster, "/name"))
+}
+
+fn row(cluster: &Value, names: Names) -> Vec<String> {
+    let parts = name(cluster);
+    let full = names.of("cluster", text(cluster, "/name"));
+    let or_dash = |part: &str| if part.is_empty() { "-" } else { part }.to_owned();
+    let kind = match text(cluster, "/type") {
+        "" => "STATIC",
+        kind => kind,
+    };
+    let service = match parts.of_service {
+        true => parts.host.to_owned(),
+        false => full.clone(),
+    };
+    let mut row = vec![
+        service,
+        or_dash(parts.port),
+        or_dash(parts.subset),
+        or_dash(parts.direction),
+        kind.to_owned(),
+        origin(cluster),
+    ];
+    if names == Names::WithKind {
+        row.insert(0, full);
+    }
+    row
 }

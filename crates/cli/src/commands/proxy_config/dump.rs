@@ -1,72 +1,80 @@
 //! Finding things in a `/config_dump`.
 
+use std::cmp::Ordering;
+
+use anyhow::Context;
 use serde_json::Value;
 
 /// A parsed `/config_dump`.
 pub(super) struct Dump(pub(super) Value);
 
 impl Dump {
-    fn section(&self, name: &str) -> Option<&Value> {
-        let suffix = format!(".{name}");
-        let configs = self.0["configs"].as_array()?;
-        configs
-            .iter()
-            .find(|c| c["@type"].as_str().is_some_and(|t| t.ends_with(&suffix)))
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+        let dump: Value = serde_json::from_str(text).context("this is no /config_dump")?;
+        anyhow::ensure!(
+            dump["configs"].is_array(),
+            "this is no /config_dump: it has no list \"configs\""
+        );
+        Ok(Self(dump))
     }
 
-    /// The objects under `key` in lists of a section.
-    fn objects(&self, section: &str, lists: &[&str], key: &str) -> Vec<&Value> {
-        let Some(section) = self.section(section) else {
-            return Vec::new();
-        };
-        lists
+    /// The part of the dump that is a message of `envoy.admin.v3`.
+    pub(super) fn section(&self, name: &str) -> anyhow::Result<&Value> {
+        let suffix = format!(".{name}");
+        self.0["configs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|c| c["@type"].as_str().is_some_and(|t| t.ends_with(&suffix)))
+            .with_context(|| format!("the dump has no {name}"))
+    }
+
+    /// The objects under `key` in lists of a section, in this order.
+    fn objects(&self, section: &str, lists: &[&str], key: &str) -> anyhow::Result<Vec<&Value>> {
+        let section = self.section(section)?;
+        let entries = lists
             .iter()
             .filter_map(|list| section[*list].as_array())
-            .flatten()
+            .flatten();
+        Ok(entries
             .filter_map(|entry| {
                 entry
                     .get(key)
                     .or_else(|| entry.get("active_state")?.get(key))
             })
-            .collect()
+            .collect())
     }
 
-    pub(super) fn clusters(&self) -> Vec<&Value> {
+    pub(super) fn clusters(&self) -> anyhow::Result<Vec<&Value>> {
         self.objects(
             "ClustersConfigDump",
-            &["static_clusters", "dynamic_active_clusters"],
+            &["dynamic_active_clusters", "static_clusters"],
             "cluster",
         )
     }
 
-    pub(super) fn listeners(&self) -> Vec<&Value> {
+    pub(super) fn listeners(&self) -> anyhow::Result<Vec<&Value>> {
         self.objects(
             "ListenersConfigDump",
-            &["static_listeners", "dynamic_listeners"],
+            &["dynamic_listeners", "static_listeners"],
             "listener",
         )
     }
 
-    pub(super) fn routes(&self) -> Vec<&Value> {
+    pub(super) fn routes(&self) -> anyhow::Result<Vec<&Value>> {
         self.objects(
             "RoutesConfigDump",
-            &["static_route_configs", "dynamic_route_configs"],
+            &["dynamic_route_configs", "static_route_configs"],
             "route_config",
         )
     }
 
-    pub(super) fn secrets(&self) -> Vec<&Value> {
+    pub(super) fn endpoints(&self) -> anyhow::Result<Vec<&Value>> {
         self.objects(
-            "SecretsConfigDump",
-            &["static_secrets", "dynamic_active_secrets"],
-            "secret",
+            "EndpointsConfigDump",
+            &["dynamic_endpoint_configs", "static_endpoint_configs"],
+            "endpoint_config",
         )
-    }
-
-    pub(super) fn bootstrap(&self) -> anyhow::Result<String> {
-        let section = self.section("BootstrapConfigDump");
-        let bootstrap = section.ok_or_else(|| anyhow::anyhow!("no bootstrap in the dump"))?;
-        Ok(super::pretty(bootstrap))
     }
 }
 
@@ -78,18 +86,95 @@ pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-/// `outbound|80|v1|host` in parts.
-pub(super) fn cluster_name(name: &str) -> Option<(&str, &str, &str, &str)> {
-    let mut parts = name.splitn(4, '|');
-    Some((parts.next()?, parts.next()?, parts.next()?, parts.next()?))
+pub(super) fn list<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
-/// `name.namespace` of the object in Istio's config metadata.
+pub(super) fn texts<'a>(value: &'a Value, pointer: &str) -> Vec<&'a str> {
+    list(value, pointer).filter_map(Value::as_str).collect()
+}
+
+/// A cluster's name in parts: `outbound|80|v1|host`, or a name of another form as host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClusterName<'a> {
+    pub(super) direction: &'a str,
+    pub(super) port: &'a str,
+    pub(super) subset: &'a str,
+    pub(super) host: &'a str,
+    /// Whether it is of Istio's form.
+    pub(super) of_service: bool,
+}
+
+impl<'a> ClusterName<'a> {
+    pub(super) fn of(name: &'a str) -> Self {
+        let parts: Vec<&str> = name.splitn(4, '|').collect();
+        match parts[..] {
+            [direction, port, subset, host] => Self {
+                direction,
+                port,
+                subset,
+                host,
+                of_service: true,
+            },
+            _ => Self {
+                direction: "",
+                port: "",
+                subset: "",
+                host: name,
+                of_service: false,
+            },
+        }
+    }
+
+    /// By host, subset, port and direction.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let port = |name: &Self| name.port.parse::<u32>().unwrap_or(0);
+        (self.host, self.subset, port(self), self.direction).cmp(&(
+            other.host,
+            other.subset,
+            port(other),
+            other.direction,
+        ))
+    }
+}
+
+/// `name.namespace` of the networking object in Istio's metadata that the resource was made from.
 pub(super) fn origin(object: &Value) -> String {
     let path = text(object, "/metadata/filter_metadata/istio/config");
-    let mut parts = path.rsplit('/');
-    let (Some(name), _, Some(namespace)) = (parts.next(), parts.next(), parts.next()) else {
+    if path.is_empty() {
         return String::new();
-    };
-    format!("{name}.{namespace}")
+    }
+    if !path.starts_with("/apis/networking.istio.io/") {
+        return "<unknown>".into();
+    }
+    // "", apis, group, version, namespaces, NAMESPACE, kind, NAME
+    match path.split('/').collect::<Vec<_>>()[..] {
+        [_, _, _, _, _, namespace, _, name] => format!("{name}.{namespace}"),
+        _ => String::new(),
+    }
+}
+
+/// The conditions of a route on the path.
+pub(super) fn path_match(condition: &Value) -> String {
+    let mut parts = Vec::new();
+    let prefix = text(condition, "/prefix");
+    if !prefix.is_empty() {
+        parts.push(format!("{prefix}*"));
+    }
+    let separated = text(condition, "/path_separated_prefix");
+    if !separated.is_empty() {
+        parts.push(format!("PathPrefix:{separated}"));
+    }
+    let exact = text(condition, "/path");
+    if !exact.is_empty() {
+        parts.push(exact.to_owned());
+    }
+    if let Some(regex) = condition.get("safe_regex") {
+        parts.push(format!("regex {}", text(regex, "/regex")));
+    }
+    parts.join(" ")
 }
