@@ -92,9 +92,7 @@ impl Input {
                 "labels": {"istio": "ingressgateway"}},
             "spec": {"containers": [{"name": "istio-proxy"}]},
         });
-        let port = |name: &str, port: u16| {
-            serde_json::json!({"name": name, "port": port, "protocol": "TCP", "targetPort": port})
-        };
+        let port = |name: &str, port: u16| serde_json::json!({"name": name, "port": port, "protocol": "TCP", "targetPort": port});
         let service = serde_json::json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": {"name": service, "namespace": namespace, "labels": {"istio": "ingressgateway"}},
@@ -158,7 +156,13 @@ impl Input {
         // `ServiceList` and the like are flattened too; their items may leave out what the list says.
         if kind_name.ends_with("List") && kind_name.len() > 4 && node.get("items").is_some() {
             let api_version = node.text("apiVersion").to_owned();
-            self.push_items(file, node, &api_version, &kind_name[..kind_name.len() - 4], source);
+            self.push_items(
+                file,
+                node,
+                &api_version,
+                &kind_name[..kind_name.len() - 4],
+                source,
+            );
             return;
         }
         let api_version = node.text("apiVersion").to_owned();

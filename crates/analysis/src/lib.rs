@@ -2,7 +2,18 @@
 //! then findings. Pure: texts and objects come in, findings go out; nothing here reads a file or a network.
 
 pub mod advice;
+mod certificate;
+pub mod coverage;
 pub mod explain;
+pub mod facts;
 pub mod finding;
+pub mod input;
+pub mod render;
+pub mod rules;
+mod run;
+mod tables;
 
+pub use facts::{Facts, Mesh};
 pub use finding::{Change, Edit, EditAction, Evidence, Finding, Fix, Level, NotObservable, Origin};
+pub use input::{Input, Note};
+pub use run::{Options, Suppression, analyze, worst};

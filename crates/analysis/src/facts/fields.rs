@@ -136,8 +136,7 @@ pub(crate) fn label_selector_matches(selector: Option<&Node>, labels: &[(&str, &
     plain
         && selector.list("matchExpressions").iter().all(|expression| {
             let found = value(expression.text("key"));
-            let listed =
-                |found: &str| expression.texts("values").any(|wanted| wanted == found);
+            let listed = |found: &str| expression.texts("values").any(|wanted| wanted == found);
             match expression.text("operator") {
                 "In" => found.is_some_and(listed),
                 "NotIn" => !found.is_some_and(listed),

@@ -68,10 +68,7 @@ impl Hosts {
 
     fn service(&mut self, id: u32, resource: &Resource) {
         let ports = ports(resource, "port");
-        let host = format!(
-            "{}.{}.svc.cluster.local",
-            resource.name, resource.namespace
-        );
+        let host = format!("{}.{}.svc.cluster.local", resource.name, resource.namespace);
         let annotation = resource
             .annotation("networking.istio.io/exportTo")
             .unwrap_or_default();
@@ -91,9 +88,17 @@ impl Hosts {
         let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.entries.push(ServiceHost { id, ports });
         let everywhere = scopes.iter().all(|scope| scope.is_empty()) || scopes.contains(&"*");
-        let scopes: Vec<&str> = if everywhere { vec!["*"] } else { scopes.to_vec() };
+        let scopes: Vec<&str> = if everywhere {
+            vec!["*"]
+        } else {
+            scopes.to_vec()
+        };
         for scope in scopes {
-            let scope = if scope == "." { &*resource.namespace } else { scope };
+            let scope = if scope == "." {
+                &*resource.namespace
+            } else {
+                scope
+            };
             if let Some(suffix) = host.strip_prefix('*') {
                 self.wildcards
                     .push((suffix.to_owned(), scope.into(), index));
@@ -116,7 +121,11 @@ impl Hosts {
         let entry = |index: u32| self.entries.get(index as usize);
         if let Some(scopes) = self.exact.get(&full) {
             let own = [namespace];
-            let named = if export_to.is_empty() { &own[..] } else { export_to };
+            let named = if export_to.is_empty() {
+                &own[..]
+            } else {
+                export_to
+            };
             let found = scopes.get("*").or_else(|| {
                 named
                     .iter()
@@ -154,7 +163,12 @@ fn ports(resource: &Resource, number: &str) -> Vec<Port> {
             app_protocol: node.text("appProtocol").to_owned(),
         })
     };
-    resource.spec().list("ports").iter().filter_map(port).collect()
+    resource
+        .spec()
+        .list("ports")
+        .iter()
+        .filter_map(port)
+        .collect()
 }
 
 /// Whether two host patterns have a host in common (Istio's `host.Name.Matches`).

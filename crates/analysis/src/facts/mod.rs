@@ -134,7 +134,9 @@ impl Facts {
         Some(
             namespace.label("istio-injection") == Some("enabled")
                 || namespace.label("istio-injection").is_none()
-                    && namespace.label("istio.io/rev").is_some_and(|rev| !rev.is_empty()),
+                    && namespace
+                        .label("istio.io/rev")
+                        .is_some_and(|rev| !rev.is_empty()),
         )
     }
 }

@@ -103,7 +103,10 @@ impl Resource {
     /// The line of a field; of the object where the field has none.
     pub(crate) fn line_of(&self, path: &str) -> u32 {
         let (line, _) = self.node.place_of(path);
-        u32::try_from(line).ok().filter(|line| *line > 0).unwrap_or(self.line)
+        u32::try_from(line)
+            .ok()
+            .filter(|line| *line > 0)
+            .unwrap_or(self.line)
     }
 
     /// What stands at a field.

@@ -49,7 +49,40 @@ macro_rules! rules {
 }
 
 rules! {
-RULELIST
+    annotations,
+    application_uid,
+    authorization_workloads,
+    blocked_cidrs,
+    ca_certificates,
+    conditions,
+    deployment_services,
+    deprecated,
+    destination_hosts,
+    destination_subsets,
+    envoy_patch,
+    external_control_plane,
+    gateway_certificates,
+    gateway_conflicts,
+    gateway_crds,
+    gateway_ports,
+    gateway_secrets,
+    image_auto,
+    ineffective_selector,
+    injection,
+    jwt_claims,
+    mesh_hosts,
+    mesh_networks,
+    port_names,
+    proxy_image,
+    regexes,
+    schema,
+    service_entries,
+    sidecar_selectors,
+    subset_pods,
+    telemetry_selectors,
+    unreachable,
+    virtual_service_gateways,
+    webhooks,
 }
 
 /// Runs one rule.

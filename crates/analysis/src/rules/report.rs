@@ -36,9 +36,18 @@ impl Report {
     }
 
     /// A finding that is about no single object.
-    pub(crate) fn find_mesh(&mut self, id: &'static str, message: impl Into<String>) -> &mut Finding {
+    pub(crate) fn find_mesh(
+        &mut self,
+        id: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Finding {
         let level = self.level(id);
         self.push(Finding::new(id, level, message))
+    }
+
+    /// The finding that was added last.
+    pub(crate) fn last(&mut self) -> Option<&mut Finding> {
+        self.findings.last_mut()
     }
 
     fn push(&mut self, finding: Finding) -> &mut Finding {

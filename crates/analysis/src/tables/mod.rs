@@ -1,0 +1,3 @@
+//! Facts about versions and vendors that rules look up.
+
+pub(crate) mod annotations;
