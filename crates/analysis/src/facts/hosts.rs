@@ -143,15 +143,6 @@ impl Hosts {
             .find(|(suffix, ..)| bare.ends_with(suffix.as_str()))
             .and_then(|(.., index)| entry(*index))
     }
-
-    /// Whether a host names anything in any scope.
-    pub(crate) fn knows(&self, full: &str) -> bool {
-        self.exact.contains_key(full)
-            || self
-                .wildcards
-                .iter()
-                .any(|(suffix, ..)| full.ends_with(suffix.as_str()))
-    }
 }
 
 fn ports(resource: &Resource, number: &str) -> Vec<Port> {

@@ -37,8 +37,8 @@ pub(super) fn mesh_services(facts: &Facts) -> BTreeMap<(String, String), Vec<&Re
         let mut scopes: Vec<&str> = if export_to.is_empty() || export_to.contains(&"*") {
             vec!["*"]
         } else {
-            let own = |scope: &&str| if *scope == "." { &*service.namespace } else { *scope };
-            export_to.iter().map(|scope| own(&scope)).collect()
+            let own = |scope| if scope == "." { &*service.namespace } else { scope };
+            export_to.iter().copied().map(own).collect()
         };
         scopes.sort_unstable();
         scopes.dedup();

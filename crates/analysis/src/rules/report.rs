@@ -179,10 +179,4 @@ impl Finding {
         }
         self
     }
-
-    /// Says how to check that it is gone.
-    pub(crate) fn verify_with(&mut self, command: impl Into<String>) -> &mut Self {
-        self.verify = command.into();
-        self
-    }
 }

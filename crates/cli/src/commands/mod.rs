@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod agent;
+mod analyze;
 mod completion;
 mod control;
 mod down;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     /// Show the configuration that a proxy runs on.
     #[command(visible_alias = "pc")]
     ProxyConfig(proxy_config::Args),
+    /// Find what is wrong with a configuration, in files or in a cluster, before it breaks anything.
+    Analyze(analyze::Args),
     /// Show the logs of the mesh's own processes.
     Logs(logs::Args),
     /// Run the control plane alone, for any API server and any Envoy.
@@ -54,6 +57,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Status(args) => status::run(&args),
         Command::ProxyStatus(args) => proxy_status::run(&args),
         Command::ProxyConfig(args) => proxy_config::run(args),
+        Command::Analyze(args) => analyze::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Control(args) => control::run(args),
         Command::Agent(args) => agent::run(args),
