@@ -19,13 +19,17 @@ fn main() -> Result<(), String> {
             texts.push((name, text));
         }
     }
+    input.add_defaults(&mesh);
     for (name, text) in &texts {
         input.add_text(name, text);
     }
     for note in input.notes() {
         eprintln!("{}: {}", note.place, note.message);
     }
-    let findings = analyze(&input.into_facts(mesh), &Options::default());
+    let mut facts = input.into_facts(mesh);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    facts.now = now.ok().and_then(|now| i64::try_from(now.as_secs()).ok());
+    let findings = analyze(&facts, &Options::default());
     println!(
         "{}",
         Format::Json.render(&findings, Detail::Line, Color::Off)
