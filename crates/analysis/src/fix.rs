@@ -236,7 +236,8 @@ fn remove(text: &str, place: &Place<'_>) -> Result<Splice, &'static str> {
 #[must_use]
 pub fn diff(file: &str, old: &str, new: &str) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let mut text = format!("--- a/{file}\n+++ b/{file}\n");
+    let shown = file.trim_start_matches('/');
+    let mut text = format!("--- a/{shown}\n+++ b/{shown}\n");
     // The edits only replace and remove lines, so both sides run in step.
     let (mut i, mut j) = (0, 0);
     let mut marks: Vec<(char, &str, usize, usize)> = Vec::new();
@@ -273,13 +274,21 @@ fn hunks(text: &mut String, marks: &[(char, &str, usize, usize)]) {
     let changed: Vec<usize> = (0..marks.len()).filter(|at| marks[*at].0 != ' ').collect();
     let mut next = 0;
     while let Some(first) = changed.get(next) {
-        let start = first.saturating_sub(AROUND);
+        // What stands around an edit is of its own document: the next one may be a Secret.
+        let edge = |at: &usize| marks[*at].1.starts_with("---");
+        let before = first.saturating_sub(AROUND)..*first;
+        let start = before
+            .clone()
+            .rev()
+            .find(edge)
+            .map_or(before.start, |at| at + 1);
         let mut last = *first;
         while let Some(at) = changed.get(next).filter(|at| **at <= last + 2 * AROUND) {
             last = *at;
             next += 1;
         }
-        let end = (last + AROUND + 1).min(marks.len());
+        let after = last + 1..(last + AROUND + 1).min(marks.len());
+        let end = after.clone().find(edge).unwrap_or(after.end);
         let hunk = &marks[start..end];
         let count = |skip: char| hunk.iter().filter(|mark| mark.0 != skip).count();
         text.push_str(&format!(
@@ -342,6 +351,19 @@ mod tests {
         let fixed = apply(TEXT, &[&edit("spec.four", EditAction::Remove)]);
         assert_eq!((fixed.text.as_str(), fixed.made), (TEXT, 0));
         assert_eq!(fixed.skipped.len(), 1);
+    }
+
+    #[test]
+    fn a_diff_shows_nothing_of_the_documents_beside() {
+        let text =
+            format!("kind: Secret\ndata: hunter2\n---\n{TEXT}---\nkind: Secret\ndata: hunter3\n");
+        let changed = text.replace("# first", "# 1st").replace("three:", "drei:");
+        let diff = diff("f.yaml", &text, &changed);
+        assert!(
+            diff.contains("+# 1st") && diff.contains("+  drei:"),
+            "{diff}"
+        );
+        assert!(!diff.contains("hunter"), "{diff}");
     }
 
     #[test]

@@ -125,7 +125,8 @@ fn fields(facts: &Facts, report: &mut Report, service: &Resource, workload: &Wor
             let value = features.node.get("data").map_or("", |data| data.text(flag));
             let on = value.eq_ignore_ascii_case("enabled") || value.eq_ignore_ascii_case("allowed");
             // Init containers are allowed by default since 1.16.
-            if !on && !(value.is_empty() && *flag == "kubernetes.podspec-init-containers") {
+            let default = value.is_empty() && *flag == "kubernetes.podspec-init-containers";
+            if !on && !default {
                 let message = format!("{} is refused: config-features has {flag} not enabled", key.text);
                 report
                     .find("FM0722", service, &path, message)

@@ -58,7 +58,8 @@ fn check(facts: &Facts, report: &mut Report) {
         for (index, port) in service.spec().list("ports").iter().enumerate() {
             let name = port.text("name");
             let unknown = protocol(port) == Protocol::Auto;
-            if !unknown && !(external && name == "tcp") {
+            let reserved = external && name == "tcp";
+            if !unknown && !reserved {
                 continue;
             }
             let path = format!("spec.ports[{index}].port");
