@@ -29,11 +29,21 @@ pub(super) const RULE: Rule = Rule {
             remedy: "Correct the value.",
             verify: "kubectl logs -n knative-serving deployment/autoscaler | grep -i config",
         },
+        Code {
+            id: "FM0713",
+            level: Level::Warning,
+            name: "KnativeConfigOverwritten",
+            meaning: "The operator writes the ConfigMaps from KnativeServing's spec.config: the value in the map lasts until \
+                      the operator reconciles next.",
+            remedy: "Set the value in KnativeServing spec.config.",
+            verify: "kubectl get knativeserving -A -o yaml",
+        },
     ],
     check,
 };
 
 fn check(facts: &Facts, report: &mut Report) {
+    overwritten(facts, report);
     for map in facts.within(Kind::ConfigMap, "knative-serving").filter(|r| reportable(r)) {
         // Keys of config-domain are domains; logging and tracing take what zap and others know.
         if !map.name.starts_with("config-") || matches!(&*map.name, "config-domain" | "config-logging") {
@@ -65,6 +75,40 @@ fn check(facts: &Facts, report: &mut Report) {
             if let Err(wanted) = value::accepts(row.kind, &text) {
                 let message = format!("{}: {}: {text:?} is refused; write {wanted}", map.name, key.text);
                 report.find("FM0712", map, &path, message);
+            }
+        }
+    }
+}
+
+/// Keys that the operator's resource and the map give different values.
+fn overwritten(facts: &Facts, report: &mut Report) {
+    for serving in facts.all(Kind::KnativeServing) {
+        for (name, values) in serving.spec().map("config") {
+            let map = match name.text.strip_prefix("config-") {
+                Some(_) => name.text.clone(),
+                None => format!("config-{}", name.text),
+            };
+            let Some(map) = facts.get(Kind::ConfigMap, &serving.namespace, &map) else {
+                continue;
+            };
+            for (key, wanted) in values.entries() {
+                let found = map.node.get("data").and_then(|data| data.get(&key.text));
+                let (Some(wanted), Some(found)) = (wanted.scalar(), found.and_then(Fields::scalar)) else {
+                    continue;
+                };
+                if wanted != found {
+                    let path = format!("data[{:?}]", key.text);
+                    let message = format!(
+                        "{} {}: the operator writes {wanted:?} over {found:?}, as KnativeServing {} has it",
+                        map.name,
+                        key.text,
+                        serving.full_name()
+                    );
+                    let place = format!("spec.config[{:?}][{:?}]", name.text, key.text);
+                    report
+                        .find("FM0713", map, &path, message)
+                        .seen(serving.evidence(&place, wanted));
+                }
             }
         }
     }
