@@ -64,8 +64,13 @@ impl Input {
     /// Reads a text; `file` names it in findings.
     pub fn add_text(&mut self, file: &str, text: &str) {
         let file: Arc<str> = file.into();
+        let lines: Vec<&str> = text.lines().collect();
         for document in parse::parse_file(&file, text) {
+            let before = self.resources.len();
             self.add_document(&file, document);
+            if let [resource] = &mut self.resources[before..] {
+                resource.line = first_line(&lines, resource.line);
+            }
         }
     }
 
@@ -243,6 +248,23 @@ impl Input {
             }
         }
     }
+}
+
+/// Where istioctl says that a document begins: at the comments above its first key.
+fn first_line(lines: &[&str], key: u32) -> u32 {
+    let mut first = key;
+    for line in (1..key).rev() {
+        let text = lines.get(line as usize - 1).map_or("", |line| line.trim());
+        if text.starts_with('#') {
+            first = line;
+        } else if text == "---" || text.starts_with("--- ") {
+            return first;
+        } else if !text.is_empty() {
+            // An item of a list.
+            return key;
+        }
+    }
+    first
 }
 
 fn place(file: &str, line: usize) -> String {

@@ -56,7 +56,10 @@ fn cases(rule: &Rule) -> Vec<Case> {
             case.networks.push_str(networks);
             case.networks.push('\n');
         }
-        case.text.push_str(line);
+        // Settings are no comment of the document below them.
+        if !line.starts_with("#mesh ") && !line.starts_with("#networks ") {
+            case.text.push_str(line);
+        }
         case.text.push('\n');
         let number = u32::try_from(case.text.lines().count()).expect("a short fixture");
         if let Some((_, marks)) = line.split_once("#!") {
