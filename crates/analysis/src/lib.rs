@@ -9,6 +9,7 @@ pub mod facts;
 pub mod finding;
 pub mod fix;
 pub mod input;
+pub mod knowledge;
 pub mod pages;
 pub mod render;
 pub mod rules;
