@@ -49,7 +49,7 @@ pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece], context: &str) {
 
 /// Judges one pipeline.
 pub(crate) fn judge_pipeline(sink: &mut Sink, pipeline: &Pipeline, context: &str) {
-    let applied = pipeline.commands.iter().any(|command| applies(command));
+    let applied = pipeline.commands.iter().any(applies);
     for command in &pipeline.commands {
         let destroyed = input(sink, command, context, applied);
         one(sink, command, context, destroyed);

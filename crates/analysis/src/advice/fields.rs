@@ -21,6 +21,8 @@ pub(crate) struct Scope<'a> {
     pub context: &'a str,
     /// The lines of the block, for comments and nested texts.
     pub pieces: &'a [Piece],
+    /// The object is known whole; of a part it is not known on what its annotations stand.
+    pub whole: bool,
     /// The object is a Service that has a load balancer of its own.
     pub load_balancer: bool,
     /// Both spellings of a field's name are read, as for protobuf's JSON.
@@ -175,7 +177,11 @@ fn special(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, path: &s
     let kind = scope.kind();
     if let Some(place) = metadata::place(scope.name, path) {
         let behind = place == "service" && !scope.load_balancer;
-        let place = if behind { "alb-backend" } else { place };
+        let place = match (scope.whole, behind) {
+            (false, _) => "",
+            (true, true) => "alb-backend",
+            (true, false) => place,
+        };
         metadata::judge(sink, scope, value, place, path.ends_with("labels"));
         return true;
     }

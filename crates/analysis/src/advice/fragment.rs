@@ -268,6 +268,7 @@ fn scope<'a>(name: &'a str, root: &'a Shape, context: &'a str, pieces: &'a [Piec
         source,
         context,
         pieces,
+        whole: false,
         load_balancer: true,
         both_spellings: false,
     }

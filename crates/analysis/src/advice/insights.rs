@@ -202,10 +202,10 @@ fn clause(sink: &Sink, clause: &Clause, flow: bool, named: &[String]) -> Judgeme
     if !flow || matches!(command, "parse" | "limit") {
         return Judgement::fine(SOURCE);
     }
-    if command == "filter" {
-        if let Some(judgement) = comparisons(sink, rest) {
-            return judgement;
-        }
+    if command == "filter"
+        && let Some(judgement) = comparisons(sink, rest)
+    {
+        return judgement;
     }
     flow_fields(sink, rest, named).unwrap_or_else(|| Judgement::fine(SOURCE))
 }

@@ -97,6 +97,7 @@ fn object(
                 source: known.source,
                 context,
                 pieces,
+                whole: true,
                 load_balancer: load_balancer(node),
                 both_spellings: false,
             };
@@ -487,6 +488,7 @@ fn scope_of<'a>(
         source,
         context,
         pieces,
+        whole: true,
         load_balancer: false,
         both_spellings: name != "IstioValues",
     }

@@ -51,10 +51,9 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
                 .find_map(|operation| self::operation(sink, &kind, operation)));
             continue;
         }
-        if let Some(mesh) = mesh_of(&document.node, &kind, &name) {
-            if manifest::mesh_is_short(&mesh) {
-                judgement = Some(manifest::wipes(sink));
-            }
+        let mesh = mesh_of(&document.node, &kind, &name);
+        if mesh.is_some_and(|mesh| manifest::mesh_is_short(&mesh)) {
+            judgement = Some(manifest::wipes(sink));
         }
         body(sink, &kind, &name, &document.node, context, &pieces);
     }
@@ -91,6 +90,7 @@ fn body(sink: &mut Sink, kind: &str, name: &str, node: &Node, context: &str, pie
         source: known.source,
         context,
         pieces,
+        whole: true,
         load_balancer: true,
         both_spellings: false,
     };

@@ -373,12 +373,9 @@ pub(crate) fn setting(sink: &Sink, tool: &str, path: &str, value: &str) -> Optio
             return None;
         }
         ("istioctl", _) => {
-            let Some(spec) = all
+            let spec = all
                 .named("IstioOperator.install.istio.io")
-                .and_then(|shape| shape.field("spec"))
-            else {
-                return None;
-            };
+                .and_then(|shape| shape.field("spec"))?;
             if spec.field(head).is_none() {
                 let known = all
                     .named("IstioValues")

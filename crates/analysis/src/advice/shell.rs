@@ -107,7 +107,7 @@ impl<'a> Parser<'a> {
         let root = trimmed
             .strip_prefix("# ")
             .and_then(|rest| rest.split_whitespace().next());
-        if root.is_some_and(|tool| super::items::is_tool(tool)) && looks_typed(&trimmed[2..]) {
+        if root.is_some_and(super::items::is_tool) && looks_typed(&trimmed[2..]) {
             return blanks + 2;
         }
         blanks

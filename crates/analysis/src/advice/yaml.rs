@@ -178,7 +178,8 @@ impl Loose<'_> {
         };
         let mut entries = vec![first];
         while self.at < self.lines.len() {
-            let next = &self.lines[self.at];
+            let lines = self.lines;
+            let next = &lines[self.at];
             let text = next.trim();
             if text.is_empty() || text.starts_with('#') {
                 self.at += 1;
@@ -188,7 +189,7 @@ impl Loose<'_> {
                 break;
             }
             let at = Self::indent(next);
-            match self.entry(&text.to_owned(), at, depth) {
+            match self.entry(text, at, depth) {
                 Some(entry) => entries.push(entry),
                 None => self.at += 1,
             }

@@ -316,6 +316,7 @@ fn of_note(sink: &Sink, kind: &str, place: &str) -> Option<Judgement> {
         source: "",
         context: "",
         pieces: &[],
+        whole: false,
         load_balancer: false,
         both_spellings: false,
     };
