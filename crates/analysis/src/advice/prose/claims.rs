@@ -137,10 +137,8 @@ pub(super) fn ports(sink: &mut Sink, piece: &Piece) {
         return;
     }
     let mut offset = 0;
-    for clause in piece
-        .text
-        .split_inclusive([',', '，', ';', '；', '。', '、', '\n'])
-    {
+    let ends = |c: char| matches!(c, ',' | '，' | ';' | '；' | '。' | '、' | '.');
+    for clause in piece.text.split_inclusive(ends) {
         let start = offset;
         offset += clause.len();
         let numbers = numbers(clause);
