@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("net", 1),
     ("xds", 1),
     ("agent", 2),
+    ("analysis", 2),
     ("apiserver", 2),
     ("ca", 2),
     ("control", 2),

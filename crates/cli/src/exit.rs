@@ -17,6 +17,8 @@ pub(crate) enum Code {
     InUse = 4,
     /// Something did not become ready in time.
     TimedOut = 5,
+    /// `analyze` found what reaches its failure threshold; istioctl's code.
+    FoundIssues = 79,
 }
 
 impl Code {

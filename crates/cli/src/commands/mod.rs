@@ -1,9 +1,12 @@
 //! One file a command.
 
 mod agent;
+mod analyze;
 mod completion;
 mod control;
 mod down;
+mod explain;
+mod lint_advice;
 mod logs;
 mod proxy_config;
 mod proxy_status;
@@ -30,6 +33,12 @@ pub(crate) enum Command {
     /// Show the configuration that a proxy runs on.
     #[command(visible_alias = "pc")]
     ProxyConfig(proxy_config::Args),
+    /// Find what is wrong with a configuration, in files or in a cluster, before it breaks anything.
+    Analyze(analyze::Args),
+    /// Say what the commands, manifests and names in a document would really do.
+    LintAdvice(lint_advice::Args),
+    /// Say what a code, a flag, a field, a metric, an annotation or a log line means.
+    Explain(explain::Args),
     /// Show the logs of the mesh's own processes.
     Logs(logs::Args),
     /// Run the control plane alone, for any API server and any Envoy.
@@ -54,6 +63,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Status(args) => status::run(&args),
         Command::ProxyStatus(args) => proxy_status::run(&args),
         Command::ProxyConfig(args) => proxy_config::run(args),
+        Command::Analyze(args) => analyze::run(&args),
+        Command::LintAdvice(args) => lint_advice::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Control(args) => control::run(args),
         Command::Agent(args) => agent::run(args),

@@ -1,0 +1,151 @@
+//! curl against the ports of the mesh: which endpoint stands where, by which method; the variables of `-w`.
+
+use super::command::Parsed;
+use super::items::Sink;
+use super::verdict::{Judgement, Verdict};
+use crate::knowledge::{ADMIN_PATHS, CURL_VARIABLES, PORTS, Row, nearest};
+
+/// Judges a curl command beyond its flags.
+pub(crate) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    if let Some(wrong) = variables(sink, parsed) {
+        return Some(wrong);
+    }
+    let posts = parsed
+        .flag("--request")
+        .is_some_and(|method| method.eq_ignore_ascii_case("post"))
+        || parsed
+            .flags
+            .iter()
+            .any(|(flag, _, _)| flag.starts_with("--data") || flag == "--json");
+    let mut urls: Vec<&str> = parsed
+        .positional
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect();
+    urls.extend(parsed.flag("--url"));
+    urls.iter().find_map(|url| endpoint(sink, url, posts))
+}
+
+fn variables(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let format = parsed.flag("--write-out")?;
+    let mut rest = format;
+    while let Some(at) = rest.find("%{") {
+        rest = &rest[at + 2..];
+        let end = rest.find('}')?;
+        let name = &rest[..end];
+        rest = &rest[end..];
+        if CURL_VARIABLES.find("name", name).is_none()
+            && !name.contains(['$', ':'])
+            && !name.starts_with("header{")
+        {
+            let near = nearest(name, CURL_VARIABLES.column("name")).unwrap_or_default();
+            let why = sink.say(
+                format!("curl has no variable {name}: it prints nothing for it"),
+                format!("curl 没有变量 {name}：不会输出"),
+            );
+            return Some(
+                Judgement::new(Verdict::Unknown, why, "curl(1) --write-out")
+                    .fix(format!("%{{{near}}}")),
+            );
+        }
+    }
+    None
+}
+
+/// Host, port and path of a URL that is local.
+fn local(url: &str) -> Option<(&str, String)> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = match rest.find('/') {
+        Some(at) => (
+            &rest[..at],
+            rest[at..].split(['?', '#']).next().unwrap_or_default(),
+        ),
+        None => (rest, "/"),
+    };
+    let (_, port) = host.rsplit_once(':')?;
+    let path = if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        path
+    };
+    port.chars()
+        .all(|c| c.is_ascii_digit())
+        .then(|| (port, path.to_owned()))
+}
+
+fn has_path(row: &Row<'_>, path: &str) -> bool {
+    row.list("paths").any(|known| {
+        known == path
+            || known
+                .strip_suffix("/*")
+                .is_some_and(|prefix| path.starts_with(&format!("{prefix}/")))
+    })
+}
+
+/// Judges a URL at one of the mesh's ports.
+pub(crate) fn endpoint(sink: &Sink, url: &str, posts: bool) -> Option<Judgement> {
+    let (port, path) = local(url)?;
+    let row = PORTS.find("port", port)?;
+    let mesh = row.get("owner").starts_with("ist");
+    if !mesh || row.get("paths").is_empty() || path.contains(['$', '<', '{']) || port == "9876" {
+        return None;
+    }
+    if !has_path(&row, &path) {
+        return Some(elsewhere(sink, &row, &path));
+    }
+    if port == "15000" || path == "/quitquitquit" {
+        let admin = ADMIN_PATHS.find("path", &path)?;
+        if !posts {
+            let why = sink.say(
+                format!("{path} takes POST alone: GET is answered with 405"),
+                format!("{path} 只接受 POST：GET 会得到 405"),
+            );
+            return Some(
+                Judgement::new(Verdict::Refused, why, "Envoy admin interface")
+                    .fix(format!("curl -X POST {url}")),
+            );
+        }
+        if admin.get("effect") == "destructive" && port == "15000" {
+            let why = sink.say(
+                format!("{path} ends or drains the proxy at once"),
+                format!("{path} 会立即终止或排空代理"),
+            );
+            return Some(
+                Judgement::new(Verdict::Destructive, why, "Envoy admin interface")
+                    .fix("kubectl rollout restart deployment/NAME"),
+            );
+        }
+    }
+    Some(Judgement::fine(row.get("source")))
+}
+
+fn elsewhere(sink: &Sink, row: &Row<'_>, path: &str) -> Judgement {
+    let port = row.get("port");
+    let other = PORTS.rows().find(|other| {
+        other.get("owner").starts_with("ist") && path != "/" && has_path(other, path)
+    });
+    if let Some(other) = other {
+        let right = other.get("port");
+        let why = sink.say(
+            format!(
+                "port {port} ({}) has no {path}; port {right} has it",
+                row.get("role")
+            ),
+            format!(
+                "端口 {port}（{}）没有 {path}；它在端口 {right}",
+                row.get("role_zh")
+            ),
+        );
+        return Judgement::new(Verdict::Misplaced, why, row.get("source"))
+            .fix(format!("curl localhost:{right}{path}"));
+    }
+    let near = nearest(path, row.list("paths")).unwrap_or_default();
+    let why = sink.say(
+        format!(
+            "port {port} ({}) has no endpoint {path}: 404",
+            row.get("role")
+        ),
+        format!("端口 {port}（{}）没有 {path}：404", row.get("role_zh")),
+    );
+    Judgement::new(Verdict::Unknown, why, row.get("source")).fix(near)
+}

@@ -1,0 +1,600 @@
+//! Walks a tree of values along its shape: every key gets its verdict.
+
+use api::parse::{Key, Kind as Value, Node};
+
+use super::blocks::Piece;
+use super::items::{Kind, Sink};
+use super::values::{self, Misfit};
+use super::verdict::{Judgement, Verdict};
+use super::{envoy, manifest, metadata, promql, prose};
+use crate::knowledge::{Note, Scalar, Shape, nearest, settings, shapes};
+
+/// What the walk knows of where it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    /// The kind with its group, or `MeshConfig`, `ProxyConfig`, `IstioValues`.
+    pub name: &'a str,
+    /// The shape of the whole, for fields that stand elsewhere in it.
+    pub root: &'a Shape,
+    pub source: &'a str,
+    /// The prose around it, lower case.
+    pub context: &'a str,
+    /// The lines of the block, for comments and nested texts.
+    pub pieces: &'a [Piece],
+    /// The object is known whole; of a part it is not known on what its annotations stand.
+    pub whole: bool,
+    /// The object is a Service that has a load balancer of its own.
+    pub load_balancer: bool,
+    /// Both spellings of a field's name are read, as for protobuf's JSON.
+    pub both_spellings: bool,
+}
+
+impl Scope<'_> {
+    fn kind(&self) -> &str {
+        self.name.split('.').next().unwrap_or(self.name)
+    }
+
+    fn is(&self, scope: &str) -> bool {
+        scope == self.name
+            || (!scope.contains('.') && scope == self.kind() && self.name != "Service.serving.knative.dev")
+            // A Configuration and a Revision have the template of a Service.
+            || (scope == "Service.serving.knative.dev" && self.name.ends_with(".serving.knative.dev"))
+    }
+}
+
+/// Deepest nesting that is walked.
+const MAX_DEPTH: usize = 60;
+
+/// Walks `node`, which stands at `path` (lists as `[]`) of the scope's root.
+pub(crate) fn walk(sink: &mut Sink, scope: &Scope<'_>, node: &Node, shape: &Shape, path: &str) {
+    if path.matches('.').count() > MAX_DEPTH || sink.is_full() {
+        return;
+    }
+    match (&node.kind, shape) {
+        (Value::Map(entries), Shape::Object(_) | Shape::Map(_)) => {
+            for (key, value) in entries {
+                entry(sink, scope, key, value, shape, path);
+            }
+        }
+        (Value::List(items), Shape::List(item)) => {
+            let path = format!("{path}[]");
+            for value in items {
+                if matches!(value.kind, Value::Map(_) | Value::List(_)) {
+                    walk(sink, scope, value, item, &path);
+                } else {
+                    list_item(sink, scope, value, item, &path);
+                }
+            }
+        }
+        (Value::Map(entries), Shape::Any) => entries
+            .iter()
+            .for_each(|(key, value)| anything(sink, key, value)),
+        (Value::List(items), Shape::Any) => {
+            items.iter().for_each(|item| below_anything(sink, item))
+        }
+        _ => {}
+    }
+}
+
+/// Where no shape is known, expressions are judged all the same.
+fn anything(sink: &mut Sink, key: &Key, value: &Node) {
+    if let (Value::String(text), "expr" | "query") = (&value.kind, key.text.as_str()) {
+        promql::judge_text(sink, value.line, value.column, text, true);
+    }
+    below_anything(sink, value);
+}
+
+pub(crate) fn below_anything(sink: &mut Sink, value: &Node) {
+    match &value.kind {
+        Value::Map(entries) => entries
+            .iter()
+            .for_each(|(key, value)| anything(sink, key, value)),
+        Value::List(items) => items.iter().for_each(|item| below_anything(sink, item)),
+        _ => {}
+    }
+}
+
+fn list_item(sink: &mut Sink, scope: &Scope<'_>, value: &Node, shape: &Shape, path: &str) {
+    let Some(text) = values::text_of(value) else {
+        return;
+    };
+    let judgement = note(sink, scope, path, Some(&text), None)
+        .or_else(|| misfit(sink, scope, value, shape))
+        .unwrap_or_else(|| Judgement::fine(scope.source));
+    sink.put(value.line, value.column, Kind::Field, &text, judgement);
+}
+
+fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Shape, path: &str) {
+    let name = name_of(scope, shape, &key.text);
+    let below = if path.is_empty() {
+        name.clone()
+    } else {
+        format!("{path}.{name}")
+    };
+    if special(sink, scope, key, value, &below) {
+        return;
+    }
+    let text = values::text_of(value);
+    let shown = match &text {
+        Some(text) if !text.contains('\n') => format!("{}: {text}", key.text),
+        _ => format!("{}:", key.text),
+    };
+    let known = shape.field(&name);
+    let judgement = match known {
+        _ if values::is_placeholder(&key.text) => Judgement::fine(scope.source),
+        None => note(sink, scope, &below, text.as_deref(), Some(value))
+            .unwrap_or_else(|| unknown(sink, scope, &name, path, shape)),
+        Some(field) => opposite(sink, scope, key, value, &below, text.as_deref())
+            .or_else(|| note(sink, scope, &below, text.as_deref(), Some(value)))
+            .or_else(|| misfit(sink, scope, value, field))
+            .unwrap_or_else(|| Judgement::fine(scope.source)),
+    };
+    let stop = judgement.verdict == Verdict::Unknown || judgement.verdict == Verdict::Misplaced;
+    sink.put(key.line, key.column, Kind::Field, &shown, judgement);
+    if let (Some(field), false) = (known, stop) {
+        walk(sink, scope, value, field, &below);
+    }
+}
+
+/// The name as the shape has it.
+fn name_of(scope: &Scope<'_>, shape: &Shape, key: &str) -> String {
+    if scope.both_spellings && key.contains('_') && shape.field(key).is_none() {
+        return camel(key);
+    }
+    key.to_owned()
+}
+
+/// `max_connections` as `maxConnections`.
+pub(crate) fn camel(name: &str) -> String {
+    let mut out = String::new();
+    let mut upper = false;
+    for c in name.chars() {
+        if c == '_' {
+            upper = true;
+        } else if std::mem::take(&mut upper) {
+            out.extend(c.to_uppercase());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// `maxConnections` as `max_connections`.
+pub(crate) fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+/// What has rules of its own. True if it is dealt with.
+fn special(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, path: &str) -> bool {
+    let kind = scope.kind();
+    if let Some(place) = metadata::place(scope.name, path) {
+        let behind = place == "service" && !scope.load_balancer;
+        let place = match (scope.whole, behind) {
+            (false, _) => "",
+            (true, true) => "alb-backend",
+            (true, false) => place,
+        };
+        metadata::judge(sink, scope, value, place, path.ends_with("labels"));
+        return true;
+    }
+    match path {
+        "data" if kind == "ConfigMap" => return false,
+        "spec.meshConfig" | "meshConfig" if matches!(kind, "IstioOperator" | "IstioValues") => {
+            manifest::mesh_config(sink, scope, key, value);
+            return true;
+        }
+        "spec.values" | "spec.unvalidatedValues" if kind == "IstioOperator" => {
+            manifest::values(sink, scope, key, value);
+            return true;
+        }
+        "spec.config" if kind == "KnativeServing" => {
+            manifest::knative_config(sink, scope, key, value);
+            return true;
+        }
+        "spec.configPatches" if kind == "EnvoyFilter" => {
+            sink.put(
+                key.line,
+                key.column,
+                Kind::Field,
+                "configPatches:",
+                Judgement::fine(scope.source),
+            );
+            envoy::patches(sink, scope, value);
+            return true;
+        }
+        _ => {}
+    }
+    let leaf = path.rsplit('.').next().unwrap_or(path);
+    match (leaf, &value.kind) {
+        ("accessLogFormat", Value::String(text)) => {
+            prose::operators(sink, value.line, value.column, text, Verdict::Refused);
+        }
+        ("text", Value::String(text)) if path.contains("logFormat") => {
+            prose::operators(sink, value.line, value.column, text, Verdict::Refused);
+        }
+        ("proxyMetadata", Value::Map(entries)) => {
+            for (name, value) in entries {
+                prose::env(
+                    sink,
+                    name.line,
+                    name.column,
+                    &name.text,
+                    values::text_of(value).as_deref(),
+                );
+            }
+        }
+        ("env", Value::Map(entries)) if kind == "IstioValues" => {
+            for (name, value) in entries {
+                prose::env(
+                    sink,
+                    name.line,
+                    name.column,
+                    &name.text,
+                    values::text_of(value).as_deref(),
+                );
+            }
+        }
+        _ => {}
+    }
+    false
+}
+
+/// The path without the marks of lists.
+fn plain(path: &str) -> String {
+    path.replace("[]", "")
+}
+
+/// What a note says of a field with a value.
+pub(crate) fn note(
+    sink: &Sink,
+    scope: &Scope<'_>,
+    path: &str,
+    value: Option<&str>,
+    node: Option<&Node>,
+) -> Option<Judgement> {
+    let path = plain(path);
+    let note = settings().notes().iter().find(|note| {
+        scope.is(note.scope)
+            && ends_in(&path, note.path)
+            && sink.options.istio.within(note.since, note.until)
+            && note_fits(sink, note, value, node)
+    })?;
+    let verdict = Verdict::of(note.verdict)?;
+    let why = sink.say(note.why.0, note.why.1);
+    Some(Judgement::new(verdict, why, note.source).fix(note.fix))
+}
+
+fn ends_in(path: &str, tail: &str) -> bool {
+    path == tail
+        || path
+            .strip_suffix(tail)
+            .is_some_and(|before| before.ends_with('.'))
+}
+
+fn note_fits(sink: &Sink, note: &Note, value: Option<&str>, node: Option<&Node>) -> bool {
+    let empty_map =
+        node.is_some_and(|node| matches!(&node.kind, Value::Map(entries) if entries.is_empty()));
+    if let Some(feature) = note.value.strip_prefix("feature:") {
+        let short = feature.trim_start_matches("kubernetes.");
+        return !sink.whole.contains(short);
+    }
+    match note.value.strip_prefix('!') {
+        Some("slash") => {
+            value.is_some_and(|value| !value.contains('/') && !values::is_placeholder(value))
+        }
+        Some(ty) => match ty.strip_prefix("list:") {
+            Some(known) => value.is_some_and(|value| {
+                value.split(',').map(str::trim).any(|word| {
+                    !word.is_empty()
+                        && !values::is_placeholder(word)
+                        && word.parse::<u16>().is_err()
+                        && !known.split('|').any(|known| known == word)
+                })
+            }),
+            None => value.is_some_and(|value| values::check(ty, value).is_some()),
+        },
+        None if note.value == "={}" => empty_map,
+        None => values::row_fits(note.value, value),
+    }
+}
+
+fn misfit(sink: &Sink, scope: &Scope<'_>, value: &Node, shape: &Shape) -> Option<Judgement> {
+    let found = match (shape, &value.kind) {
+        (_, Value::Null) | (Shape::Any, _) => None,
+        (Shape::Scalar(scalar), _) => scalar_misfit(scope, scalar, value),
+        (Shape::List(_), Value::List(_)) | (Shape::Object(_) | Shape::Map(_), Value::Map(_)) => {
+            None
+        }
+        (Shape::List(_), Value::String(text)) if values::is_placeholder(text) => None,
+        (Shape::Object(_) | Shape::Map(_), Value::String(text)) if values::is_placeholder(text) => {
+            None
+        }
+        (Shape::List(_), _) => Some(Misfit {
+            why: ("a list is wanted".into(), "需要列表".into()),
+            fix: None,
+        }),
+        (Shape::Object(fields), Value::String(text)) => {
+            // `outboundTrafficPolicy: REGISTRY_ONLY` means its `mode`.
+            let meant = fields.iter().find(|(_, shape)| {
+                matches!(shape, Shape::Scalar(Scalar::Choice(choices)) if choices.contains(text))
+            });
+            Some(Misfit {
+                why: ("a mapping is wanted".into(), "需要映射".into()),
+                fix: meant.map(|(name, _)| format!("{{{name}: {text}}}")),
+            })
+        }
+        (Shape::Object(_) | Shape::Map(_), _) => Some(Misfit {
+            why: ("a mapping is wanted".into(), "需要映射".into()),
+            fix: None,
+        }),
+    }?;
+    let why = sink.say(found.why.0, found.why.1);
+    Some(Judgement::new(Verdict::Refused, why, scope.source).fix(found.fix.unwrap_or_default()))
+}
+
+/// Protobuf's JSON takes numbers as strings too; Kubernetes does not.
+fn scalar_misfit(scope: &Scope<'_>, scalar: &Scalar, value: &Node) -> Option<Misfit> {
+    if scope.both_spellings {
+        match (scalar, &value.kind) {
+            (Scalar::Int(..) | Scalar::Number, Value::String(text))
+                if text.parse::<f64>().is_ok() =>
+            {
+                return None;
+            }
+            (Scalar::Choice(_), Value::Int(_)) => return None,
+            _ => {}
+        }
+    }
+    if scope.name == "IstioValues" && matches!(scalar, Scalar::String) {
+        return None;
+    }
+    values::fits(scalar, value)
+}
+
+/// A key that the shape does not have.
+fn unknown(sink: &Sink, scope: &Scope<'_>, name: &str, path: &str, shape: &Shape) -> Judgement {
+    let Shape::Object(fields) = shape else {
+        return Judgement::fine(scope.source);
+    };
+    if fields.is_empty() {
+        return Judgement::fine(scope.source);
+    }
+    let siblings = fields.keys().map(String::as_str);
+    if let Some(near) = nearest(name, siblings).filter(|near| similar(near, name)) {
+        let why = sink.say(
+            format!("{} has no field {name}", scope.kind()),
+            format!("{} 没有字段 {name}", scope.kind()),
+        );
+        return Judgement::new(Verdict::Unknown, why, scope.source).fix(near);
+    }
+    if let Some(place) = meant_place(scope.root, name, path) {
+        let place = place.replace("[]", "");
+        let why = sink.say(
+            format!(
+                "{name} does not belong here: {} has it at {place}",
+                scope.kind()
+            ),
+            format!("{name} 的位置不对：{} 的该字段在 {place}", scope.kind()),
+        );
+        return Judgement::new(Verdict::Misplaced, why, scope.source).fix(place);
+    }
+    let known: Vec<&str> = fields.keys().map(String::as_str).take(30).collect();
+    let why = sink.say(
+        format!("{} has no field {name}", scope.kind()),
+        format!("{} 没有字段 {name}", scope.kind()),
+    );
+    let elsewhere = elsewhere(scope, name);
+    let fix = elsewhere.unwrap_or_else(|| known.join(", "));
+    Judgement::new(Verdict::Unknown, why, scope.source).fix(fix)
+}
+
+/// Names that differ in spelling alone, or by a letter or two of many.
+fn similar(a: &str, b: &str) -> bool {
+    strsim::damerau_levenshtein(&a.to_lowercase(), &b.to_lowercase()) <= 1 + a.len() / 6
+        || a.eq_ignore_ascii_case(&b.replace(['_', '-'], ""))
+}
+
+/// Fields whose name says little: they are in the wrong place only where the right one is near.
+const GENERIC: &[&str] = &[
+    "name",
+    "protocol",
+    "mode",
+    "host",
+    "hosts",
+    "port",
+    "ports",
+    "type",
+    "labels",
+    "metadata",
+    "value",
+    "namespace",
+    "path",
+    "key",
+    "kind",
+    "timeout",
+    "interval",
+    "enabled",
+    "image",
+    "number",
+    "spec",
+    "annotations",
+    "selector",
+    "percent",
+    "service",
+    "headers",
+    "match",
+    "uri",
+    "version",
+    "env",
+    "replicas",
+    "target",
+    "http",
+    "tcp",
+];
+
+/// Where the kind really has the field, if that is what was meant.
+fn meant_place(root: &Shape, name: &str, path: &str) -> Option<String> {
+    let here: Vec<&str> = path.split('.').collect();
+    let distance = |place: &String| {
+        let steps: Vec<&str> = place.split('.').collect();
+        let parent = &steps[..steps.len() - 1];
+        let common = parent.iter().zip(&here).take_while(|(a, b)| a == b).count();
+        (parent.len() - common) + (here.len() - common)
+    };
+    let place = root
+        .places_of(name)
+        .into_iter()
+        .filter(|place| !place.starts_with("status") && !place.starts_with("metadata"))
+        .min_by_key(|place| (distance(place), place.len()))?;
+    let limit = if GENERIC.contains(&name) { 1 } else { 12 };
+    (distance(&place) <= limit).then_some(place)
+}
+
+/// A setting of another place altogether, such as a field of MeshConfig in a values file.
+fn elsewhere(scope: &Scope<'_>, name: &str) -> Option<String> {
+    if name.len() < 8 {
+        return None;
+    }
+    let all = shapes();
+    let others = [
+        ("MeshConfig", all.mesh_config().clone()),
+        (
+            "DestinationRule",
+            all.named("DestinationRule.networking.istio.io")?.clone(),
+        ),
+        (
+            "VirtualService",
+            all.named("VirtualService.networking.istio.io")?.clone(),
+        ),
+        (
+            "Telemetry",
+            all.named("Telemetry.telemetry.istio.io")?.clone(),
+        ),
+        (
+            "Service (serving.knative.dev)",
+            all.named("Service.serving.knative.dev")?.clone(),
+        ),
+    ];
+    others.iter().find_map(|(kind, shape)| {
+        let place = shape.places_of(name).into_iter().next()?;
+        (*kind != scope.kind()).then(|| format!("{kind}: {}", place.replace("[]", "")))
+    })
+}
+
+/// Whether the text around it says the opposite of what the setting does.
+fn opposite(
+    sink: &Sink,
+    scope: &Scope<'_>,
+    key: &Key,
+    value: &Node,
+    path: &str,
+    text: Option<&str>,
+) -> Option<Judgement> {
+    let path = plain(path);
+    let row = settings().opposites().iter().find(|row| {
+        scope.is(row.scope)
+            && ends_in(&path, row.path)
+            && (values::row_fits(row.value, text))
+            && (row.value != "block" || !turned_off(value))
+            && settings()
+                .intent(row.intent)
+                .is_some_and(|intent| intent.is_in(&around(scope, key.line)))
+    })?;
+    let why = sink.say(row.why.0, row.why.1);
+    Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
+}
+
+/// Whether the block turns its detector off, or a field of it says already what is wrong.
+fn turned_off(block: &Node) -> bool {
+    let zero = |value: &Node| value.kind == Value::Int(0);
+    block.get("consecutive5xxErrors").is_some_and(zero) || block.get("consecutiveErrors").is_some()
+}
+
+/// The prose before the block, the comment on the line and the comments right above it, lower case.
+pub(crate) fn around(scope: &Scope<'_>, line: u32) -> String {
+    let mut text = scope.context.to_owned();
+    let index = scope.pieces.iter().position(|piece| piece.line == line);
+    let Some(index) = index else { return text };
+    if let Some((_, comment)) = scope.pieces[index].text.split_once(" #") {
+        text.push('\n');
+        text.push_str(&comment.to_lowercase());
+    }
+    for piece in scope.pieces[..index].iter().rev().take(6) {
+        match piece.text.trim().strip_prefix('#') {
+            Some(comment) => {
+                text.push('\n');
+                text.push_str(&comment.to_lowercase());
+            }
+            None => break,
+        }
+    }
+    // The comment that heads the file or the document.
+    for piece in scope.pieces.iter().take_while(|piece| {
+        let text = piece.text.trim();
+        text.is_empty() || text.starts_with('#')
+    }) {
+        text.push('\n');
+        text.push_str(&piece.text.to_lowercase());
+    }
+    text
+}
+
+/// The lines of a text that is nested below a key: a block scalar, or the quoted text itself.
+pub(crate) fn nested(scope: &Scope<'_>, key: &Key, value: &Node) -> Vec<Piece> {
+    let Value::String(text) = &value.kind else {
+        return Vec::new();
+    };
+    let start = scope.pieces.iter().position(|piece| piece.line == key.line);
+    let marked = start.is_some_and(|start| {
+        let line = scope.pieces[start].text.trim_end();
+        line.rsplit(':')
+            .next()
+            .is_some_and(|tail| tail.trim().starts_with(['|', '>']))
+    });
+    let (Some(start), true) = (start, marked) else {
+        return text
+            .lines()
+            .zip(0..)
+            .map(|(line, offset)| Piece {
+                line: value.line + offset,
+                column: value.column + 1,
+                text: line.to_owned(),
+            })
+            .collect();
+    };
+    let own = key.column.saturating_sub(scope.pieces[start].column) as usize;
+    let mut pieces: Vec<Piece> = scope.pieces[start + 1..]
+        .iter()
+        .take_while(|piece| {
+            let indent = piece.text.len() - piece.text.trim_start().len();
+            piece.text.trim().is_empty() || indent > own
+        })
+        .cloned()
+        .collect();
+    while pieces
+        .last()
+        .is_some_and(|piece| piece.text.trim().is_empty())
+    {
+        pieces.pop();
+    }
+    let common = pieces
+        .iter()
+        .filter(|piece| !piece.text.trim().is_empty())
+        .map(|piece| piece.text.len() - piece.text.trim_start().len())
+        .min()
+        .unwrap_or(0);
+    for piece in &mut pieces {
+        let cut = common.min(piece.text.len());
+        piece.text.drain(..cut);
+        piece.column += u32::try_from(cut).unwrap_or(0);
+    }
+    pieces
+}

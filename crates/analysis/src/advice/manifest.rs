@@ -1,0 +1,581 @@
+//! Manifests, whole and in part: what the API server, the webhooks and the components make of each field.
+
+use std::sync::Arc;
+
+use api::parse::{Key, Kind as Value, Node};
+
+use super::blocks::Piece;
+use super::fields::{self, Scope};
+use super::items::{Kind, Sink};
+use super::verdict::{Judgement, Verdict};
+use super::{fragment, values, yaml};
+use crate::knowledge::{Shape, VERSIONS_REMOVED, kinds, nearest, settings, shapes};
+
+/// How a manifest reaches the cluster, where that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// `kubectl apply`, `replace` or `create` with this text.
+    Whole,
+    /// Something else, such as a file that is written.
+    Not,
+}
+
+/// Judges all documents of a block.
+pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece], context: &str, applied: Option<Applied>) {
+    for document in yaml::read(pieces) {
+        let inside: Vec<Piece> = pieces
+            .iter()
+            .filter(|piece| (document.first_line..=document.last_line).contains(&piece.line))
+            .cloned()
+            .collect();
+        node(sink, &document.node, context, &inside, applied);
+    }
+}
+
+fn node(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece], applied: Option<Applied>) {
+    let text = |field| node.get(field).and_then(Node::as_str);
+    match (text("apiVersion"), text("kind")) {
+        (Some("v1"), Some("List")) => {
+            if let Some(Value::List(items)) = node.get("items").map(|items| &items.kind) {
+                for item in items {
+                    self::node(sink, item, context, pieces, applied);
+                }
+            }
+        }
+        (Some(api_version), Some(kind)) => {
+            object(sink, node, api_version, kind, context, pieces, applied)
+        }
+        (None, Some(kind)) if node.get("spec").is_some() => match kinds().of_name(kind).next() {
+            Some(known) => {
+                let api_version = known.api_version();
+                object(sink, node, &api_version, kind, context, pieces, applied);
+            }
+            None => fragment::judge(sink, node, context, pieces),
+        },
+        _ => fragment::judge(sink, node, context, pieces),
+    }
+}
+
+fn object(
+    sink: &mut Sink,
+    node: &Node,
+    api_version: &str,
+    kind: &str,
+    context: &str,
+    pieces: &[Piece],
+    applied: Option<Applied>,
+) {
+    let mark = sink.mark();
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let (at_version, at_kind) = (node.place_of("apiVersion"), node.place_of("kind"));
+    let served = group_and_version(sink, group, version, kind);
+    let of_kind = named(sink, group, kind);
+    put(
+        sink,
+        at_version,
+        Kind::Field,
+        &format!("apiVersion: {api_version}"),
+        served.clone(),
+    );
+    put(
+        sink,
+        at_kind,
+        Kind::Field,
+        &format!("kind: {kind}"),
+        of_kind.clone(),
+    );
+    let known = kinds()
+        .by_kind(group, kind)
+        .or_else(|| kinds().of_name(kind).next());
+    if let (Some(known), false) = (known, values::is_placeholder(kind)) {
+        let right = of_kind.verdict != Verdict::Unknown || served.verdict != Verdict::Works;
+        if let (true, Some(shape)) = (right, shapes().kind(known.kind, known.group)) {
+            let name = known.key();
+            let scope = Scope {
+                name: &name,
+                root: shape,
+                source: known.source,
+                context,
+                pieces,
+                whole: true,
+                load_balancer: load_balancer(node),
+                both_spellings: false,
+            };
+            body(sink, &scope, node, shape);
+        }
+    } else {
+        fields::below_anything(sink, node);
+    }
+    whole(sink, node, kind, applied, mark);
+}
+
+fn load_balancer(node: &Node) -> bool {
+    let of = |field| {
+        node.get("spec")
+            .and_then(|spec| spec.get(field))
+            .and_then(Node::as_str)
+    };
+    of("type").is_none_or(|ty| ty == "LoadBalancer") || of("loadBalancerClass").is_some()
+}
+
+fn put(sink: &mut Sink, place: (usize, usize), kind: Kind, text: &str, judgement: Judgement) {
+    let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX).max(1);
+    sink.put(number(place.0), number(place.1), kind, text, judgement);
+}
+
+fn body(sink: &mut Sink, scope: &Scope<'_>, node: &Node, shape: &Shape) {
+    let Value::Map(entries) = &node.kind else {
+        return;
+    };
+    if scope.name == "ConfigMap." {
+        let name = node
+            .get("metadata")
+            .and_then(|metadata| metadata.get("name"))
+            .and_then(Node::as_str)
+            .unwrap_or_default();
+        if let Some(data) = node.get("data") {
+            config_map(sink, scope, name, data);
+        }
+    }
+    let rest: Vec<(Key, Node)> = entries
+        .iter()
+        .filter(|(key, _)| {
+            let judged = matches!(key.text.as_str(), "apiVersion" | "kind");
+            !(judged || (scope.name == "ConfigMap." && key.text == "data") || key.text == "status")
+        })
+        .cloned()
+        .collect();
+    let rest = Node {
+        kind: Value::Map(rest),
+        ..node.clone()
+    };
+    fields::walk(sink, scope, &rest, shape, "");
+}
+
+/// The entry of the object as a whole: the worst of its parts, or what applying it destroys.
+fn whole(sink: &mut Sink, node: &Node, kind: &str, applied: Option<Applied>, mark: usize) {
+    let name = node
+        .get("metadata")
+        .and_then(|metadata| metadata.get("name"))
+        .and_then(Node::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let worst = sink
+        .worst_since(mark)
+        .filter(|item| item.verdict != Verdict::Works);
+    let mut judgement = match worst {
+        Some(item) => {
+            let (text, line) = (item.text.clone(), item.line);
+            let (verdict, reason) = (item.verdict, item.reason.clone());
+            let (fix, source) = (item.fix.clone(), item.source.clone());
+            let why = sink.say(
+                format!("because of line {line} ({text}): {reason}"),
+                format!("由于第 {line} 行（{text}）：{reason}"),
+            );
+            Judgement::new(verdict, why, source).fix(fix)
+        }
+        None => Judgement::fine("api"),
+    };
+    if let Some(destroyed) = wipes_mesh(sink, node, kind, &name, applied) {
+        judgement = destroyed.worse(judgement);
+    }
+    let (line, column) = node.place_of("apiVersion");
+    let first = node.place_of(if line == 0 { "kind" } else { "apiVersion" });
+    put(
+        sink,
+        first.min((line.max(1), column.max(1))),
+        Kind::Manifest,
+        format!("{kind} {name}").trim(),
+        judgement,
+    );
+}
+
+/// A ConfigMap `istio` with a short `mesh` replaces the whole mesh configuration.
+fn wipes_mesh(
+    sink: &Sink,
+    node: &Node,
+    kind: &str,
+    name: &str,
+    applied: Option<Applied>,
+) -> Option<Judgement> {
+    let mesh = node.get("data").and_then(|data| data.get("mesh"))?;
+    if kind != "ConfigMap" || name != "istio" || applied == Some(Applied::Not) {
+        return None;
+    }
+    let text = mesh.as_str().unwrap_or_default();
+    mesh_is_short(text).then(|| wipes(sink))
+}
+
+/// Whether a text for the key `mesh` lacks what the installation wrote there.
+pub(crate) fn mesh_is_short(text: &str) -> bool {
+    let keeps = ["rootNamespace", "discoveryAddress", "trustDomain"];
+    !values::is_placeholder(text) && !keeps.iter().any(|key| text.contains(key))
+}
+
+/// What happens to the rest of the mesh configuration.
+pub(crate) fn wipes(sink: &Sink) -> Judgement {
+    let why = sink.say(
+        "mesh is one string: this replaces the whole mesh configuration, and what stood in it (discoveryAddress, trustDomain, providers) is gone",
+        "mesh 是一整个字符串：这会替换全部网格配置，原有内容（discoveryAddress、trustDomain、提供者）会丢失",
+    );
+    Judgement::new(Verdict::Destructive, why, "Istio ConfigMap istio, key mesh").fix(
+        "istioctl install -f mesh.yaml (or helm upgrade --reuse-values --set meshConfig.…), or kubectl edit configmap istio -n istio-system",
+    )
+}
+
+/// Whether the version of a group has the kind.
+fn group_and_version(sink: &Sink, group: &str, version: &str, kind: &str) -> Judgement {
+    if values::is_placeholder(group) || values::is_placeholder(version) {
+        return Judgement::fine("");
+    }
+    let gone = VERSIONS_REMOVED.rows().find(|row| {
+        row.get("group") == group
+            && row.get("version") == version
+            && matches!(row.get("kind"), k if k == kind || k == "*")
+    });
+    if let Some(row) = gone {
+        let why = sink.say(
+            format!("{group}/{version} is not served any more"),
+            format!("{group}/{version} 已不再提供"),
+        );
+        return Judgement::new(Verdict::Unknown, why, row.get("source"))
+            .fix(format!("apiVersion: {}", row.get("instead")));
+    }
+    let Some(known) = kinds().by_kind(group, kind) else {
+        let elsewhere = kinds()
+            .of_name(kind)
+            .find(|_| group.is_empty() || kinds().knows_group(group));
+        return match elsewhere {
+            Some(right) if !removed(group, kind) => {
+                let why = sink.say(
+                    format!("group {group:?} has no kind {kind}"),
+                    format!("组 {group:?} 没有 {kind}"),
+                );
+                Judgement::new(Verdict::Unknown, why, right.source)
+                    .fix(format!("apiVersion: {}", right.api_version()))
+            }
+            _ => Judgement::fine(""),
+        };
+    };
+    let istio = group.ends_with(".istio.io");
+    let early = istio
+        && version == "v1"
+        && sink.options.istio < crate::knowledge::Version(1, 22)
+        && group != "security.istio.io";
+    if !known.versions.contains(&version) || early {
+        let served = known.versions.join(", ");
+        let why = sink.say(
+            format!("{kind} has no version {version}; served are {served}"),
+            format!("{kind} 没有版本 {version}；提供的有 {served}"),
+        );
+        let fix = if early {
+            format!("apiVersion: {group}/v1beta1")
+        } else {
+            format!("apiVersion: {}", known.api_version())
+        };
+        return Judgement::new(Verdict::Unknown, why, known.source).fix(fix);
+    }
+    Judgement::fine(known.source)
+}
+
+fn removed(group: &str, kind: &str) -> bool {
+    kinds()
+        .removed()
+        .iter()
+        .any(|gone| gone.group == group && gone.kind == kind)
+}
+
+/// Whether the kind exists.
+fn named(sink: &Sink, group: &str, kind: &str) -> Judgement {
+    if values::is_placeholder(kind) {
+        return Judgement::fine("");
+    }
+    let gone = kinds()
+        .removed()
+        .iter()
+        .find(|gone| gone.group == group && gone.kind == kind);
+    if let Some(gone) = gone.filter(|gone| {
+        gone.kind != "IstioOperator" && !sink.options.istio.within("", gone.until)
+            || gone.until.is_empty()
+    }) {
+        let why = sink.say(
+            format!("{kind} of {group} is gone since {}", gone.until),
+            format!("{group} 的 {kind} 自 {} 起移除", gone.until),
+        );
+        return Judgement::new(Verdict::Unknown, why, gone.source).fix(gone.instead);
+    }
+    if kinds().by_kind(group, kind).is_some()
+        || !kinds().knows_group(group)
+        || kinds().of_name(kind).next().is_some()
+    {
+        return Judgement::fine("");
+    }
+    let of_group = kinds()
+        .all()
+        .iter()
+        .filter(|known| known.group == group)
+        .map(|known| known.kind);
+    let near = nearest(kind, of_group).unwrap_or_default();
+    let why = sink.say(
+        format!("group {group:?} has no kind {kind}"),
+        format!("组 {group:?} 没有 {kind}"),
+    );
+    Judgement::new(Verdict::Unknown, why, "Kubernetes API groups").fix(near)
+}
+
+/// The data of a ConfigMap of Istio or Knative.
+pub(crate) fn config_map(sink: &mut Sink, scope: &Scope<'_>, name: &str, data: &Node) {
+    let Value::Map(entries) = &data.kind else {
+        return;
+    };
+    let known: Vec<_> = settings().config_map(name).collect();
+    for (key, value) in entries {
+        if name == "istio" && key.text == "mesh" {
+            let pieces = fields::nested(scope, key, value);
+            put_key(sink, key, "mesh", Judgement::fine("Istio ConfigMap istio"));
+            for document in yaml::read(&pieces) {
+                mesh_node(sink, &document.node, scope.context, &pieces);
+            }
+            continue;
+        }
+        if known.is_empty() || key.text == "_example" {
+            continue;
+        }
+        let text = values::text_of(value).unwrap_or_default();
+        let judgement = config_key(sink, scope, name, key, value, &text);
+        put_key(
+            sink,
+            key,
+            &format!("{}: {}", key.text, text.lines().next().unwrap_or_default()),
+            judgement,
+        );
+    }
+}
+
+fn put_key(sink: &mut Sink, key: &Key, text: &str, judgement: Judgement) {
+    sink.put(key.line, key.column, Kind::ConfigMapKey, text, judgement);
+}
+
+fn config_key(
+    sink: &Sink,
+    scope: &Scope<'_>,
+    name: &str,
+    key: &Key,
+    value: &Node,
+    text: &str,
+) -> Judgement {
+    if let Some(opposed) = opposed(sink, scope, name, &key.text, text, key.line) {
+        return opposed;
+    }
+    let judgement = config_value(sink, name, &key.text, Some(text));
+    if !judgement.is_wrong() && !matches!(value.kind, Value::String(_) | Value::Null) {
+        let why = sink.say(
+            "data of a ConfigMap is strings: put the value in quotes",
+            "ConfigMap 的 data 是字符串：请加引号",
+        );
+        return Judgement::new(Verdict::Refused, why, "Kubernetes ConfigMap")
+            .fix(format!("{}: \"{text}\"", key.text));
+    }
+    judgement
+}
+
+fn opposed(
+    sink: &Sink,
+    scope: &Scope<'_>,
+    name: &str,
+    key: &str,
+    value: &str,
+    line: u32,
+) -> Option<Judgement> {
+    let row = settings().opposites().iter().find(|row| {
+        row.scope == name
+            && row.path == key
+            && values::row_fits(row.value, Some(value))
+            && settings()
+                .intent(row.intent)
+                .is_some_and(|intent| intent.is_in(&fields::around(scope, line)))
+    })?;
+    let why = sink.say(row.why.0, row.why.1);
+    Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
+}
+
+/// Judges a key of a known ConfigMap and its value.
+pub(crate) fn config_value(sink: &Sink, name: &str, key: &str, value: Option<&str>) -> Judgement {
+    let Some(row) = settings().config_map(name).find(|row| row.key == key) else {
+        let near = nearest(key, settings().config_map(name).map(|row| row.key));
+        let other = settings().config_keys().iter().find(|row| row.key == key);
+        let (verdict, why) = match other {
+            Some(other) => (
+                Verdict::Misplaced,
+                sink.say(
+                    format!("{key} is a key of {}, not of {name}", other.configmap),
+                    format!("{key} 是 {} 的键，不是 {name} 的", other.configmap),
+                ),
+            ),
+            None => (
+                Verdict::Unknown,
+                sink.say(
+                    format!("{name} has no key {key}: nothing reads it"),
+                    format!("{name} 没有键 {key}：没有组件读取它"),
+                ),
+            ),
+        };
+        let fix = other.map_or(near.unwrap_or_default(), |other| other.configmap);
+        return Judgement::new(verdict, why, "knative/serving config").fix(fix);
+    };
+    let version = if name.starts_with("config-") {
+        sink.options.knative
+    } else {
+        sink.options.istio
+    };
+    if !version.within(row.since, row.until) {
+        let why = sink.say(
+            format!("{name} has no key {key} in {version}"),
+            format!("{version} 的 {name} 没有键 {key}"),
+        );
+        return Judgement::new(Verdict::Unknown, why, row.source).fix(row.instead);
+    }
+    if let Some(misfit) = value.and_then(|value| values::check(row.ty, value)) {
+        let why = sink.say(
+            format!("{}; the webhook refuses the ConfigMap", misfit.why.0),
+            format!("{}；Webhook 会拒绝该 ConfigMap", misfit.why.1),
+        );
+        return Judgement::new(Verdict::Refused, why, row.source)
+            .fix(misfit.fix.unwrap_or_default());
+    }
+    Judgement::fine(row.source)
+}
+
+/// `spec.config` of a KnativeServing: ConfigMaps by their name without `config-`.
+pub(crate) fn knative_config(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node) {
+    sink.put(
+        key.line,
+        key.column,
+        Kind::Field,
+        "config:",
+        Judgement::fine(scope.source),
+    );
+    let Value::Map(entries) = &value.kind else {
+        return;
+    };
+    for (key, data) in entries {
+        let name = if key.text.starts_with("config-") {
+            key.text.clone()
+        } else {
+            format!("config-{}", key.text)
+        };
+        sink.put(
+            key.line,
+            key.column,
+            Kind::Field,
+            &format!("{}:", key.text),
+            Judgement::fine(scope.source),
+        );
+        config_map(sink, scope, &name, data);
+    }
+}
+
+fn scope_of<'a>(
+    name: &'a str,
+    shape: &'a Arc<Shape>,
+    source: &'a str,
+    context: &'a str,
+    pieces: &'a [Piece],
+) -> Scope<'a> {
+    Scope {
+        name,
+        root: shape,
+        source,
+        context,
+        pieces,
+        whole: true,
+        load_balancer: false,
+        both_spellings: name != "IstioValues",
+    }
+}
+
+/// `meshConfig:` of a values file or an IstioOperator file.
+pub(crate) fn mesh_config(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node) {
+    sink.put(
+        key.line,
+        key.column,
+        Kind::Field,
+        "meshConfig:",
+        Judgement::fine("istio/api config.proto"),
+    );
+    mesh_node(sink, value, scope.context, scope.pieces);
+}
+
+/// The mesh configuration itself.
+pub(crate) fn mesh_node(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) {
+    let shape = shapes().mesh_config();
+    let scope = scope_of(
+        "MeshConfig",
+        shape,
+        "istio/api mesh/v1alpha1/config.proto",
+        context,
+        pieces,
+    );
+    let Value::Map(entries) = &node.kind else {
+        return;
+    };
+    let (proxy, rest): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .cloned()
+        .partition(|(key, _)| matches!(key.text.as_str(), "defaultConfig" | "default_config"));
+    let rest = Node {
+        kind: Value::Map(rest),
+        ..node.clone()
+    };
+    fields::walk(sink, &scope, &rest, shape, "");
+    for (key, value) in proxy {
+        sink.put(
+            key.line,
+            key.column,
+            Kind::Field,
+            "defaultConfig:",
+            Judgement::fine("istio/api config.proto"),
+        );
+        proxy_config(sink, &value, context, pieces);
+    }
+}
+
+/// The settings of a proxy: `defaultConfig`, or the annotation `proxy.istio.io/config`.
+pub(crate) fn proxy_config(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) {
+    let shape = shapes().proxy_config();
+    let scope = scope_of(
+        "ProxyConfig",
+        shape,
+        "istio/api mesh/v1alpha1/proxy.proto",
+        context,
+        pieces,
+    );
+    fields::walk(sink, &scope, node, shape, "");
+}
+
+/// A values file of Istio's charts.
+pub(crate) fn values(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node) {
+    sink.put(
+        key.line,
+        key.column,
+        Kind::Field,
+        "values:",
+        Judgement::fine("istio values"),
+    );
+    values_node(sink, value, scope.context, scope.pieces);
+}
+
+/// The values themselves.
+pub(crate) fn values_node(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) {
+    let Some(shape) = shapes().named("IstioValues") else {
+        return;
+    };
+    let scope = scope_of(
+        "IstioValues",
+        shape,
+        "istio/istio values_types.proto",
+        context,
+        pieces,
+    );
+    fields::walk(sink, &scope, node, shape, "");
+}

@@ -1,0 +1,166 @@
+//! `kubectl patch`: what the payload would do to the object.
+
+use api::parse::{Kind as Value, Node};
+
+use super::blocks::Piece;
+use super::command::Parsed;
+use super::fields::{self, Scope};
+use super::items::{Kind, Sink};
+use super::kubectl;
+use super::manifest;
+use super::values;
+use super::verdict::{Judgement, Verdict};
+use super::yaml;
+use crate::knowledge::Shape;
+
+/// Judges the payload of a patch; what it does weighs on the command.
+pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Option<Judgement> {
+    let (_, value, word) = parsed.flags.iter().find(|(flag, _, _)| flag == "--patch")?;
+    let payload = value.as_deref()?;
+    if values::is_placeholder(payload) && !payload.contains(':') {
+        return None;
+    }
+    let words = &parsed.positional;
+    let first = words.first()?.text.clone();
+    let (kind, name) = match first.split_once('/') {
+        Some((kind, name)) => (kind.to_owned(), name.to_owned()),
+        None => (
+            first.clone(),
+            words
+                .get(1)
+                .map(|word| word.text.clone())
+                .unwrap_or_default(),
+        ),
+    };
+    let at = (word.line, word.column);
+    let pieces: Vec<Piece> = payload
+        .lines()
+        .zip(0..)
+        .map(|(text, offset)| Piece {
+            line: at.0 + offset,
+            column: if offset == 0 { at.1 } else { 1 },
+            text: text.to_owned(),
+        })
+        .collect();
+    let mark = sink.mark();
+    let mut judgement: Option<Judgement> = None;
+    for document in yaml::read(&pieces) {
+        if let Value::List(operations) = &document.node.kind {
+            judgement = judgement.or(operations
+                .iter()
+                .find_map(|operation| self::operation(sink, &kind, operation)));
+            continue;
+        }
+        let mesh = mesh_of(&document.node, &kind, &name);
+        if mesh.is_some_and(|mesh| manifest::mesh_is_short(&mesh)) {
+            judgement = Some(manifest::wipes(sink));
+        }
+        body(sink, &kind, &name, &document.node, context, &pieces);
+    }
+    let worst = sink
+        .worst_since(mark)
+        .filter(|item| item.verdict != Verdict::Works)
+        .map(|item| Judgement {
+            verdict: item.verdict,
+            reason: item.reason.clone(),
+            fix: item.fix.clone(),
+            source: item.source.clone(),
+        });
+    match (judgement, worst) {
+        (Some(judgement), Some(worst)) => Some(judgement.worse(worst)),
+        (judgement, worst) => judgement.or(worst),
+    }
+}
+
+fn mesh_of(node: &Node, kind: &str, name: &str) -> Option<String> {
+    if !matches!(kind, "cm" | "configmap" | "configmaps") || name != "istio" {
+        return None;
+    }
+    node.get("data")?.get("mesh")?.as_str().map(str::to_owned)
+}
+
+fn body(sink: &mut Sink, kind: &str, name: &str, node: &Node, context: &str, pieces: &[Piece]) {
+    let Some((known, shape)) = kubectl::shapes_of(kind).into_iter().next() else {
+        return;
+    };
+    let key = known.key();
+    let scope = Scope {
+        name: &key,
+        root: shape,
+        source: known.source,
+        context,
+        pieces,
+        whole: true,
+        load_balancer: true,
+        both_spellings: false,
+    };
+    if key == "ConfigMap." {
+        if let Some(data) = node.get("data") {
+            manifest::config_map(sink, &scope, name, data);
+        }
+        return;
+    }
+    fields::walk(sink, &scope, node, shape, "");
+}
+
+/// One operation of a JSON patch.
+fn operation(sink: &mut Sink, kind: &str, operation: &Node) -> Option<Judgement> {
+    let path = operation.get("path").and_then(Node::as_str)?;
+    let op = operation
+        .get("op")
+        .and_then(Node::as_str)
+        .unwrap_or_default();
+    if !matches!(op, "add" | "remove" | "replace" | "move" | "copy" | "test")
+        && !values::is_placeholder(op)
+    {
+        let why = sink.say(
+            format!("no operation {op:?} in a JSON patch"),
+            format!("JSON Patch 没有操作 {op:?}"),
+        );
+        return Some(Judgement::new(Verdict::Refused, why, "RFC 6902").fix("add, remove, replace"));
+    }
+    let mut found = None;
+    for (known, root) in kubectl::shapes_of(kind) {
+        let mut shape = root;
+        let mut missing = None;
+        for step in path.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            match shape {
+                Shape::Object(fields) if !fields.is_empty() => match fields.get(&step) {
+                    Some(next) => shape = next,
+                    None => {
+                        missing = Some(step);
+                        break;
+                    }
+                },
+                Shape::Map(next) | Shape::List(next) => shape = next,
+                _ => break,
+            }
+        }
+        let step = missing?;
+        let place = root.places_of(&step).into_iter().next();
+        let why = sink.say(
+            format!("{} has no {path}: the patch is refused", known.kind),
+            format!("{} 没有 {path}：补丁会被拒绝", known.kind),
+        );
+        let verdict = if place.is_some() {
+            Verdict::Misplaced
+        } else {
+            Verdict::Unknown
+        };
+        let fix = place
+            .map(|place| format!("/{}", place.replace("[]", "/0").replace('.', "/")))
+            .unwrap_or_default();
+        found = Some(Judgement::new(verdict, why, known.source).fix(fix));
+    }
+    if let Some(judgement) = &found {
+        sink.put(
+            operation.line,
+            operation.column,
+            Kind::Patch,
+            path,
+            judgement.clone(),
+        );
+    }
+    found
+}

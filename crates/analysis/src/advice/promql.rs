@@ -1,0 +1,514 @@
+//! PromQL: metrics, their labels and the values that a label can have.
+
+use regex::Regex;
+
+use super::blocks::Piece;
+use super::items::{Kind, Sink};
+use super::verdict::{Judgement, Verdict};
+use crate::knowledge::{
+    COMMON_LABELS, LABEL_FIXES, LABEL_VALUES, RESPONSE_FLAGS, nearest, settings,
+};
+
+/// Families of which every metric is in the tables.
+const FAMILIES: &[&str] = &[
+    "istio_",
+    "pilot_",
+    "citadel_",
+    "galley_",
+    "envoy_cluster_",
+    "envoy_http_downstream_",
+    "envoy_server_",
+    "envoy_listener_",
+    "revision_",
+    "activator_",
+    "autoscaler_",
+    "queue_",
+    "kn_serving_",
+    "kn_revision_",
+];
+
+/// A name in an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Name {
+    pub text: String,
+    /// Characters before it.
+    pub at: usize,
+    /// Matchers follow.
+    pub selector: bool,
+    /// A range follows.
+    pub range: bool,
+    pub labels: Vec<Matcher>,
+}
+
+/// A label matcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Matcher {
+    pub label: String,
+    pub op: String,
+    pub value: String,
+    pub at: usize,
+}
+
+/// Whether a word is a metric of a family that is known whole.
+pub(crate) fn is_metric(word: &str) -> bool {
+    word.len() < 120
+        && word
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        && (FAMILIES
+            .iter()
+            .any(|family| word.starts_with(family) && word.len() > family.len() + 2)
+            || find(word).is_some())
+}
+
+fn find(word: &str) -> Option<&'static crate::knowledge::Metric> {
+    let all = settings();
+    all.metric(word).or_else(|| {
+        ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| all.metric(word.strip_suffix(suffix)?))
+    })
+}
+
+/// The names of an expression that are metrics or carry matchers.
+pub(crate) fn names(text: &str) -> Vec<Name> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut out, mut at) = (Vec::new(), 0);
+    while at < chars.len() {
+        let c = chars[at];
+        if c == '"' || c == '\'' {
+            at = skip_string(&chars, at);
+            continue;
+        }
+        if !(c.is_ascii_alphabetic() || c == '_') {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while at < chars.len()
+            && (chars[at].is_ascii_alphanumeric() || matches!(chars[at], '_' | ':'))
+        {
+            at += 1;
+        }
+        let word: String = chars[start..at].iter().collect();
+        let word = word.trim_end_matches(':').to_owned();
+        let metric = is_metric(&word);
+        let mut name = Name {
+            text: word,
+            at: start,
+            selector: false,
+            range: chars.get(at) == Some(&'['),
+            labels: Vec::new(),
+        };
+        if metric && chars.get(at) == Some(&'{') {
+            let (labels, end) = matchers(&chars, at + 1);
+            name.selector = true;
+            name.labels = labels;
+            name.range = chars.get(end) == Some(&'[');
+            at = end;
+        }
+        if metric {
+            out.push(name);
+        }
+    }
+    out
+}
+
+fn skip_string(chars: &[char], at: usize) -> usize {
+    let quote = chars[at];
+    let mut end = at + 1;
+    while end < chars.len() && chars[end] != quote {
+        end += 1 + usize::from(chars[end] == '\\');
+    }
+    end + 1
+}
+
+fn matchers(chars: &[char], start: usize) -> (Vec<Matcher>, usize) {
+    let (mut out, mut at) = (Vec::new(), start);
+    while at < chars.len() && chars[at] != '}' {
+        if !(chars[at].is_ascii_alphabetic() || chars[at] == '_') {
+            at += 1;
+            continue;
+        }
+        let begin = at;
+        while at < chars.len()
+            && (chars[at].is_ascii_alphanumeric() || matches!(chars[at], '_' | '.'))
+        {
+            at += 1;
+        }
+        let label: String = chars[begin..at].iter().collect();
+        while at < chars.len() && chars[at] == ' ' {
+            at += 1;
+        }
+        let from = at;
+        while at < chars.len() && matches!(chars[at], '=' | '!' | '~') {
+            at += 1;
+        }
+        let op: String = chars[from..at].iter().collect();
+        while at < chars.len() && matches!(chars[at], ' ' | '\\') {
+            at += 1;
+        }
+        let Some(quote) = chars.get(at).copied().filter(|c| matches!(c, '"' | '\'')) else {
+            continue;
+        };
+        let from = at + 1;
+        let mut end = from;
+        while end < chars.len() && chars[end] != quote {
+            end += 1;
+        }
+        let value: String = chars[from..end.min(chars.len())].iter().collect();
+        at = end + 1;
+        if !op.is_empty() {
+            out.push(Matcher {
+                label,
+                op,
+                value: value.trim_end_matches('\\').to_owned(),
+                at: begin,
+            });
+        }
+    }
+    (out, (at + 1).min(chars.len()))
+}
+
+/// Judges a block of PromQL.
+pub(crate) fn judge_block(sink: &mut Sink, pieces: &[Piece]) {
+    for piece in pieces {
+        if !piece.text.trim_start().starts_with('#') {
+            judge_text(sink, piece.line, piece.column, &piece.text, true);
+        }
+    }
+}
+
+/// Judges every metric of a text. `query` says that it is an expression, not a mention.
+pub(crate) fn judge_text(sink: &mut Sink, line: u32, column: u32, text: &str, query: bool) {
+    for name in names(text) {
+        let place = column.saturating_add(u32::try_from(name.at).unwrap_or(0));
+        let searched = query && (name.range || name.selector);
+        let mut judgement =
+            metric(sink, &name.text, searched).unwrap_or_else(|| Judgement::fine(""));
+        let mut worst = Judgement::fine("");
+        for matcher in &name.labels {
+            let found = label(sink, &name.text, matcher);
+            let at = column.saturating_add(u32::try_from(matcher.at).unwrap_or(0));
+            let shown = format!("{}{}\"{}\"", matcher.label, matcher.op, matcher.value);
+            worst = worst.worse(found.clone());
+            sink.put(line, at, Kind::MetricLabel, &shown, found);
+        }
+        judgement = judgement.worse(worst);
+        let kind = if name.selector {
+            Kind::PromQl
+        } else {
+            Kind::Metric
+        };
+        let shown = if name.selector {
+            selector(&name)
+        } else {
+            name.text.clone()
+        };
+        sink.put(line, place, kind, &shown, judgement);
+        grouping(sink, line, column, text, &name.text);
+    }
+}
+
+fn selector(name: &Name) -> String {
+    let labels: Vec<String> = name
+        .labels
+        .iter()
+        .map(|matcher| format!("{}{}\"{}\"", matcher.label, matcher.op, matcher.value))
+        .collect();
+    format!("{}{{{}}}", name.text, labels.join(","))
+}
+
+/// Judges a metric by name. `searched` says that its series are asked for, so that a histogram needs its suffix.
+pub(crate) fn metric(sink: &Sink, name: &str, searched: bool) -> Option<Judgement> {
+    let all = settings();
+    let direct = all.metric(name);
+    let found = direct.or_else(|| find(name));
+    let Some(row) = found else {
+        if !is_metric(name) {
+            return None;
+        }
+        let near = nearest(name, all.metrics().map(|metric| metric.name));
+        let swapped = swap(name);
+        let why = sink.say(
+            format!("nothing exports a metric {name}"),
+            format!("没有组件导出指标 {name}"),
+        );
+        let source = "istio/istio, knative/serving, Envoy statistics";
+        return Some(
+            Judgement::new(Verdict::Unknown, why, source)
+                .fix(swapped.or(near.map(str::to_owned)).unwrap_or_default()),
+        );
+    };
+    if !row.exists(sink.options.istio, sink.options.knative) {
+        let version = if row.knative {
+            sink.options.knative
+        } else {
+            sink.options.istio
+        };
+        let why = if row.until.is_empty() {
+            sink.say(
+                format!("{name} came with {}; this is {version}", row.since),
+                format!("{name} 从 {} 起才有；当前为 {version}", row.since),
+            )
+        } else {
+            sink.say(
+                format!("{name} is gone since {}", row.until),
+                format!("{name} 自 {} 起移除", row.until),
+            )
+        };
+        return Some(Judgement::new(Verdict::Unknown, why, row.source).fix(row.instead));
+    }
+    let histogram = row.ty == "histogram";
+    if direct.is_none() && !histogram {
+        let why = sink.say(
+            format!(
+                "{} is a {}: it has no _bucket, _sum or _count",
+                row.name, row.ty
+            ),
+            format!("{} 是 {}：没有 _bucket、_sum、_count", row.name, row.ty),
+        );
+        return Some(Judgement::new(Verdict::Unknown, why, row.source).fix(row.name));
+    }
+    if direct.is_some() && histogram && searched {
+        let why = sink.say(
+            format!("{name} is a histogram: its series end in _bucket, _sum, _count"),
+            format!("{name} 是直方图：序列以 _bucket、_sum、_count 结尾"),
+        );
+        return Some(
+            Judgement::new(Verdict::CannotMatch, why, row.source).fix(format!("{name}_bucket")),
+        );
+    }
+    if name.starts_with("envoy_")
+        && !name.starts_with("envoy_server")
+        && !name.starts_with("envoy_cluster_manager")
+    {
+        let say = sink.say(
+            "a sidecar of Istio exports it only where proxyStatsMatcher admits it; absent is not zero",
+            "Istio 的 sidecar 只在 proxyStatsMatcher 放行时导出；没有不等于零",
+        );
+        return Some(Judgement::works(say, row.source));
+    }
+    Some(Judgement::fine(row.source))
+}
+
+/// `x_count` for `x_total` and the other way round.
+fn swap(name: &str) -> Option<String> {
+    let stem = name
+        .strip_suffix("_total")
+        .or_else(|| name.strip_suffix("_count"))
+        .unwrap_or(name);
+    ["_total", "_count", ""]
+        .iter()
+        .map(|suffix| format!("{stem}{suffix}"))
+        .find(|other| other != name && settings().metric(other).is_some())
+}
+
+fn family(metric: &str) -> &str {
+    ["istio_", "pilot_", "envoy_"]
+        .into_iter()
+        .find(|family| metric.starts_with(family))
+        .unwrap_or("")
+}
+
+fn known_label(sink: &Sink, metric: &str, label: &str) -> bool {
+    let Some(row) = find(metric) else { return true };
+    if row.labels == "*" || !metric.starts_with("istio_") {
+        return true;
+    }
+    row.labels.split(' ').any(|known| known == label)
+        || COMMON_LABELS.find("label", label).is_some()
+        || label.starts_with("__")
+        // The text itself adds the label.
+        || (sink.whole.contains("tagoverrides") && sink.whole.matches(&label.to_lowercase()).count() > 1)
+}
+
+fn label(sink: &Sink, metric: &str, matcher: &Matcher) -> Judgement {
+    if !known_label(sink, metric, &matcher.label) {
+        return no_label(sink, metric, &matcher.label);
+    }
+    let rows = LABEL_VALUES
+        .rows()
+        .filter(|row| row.get("label") == matcher.label && row.get("family") == family(metric));
+    for row in rows {
+        if !possible(row.get("values"), matcher) {
+            return no_value(
+                sink,
+                &matcher.label,
+                &matcher.value,
+                row.get("values"),
+                row.get("source"),
+            );
+        }
+    }
+    Judgement::fine("Istio standard metrics")
+}
+
+fn no_label(sink: &Sink, metric: &str, label: &str) -> Judgement {
+    let fix = LABEL_FIXES
+        .rows()
+        .find(|row| row.get("wrong") == label && metric.starts_with(row.get("family")))
+        .map(|row| row.get("right"));
+    let labels = find(metric).map_or("", |row| row.labels);
+    let fix = fix
+        .or_else(|| nearest(label, labels.split(' ')))
+        .unwrap_or_default();
+    let why = sink.say(
+        format!("{metric} has no label {label}: the selector finds nothing"),
+        format!("{metric} 没有标签 {label}：选择器找不到任何序列"),
+    );
+    Judgement::new(Verdict::CannotMatch, why, "Istio standard metrics").fix(fix)
+}
+
+fn no_value(sink: &Sink, label: &str, value: &str, values: &str, source: &str) -> Judgement {
+    let (en, zh, fix) = match values {
+        "http-code" => (
+            format!(
+                "{value:?} is no HTTP status: the label holds 0 or 100 to 599 (52 and the like are exit codes of curl)"
+            ),
+            format!(
+                "{value:?} 不是 HTTP 状态码：该标签为 0 或 100 到 599（52 之类是 curl 的退出码）"
+            ),
+            "response_flags=~\"UC|DC\" or response_code=\"0\"".to_owned(),
+        ),
+        "response-flag" => {
+            let flags: Vec<&str> = RESPONSE_FLAGS.column("flag").collect();
+            let fix = if matches!(value, "CC" | "CB") {
+                "UO".to_owned()
+            } else {
+                by_long(value).unwrap_or_default()
+            };
+            (
+                format!(
+                    "Envoy has no response flag {value:?}; it has {}",
+                    flags.join(", ")
+                ),
+                format!("Envoy 没有响应标志 {value:?}；有 {}", flags.join(", ")),
+                fix,
+            )
+        }
+        values => (
+            format!(
+                "{label} is never {value:?}: it is one of {}",
+                values.replace('|', ", ")
+            ),
+            format!(
+                "{label} 不会是 {value:?}：取值为 {}",
+                values.replace('|', "、")
+            ),
+            nearest(value, values.split('|'))
+                .unwrap_or_default()
+                .to_owned(),
+        ),
+    };
+    let fix = match (label, value.to_lowercase().as_str()) {
+        ("connection_security_policy", _) => "mutual_tls".to_owned(),
+        ("reporter", "client" | "outbound" | "upstream") => "source".to_owned(),
+        ("reporter", "server" | "inbound" | "downstream") => "destination".to_owned(),
+        _ => fix,
+    };
+    Judgement::new(Verdict::CannotMatch, sink.say(en, zh), source).fix(fix)
+}
+
+fn by_long(value: &str) -> Option<String> {
+    RESPONSE_FLAGS
+        .rows()
+        .find(|row| row.get("long").eq_ignore_ascii_case(value))
+        .map(|row| row.get("flag").to_owned())
+}
+
+/// Whether a matcher can be true for a value that occurs.
+fn possible(values: &str, matcher: &Matcher) -> bool {
+    if matcher.value.is_empty() || matcher.value.contains('$') || matcher.op.starts_with('!') {
+        return true;
+    }
+    let universe: Vec<String> = match values {
+        "http-code" => std::iter::once(0)
+            .chain(100..600)
+            .map(|code: u32| code.to_string())
+            .collect(),
+        "response-flag" => {
+            let mut flags: Vec<String> = RESPONSE_FLAGS.column("flag").map(str::to_owned).collect();
+            flags.push("-".into());
+            flags
+        }
+        _ if values.contains('*') => return true,
+        values => values
+            .split('|')
+            .flat_map(|value| {
+                match value
+                    .strip_prefix("int:")
+                    .and_then(|range| range.split_once(".."))
+                {
+                    Some((low, high)) => {
+                        let (low, high): (u32, u32) =
+                            (low.parse().unwrap_or(0), high.parse().unwrap_or(0));
+                        (low..=high).map(|number| number.to_string()).collect()
+                    }
+                    None => vec![value.to_owned()],
+                }
+            })
+            .collect(),
+    };
+    if matcher.op == "=" {
+        return if values == "response-flag" {
+            matcher
+                .value
+                .split(',')
+                .all(|flag| universe.iter().any(|known| known == flag))
+        } else {
+            universe.contains(&matcher.value)
+        };
+    }
+    let Ok(expression) = Regex::new(&format!("^(?:{})$", matcher.value)) else {
+        return true;
+    };
+    let found = universe.iter().any(|value| expression.is_match(value));
+    // Several flags may stand together.
+    found
+        || (values == "response-flag"
+            && universe.iter().any(|a| {
+                universe
+                    .iter()
+                    .any(|b| expression.is_match(&format!("{a},{b}")))
+            }))
+}
+
+/// Labels behind `by`, `without`, `on`.
+fn grouping(sink: &mut Sink, line: u32, column: u32, text: &str, metric: &str) {
+    for word in ["by (", "by(", "without (", "without("] {
+        for (at, _) in text.match_indices(word) {
+            let rest = &text[at + word.len()..];
+            let Some(end) = rest.find(')') else { continue };
+            for label in rest[..end]
+                .split(',')
+                .map(str::trim)
+                .filter(|label| !label.is_empty())
+            {
+                let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                if plain && !known_label(sink, metric, label) {
+                    let offset = text[..at].chars().count();
+                    let place = column.saturating_add(u32::try_from(offset).unwrap_or(0));
+                    let judgement = no_label(sink, metric, label);
+                    sink.put(line, place, Kind::MetricLabel, label, judgement);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_matchers_are_found() {
+        let found = names(
+            r#"sum(rate(istio_requests_total{reporter="source", response_code=~"5.."}[5m])) by (x)"#,
+        );
+        assert_eq!(found.len(), 1);
+        assert!(found[0].range && found[0].selector);
+        assert_eq!(found[0].labels[1].op, "=~");
+        assert_eq!(found[0].labels[1].value, "5..");
+    }
+}

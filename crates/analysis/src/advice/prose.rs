@@ -1,0 +1,390 @@
+//! Prose: what it names in backticks and out of them, and what it claims of defaults and ports.
+
+mod claims;
+mod spans;
+mod words;
+
+use super::blocks::{Block, Format, Piece};
+use super::items::{self, Kind, Sink};
+use super::verdict::Verdict;
+use super::{command, manifest, promql, shell};
+
+pub(crate) use self::words::{env, env_judgement, flag, operators, statistic};
+use crate::knowledge::{REMOVED_COMMANDS, commands};
+
+/// Judges what a paragraph, a heading or a table names.
+pub(crate) fn judge(sink: &mut Sink, block: &Block) {
+    let paragraph: String = block
+        .pieces
+        .iter()
+        .map(|piece| piece.text.to_lowercase())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let context = format!("{}\n{paragraph}", block.context);
+    for piece in &block.pieces {
+        let (spans, outside) = spans::split(&piece.text);
+        for (at, text) in &spans {
+            let column = piece.column.saturating_add(*at);
+            spans::judge(sink, piece.line, column, text, &piece.text, &context);
+        }
+        if !negated(&piece.text) || !promql::names(&outside).iter().any(|name| !name.selector) {
+            promql::judge_text(
+                sink,
+                piece.line,
+                piece.column,
+                &outside,
+                outside.contains('{'),
+            );
+        }
+        commands_in_sentences(sink, piece, &outside, &context);
+        words::outside(sink, piece, &outside);
+        claims::defaults(sink, piece);
+        claims::ports(sink, piece);
+    }
+}
+
+/// Commands in the middle of a sentence: a tool, then a sub-command or a flag of it, up to where the sentence goes on.
+fn commands_in_sentences(sink: &mut Sink, piece: &Piece, outside: &str, context: &str) {
+    const STOPS: &[&str] = &[
+        "and", "or", "to", "then", "which", "that", "is", "the", "will", "for", "with", "in", "on",
+        "from", "shows", "prints", "again", "first", "before", "after", "if", "you", "as", "when",
+        "but", "so", "does", "can", "also", "it", "|",
+    ];
+    let words: Vec<(usize, &str)> = split_ascii(outside);
+    let mut index = 0;
+    while index + 1 < words.len() {
+        let tool = items::tool_of(words[index].1).filter(|tool| {
+            !matches!(*tool, "jq" | "grep" | "curl") && begins(tool, words[index + 1].1)
+        });
+        if tool.is_none() {
+            index += 1;
+            continue;
+        }
+        let start = index;
+        let mut text = String::new();
+        while let Some((at, word)) = words.get(index) {
+            let adjacent = index == start
+                || outside[words[index - 1].0 + words[index - 1].1.len()..*at]
+                    .trim()
+                    .is_empty();
+            let bare = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')']);
+            if !adjacent || (index > start + 1 && STOPS.contains(&bare)) || bare.is_empty() {
+                break;
+            }
+            text.push_str(bare);
+            text.push(' ');
+            index += 1;
+            if bare.len() < word.len() {
+                break;
+            }
+        }
+        if index > start + 1 && !negated(&piece.text) {
+            let before = outside[..words[start].0].chars().count();
+            let column = piece
+                .column
+                .saturating_add(u32::try_from(before).unwrap_or(0));
+            command_text(sink, piece.line, column, text.trim_end(), context);
+        }
+        index = index.max(start + 1);
+    }
+}
+
+/// Words with their offset; what is not ASCII parts them.
+fn split_ascii(text: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        let inside = c.is_ascii() && !c.is_whitespace() && c != '|' && c != '(';
+        match (inside, start) {
+            (true, None) => start = Some(at),
+            (false, Some(from)) => {
+                words.push((from, &text[from..at]));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words
+}
+
+/// Whether a word begins a command of the tool: a flag or a sub-command of it.
+fn begins(tool: &str, word: &str) -> bool {
+    let word = word.trim_end_matches([',', '.', ';', ':', ')']);
+    (word.starts_with('-') && word.len() > 1)
+        || commands()
+            .of(tool)
+            .iter()
+            .any(|sub| sub.path.first().is_some_and(|names| names.contains(&word)))
+}
+
+/// Code of which nothing is known: metrics, annotations and operators in it are judged all the same.
+pub(crate) fn judge_code(sink: &mut Sink, pieces: &[Piece]) {
+    for piece in pieces {
+        promql::judge_text(sink, piece.line, piece.column, &piece.text, true);
+        operators(
+            sink,
+            piece.line,
+            piece.column,
+            &piece.text,
+            Verdict::Unknown,
+        );
+        words::annotations(sink, piece, &piece.text);
+    }
+}
+
+/// Whether the text speaks of what is not, or no longer: then names in it are no advice.
+pub(crate) fn negated(text: &str) -> bool {
+    const HINTS: &[&str] = &[
+        "does not exist",
+        "doesn't exist",
+        "do not exist",
+        "no longer",
+        "removed",
+        "there is no",
+        "no such",
+        "never ",
+        "instead of",
+        "do not use",
+        "don't use",
+        "deprecated",
+        "renamed",
+        "was called",
+        "were called",
+        "formerly",
+        "is ignored",
+        "are ignored",
+        "wrong",
+        "is not a",
+        "is no ",
+        "not exist",
+        "old name",
+        "older",
+        "used to be",
+        "obsolete",
+        "legacy",
+        "not valid",
+        "invalid",
+        "unlike",
+        "rather than",
+        "avoid",
+        "replaced",
+        "cannot",
+        "won't",
+        "will not",
+        "has no ",
+        "have no ",
+        "not a real",
+        "mistake",
+        "不存在",
+        "已移除",
+        "已删除",
+        "已废弃",
+        "废弃",
+        "弃用",
+        "不要使用",
+        "不要用",
+        "没有",
+        "改名",
+        "错误",
+        "不是",
+        "旧",
+        "不再",
+        "无效",
+        "替代",
+        "取代",
+        "而非",
+        "请勿",
+        "别用",
+        "误",
+        "不能",
+    ];
+    let lower = text.to_lowercase();
+    HINTS.iter().any(|hint| lower.contains(hint))
+}
+
+/// Takes commands and YAML that stand in prose without a fence out of it and judges them; gives back the rest.
+pub(crate) fn unfenced(sink: &mut Sink, block: &Block, format: Format) -> Block {
+    let mut rest = Vec::new();
+    let mut index = 0;
+    let pieces = &block.pieces;
+    while index < pieces.len() {
+        let piece = &pieces[index];
+        if let Some(line) = command_line(piece) {
+            let mut lines = vec![line];
+            while lines
+                .last()
+                .is_some_and(|line| line.text.trim_end().ends_with('\\'))
+                && index + 1 < pieces.len()
+            {
+                index += 1;
+                lines.push(pieces[index].clone());
+            }
+            command::judge(sink, &lines, &block.context);
+            index += 1;
+            continue;
+        }
+        let run = yaml_run(&pieces[index..], format);
+        if run > 0 {
+            let mark = sink.mark();
+            manifest::judge(sink, &pieces[index..index + run], &block.context, None);
+            if sink.mark() > mark {
+                index += run;
+                continue;
+            }
+        }
+        rest.push(piece.clone());
+        index += 1;
+    }
+    Block {
+        kind: block.kind.clone(),
+        pieces: rest,
+        context: block.context.clone(),
+    }
+}
+
+/// A line that is a command, behind a prompt or a bullet perhaps.
+fn command_line(piece: &Piece) -> Option<Piece> {
+    let mut text = piece.text.as_str();
+    let mut cut = 0;
+    loop {
+        let trimmed = text.trim_start();
+        let before = text.len() - trimmed.len();
+        let mark = ["$ ", "% ", "- ", "* ", "# ", "> "]
+            .iter()
+            .find(|mark| trimmed.starts_with(**mark));
+        cut += before;
+        text = trimmed;
+        let Some(mark) = mark else { break };
+        cut += mark.len();
+        text = &text[mark.len()..];
+    }
+    let prompted = piece.text.trim_start().starts_with(['$', '%']);
+    let numbered = text.split_once([')', '.']).filter(|(number, _)| {
+        number.len() < 3 && number.chars().all(|c| c.is_ascii_digit()) && !number.is_empty()
+    });
+    if let Some((number, tail)) = numbered {
+        let blanks = tail.len() - tail.trim_start().len();
+        cut += number.len() + 1 + blanks;
+        text = tail.trim_start();
+    }
+    let mut words = text.split_whitespace();
+    let mut first = words.next()?;
+    if first == "sudo" {
+        first = words.next()?;
+    }
+    let tool = items::tool_of(first)?;
+    let second = words.next()?;
+    if !(prompted || is_typed(tool, second, text)) {
+        return None;
+    }
+    Some(Piece {
+        line: piece.line,
+        column: piece
+            .column
+            .saturating_add(u32::try_from(piece.text[..cut].chars().count()).unwrap_or(0)),
+        text: text.to_owned(),
+    })
+}
+
+/// Whether the line is meant to be typed: the second word is a sub-command or a flag, and it is no sentence.
+fn is_typed(tool: &str, second: &str, line: &str) -> bool {
+    let sub = commands().of(tool).iter().any(|sub| {
+        sub.path
+            .first()
+            .is_some_and(|names| names.contains(&second))
+    }) || REMOVED_COMMANDS
+        .rows()
+        .any(|row| row.get("tool") == tool && row.get("sub").split(' ').next() == Some(second));
+    let flag = second.starts_with('-') || second.starts_with('–');
+    let target = tool == "curl"
+        && (second.contains("://")
+            || second.starts_with("localhost")
+            || second.starts_with(|c: char| c.is_ascii_digit())
+            || second.starts_with(['"', '\'', '$']));
+    let aws = tool == "aws"
+        && second
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let lower = line.to_lowercase();
+    let sentence = line
+        .trim_end()
+        .ends_with(['.', '。', ':', '：', ',', '，', '!', '?'])
+        || [
+            " is ",
+            " the ",
+            " are ",
+            " shows ",
+            " prints ",
+            " will ",
+            " and then ",
+            " which ",
+            " that ",
+            " can ",
+            " does ",
+            " you ",
+            " your ",
+        ]
+        .iter()
+        .any(|word| lower.contains(word));
+    let chinese = line.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+        && !line.contains('#')
+        && !line.contains('<');
+    (sub || flag || target || aws) && !sentence && !chinese && !matches!(tool, "jq" | "grep")
+}
+
+/// How many lines from here on are YAML.
+fn yaml_run(pieces: &[Piece], format: Format) -> usize {
+    let shaped = |piece: &&Piece| items::is_yaml_line(&piece.text) && !piece.text.contains('`');
+    let run = pieces.iter().take_while(shaped).count();
+    let single = pieces.first().is_some_and(|piece| {
+        let key = piece
+            .text
+            .trim_start()
+            .trim_start_matches("- ")
+            .split(':')
+            .next()
+            .unwrap_or_default();
+        run == 1
+            && (super::metadata::is_known_prefix(key)
+                || crate::knowledge::settings()
+                    .config_keys()
+                    .iter()
+                    .any(|row| row.key == key && key.contains('-')))
+    });
+    let first_is_item = pieces
+        .first()
+        .is_some_and(|piece| piece.text.trim_start().starts_with("- "));
+    if single || (run > 1 && !(format == Format::Markdown && first_is_item)) {
+        run
+    } else {
+        0
+    }
+}
+
+/// Judges a command that stands in one line.
+pub(crate) fn command_text(sink: &mut Sink, line: u32, column: u32, text: &str, context: &str) {
+    let pieces = [Piece {
+        line,
+        column,
+        text: text.to_owned(),
+    }];
+    for pipeline in shell::parse(&pieces) {
+        command::judge_pipeline(sink, &pipeline, context);
+    }
+}
+
+/// Puts an item, unless the text speaks of what is not and the item is wrong.
+pub(crate) fn mention(
+    sink: &mut Sink,
+    line: u32,
+    column: u32,
+    kind: Kind,
+    text: &str,
+    around: &str,
+    judgement: super::Judgement,
+) {
+    if judgement.is_wrong() && negated(around) {
+        return;
+    }
+    sink.put(line, column, kind, text, judgement);
+}

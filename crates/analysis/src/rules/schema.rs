@@ -1,0 +1,103 @@
+//! What Istio's admission refuses or warns of, and fields that no version reads.
+
+use super::report::reportable;
+use super::{Code, Report, Rule};
+use crate::facts::{Facts, Resource};
+use crate::finding::{Change, Edit, EditAction, Fix, Level};
+
+pub(super) const RULE: Rule = Rule {
+    name: "schema",
+    analyzer: "schema.ValidationAnalyzer",
+    summary: "Reads Istio's resources strictly and applies the rules of its admission",
+    codes: &[
+        Code {
+            id: "FM0001",
+            level: Level::Warning,
+            name: "UnknownField",
+            meaning: "The field does not exist: the API server drops it, and the setting has no effect.",
+            remedy: "Correct the field's name or its place.",
+            verify: "kubectl apply --dry-run=server --validate=strict -f FILE",
+        },
+        Code {
+            id: "IST0106",
+            level: Level::Error,
+            name: "SchemaValidationError",
+            meaning: "The resource is not valid: the webhook refuses it, or the control plane ignores it whole.",
+            remedy: "Correct the field.",
+            verify: "kubectl apply --dry-run=server -f FILE",
+        },
+        Code {
+            id: "IST0133",
+            level: Level::Warning,
+            name: "SchemaWarning",
+            meaning: "The resource is accepted, but a part of it does probably not do what was meant.",
+            remedy: "Do what the message says.",
+            verify: "kubectl apply --dry-run=server -f FILE",
+        },
+    ],
+    check,
+};
+
+fn check(facts: &Facts, report: &mut Report) {
+    let istio = |resource: &&Resource| {
+        reportable(resource)
+            && resource
+                .api_version
+                .split_once('/')
+                .is_some_and(|(group, _)| group.ends_with(".istio.io"))
+    };
+    for resource in facts.resources().filter(istio) {
+        for found in &resource.diagnostics {
+            // What cannot match has a rule of its own, with istioctl's codes.
+            if found.message.contains("is never reached") {
+                continue;
+            }
+            let at = match found.path.as_str() {
+                "" => String::new(),
+                path => format!("{path}: "),
+            };
+            let hint = found.suggestion.as_ref();
+            let tail = hint.map_or(String::new(), |hint| format!("; {hint}"));
+            let text = format!("{at}{}{tail}", found.message);
+            let unknown = found.message.starts_with("unknown field");
+            let (code, message) = match (unknown, found.is_error()) {
+                (true, _) => ("FM0001", text),
+                (_, true) => ("IST0106", format!("Schema validation error: {text}")),
+                (_, false) => ("IST0133", format!("Schema validation warning: {text}")),
+            };
+            let finding = report.find(code, resource, if unknown { &found.path } else { "" }, message);
+            finding.evidence[0] = resource.evidence(&found.path, "");
+            finding.cause.clone_from(&text_of(code, &found.message));
+            if let Some(hint) = hint {
+                finding.advise(hint.clone());
+                if let Some(name) = hint
+                    .strip_prefix("did you mean \"")
+                    .and_then(|rest| rest.strip_suffix("\"?"))
+                    && unknown
+                {
+                    rename(finding, resource, &found.path, name);
+                }
+            }
+        }
+    }
+}
+
+fn text_of(code: &str, message: &str) -> String {
+    match code {
+        "FM0001" => format!("{message}: the API server drops it, and the setting has no effect."),
+        _ => String::new(),
+    }
+}
+
+fn rename(finding: &mut crate::Finding, resource: &Resource, path: &str, name: &str) {
+    finding.fix = Some(Fix {
+        change: Change::Patch(vec![Edit {
+            object: resource.friendly_name(),
+            file: resource.file.to_string(),
+            at: (resource.node.line, resource.node.column),
+            path: path.to_owned(),
+            action: EditAction::Rename(name.to_owned()),
+        }]),
+        risk: "the setting begins to have an effect".into(),
+    });
+}
