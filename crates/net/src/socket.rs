@@ -1,7 +1,7 @@
 //! Sockets with the options that a transparent proxy needs.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -14,6 +14,19 @@ pub enum Sharing {
     Exclusive,
     /// `SO_REUSEPORT`: one socket per worker.
     PerWorker,
+}
+
+/// The IPv4 address by which other hosts know this one: the first that is not a loopback address, else 127.0.0.1
+/// (Envoy's `Network::Utility::getLocalAddress`).
+#[must_use]
+pub fn host_address() -> IpAddr {
+    let interfaces = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let mut addresses =
+        interfaces.filter_map(|interface| interface.address?.as_sockaddr_in().map(|v4| v4.ip()));
+    addresses
+        .find(|address| !address.is_loopback())
+        .unwrap_or(Ipv4Addr::LOCALHOST)
+        .into()
 }
 
 /// Opens a non-blocking TCP listener with `SO_REUSEADDR`.

@@ -12,6 +12,14 @@ pub enum AppendAction {
     OverwriteIfExists,
 }
 
+impl AppendAction {
+    /// Whether the header is added to what is there; such changes follow those that replace.
+    #[must_use]
+    pub fn appends(self) -> bool {
+        matches!(self, Self::Append | Self::AddIfAbsent)
+    }
+}
+
 /// The header to set; `:authority`, `:path`, `:method` and `:scheme` only where Envoy allows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderTarget {

@@ -228,6 +228,17 @@ pub enum HostRewrite {
     PathRegex(Substitution),
 }
 
+impl Forward {
+    /// One of the route's weighted clusters.
+    #[must_use]
+    pub fn weighted_cluster(&self, index: Option<usize>) -> Option<&WeightedCluster> {
+        match &self.cluster {
+            ClusterChoice::Weighted(all) => all.clusters.get(index?),
+            _ => None,
+        }
+    }
+}
+
 /// A forwarding route.
 #[derive(Debug)]
 pub struct Forward {

@@ -210,6 +210,7 @@ impl Http1 {
                 tunnel: false,
             },
             head_sent: false,
+            chosen: None,
             trailers: None,
         }
     }

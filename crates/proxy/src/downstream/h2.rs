@@ -261,6 +261,7 @@ impl Connection {
                     tunnel: false,
                 },
                 head_sent: false,
+                chosen: None,
                 trailers: None,
             };
             turn.run().await;

@@ -1,14 +1,16 @@
 //! Applies header mutations to whatever holds headers.
 
 use crate::config::format::FormatContext;
-use crate::config::headers::{AppendAction, HeaderMutations, HeaderTarget, LevelMutations};
+use crate::config::headers::{
+    AppendAction, HeaderMutations, HeaderTarget, LevelMutations, SetHeader,
+};
 use crate::config::request::LowerName;
 
 /// Headers that can be changed; the codecs' header lists implement it.
 pub trait HeaderSink {
     fn contains(&self, target: &HeaderTarget) -> bool;
     fn append(&mut self, target: &HeaderTarget, value: &[u8]);
-    /// Replaces all values by one.
+    /// Replaces all values by one, which goes to the end, as in Envoy.
     fn set(&mut self, target: &HeaderTarget, value: &[u8]);
     fn remove(&mut self, name: &LowerName);
 }
@@ -44,8 +46,8 @@ pub fn apply_levels<S: HeaderSink, C: FormatContext + ?Sized>(
     }
 }
 
-/// Applies one list: removals first, then additions. Values are rendered with the headers as they were at the request's
-/// start: `context` does not see changes of this call.
+/// Applies one list as Envoy's `HeaderParser::evaluateHeaders`: removals, then overwrites, then additions. Values are
+/// rendered with the headers as they were at the request's start: `context` does not see changes of this call.
 pub fn apply<S: HeaderSink, C: FormatContext + ?Sized>(
     mutations: &HeaderMutations,
     sink: &mut S,
@@ -55,26 +57,38 @@ pub fn apply<S: HeaderSink, C: FormatContext + ?Sized>(
     for name in &mutations.remove {
         sink.remove(name);
     }
-    for header in &mutations.set {
-        let value: &[u8] = if let Some(literal) = header.value.as_literal() {
-            literal
-        } else {
-            scratch.clear();
-            header.value.render(context, scratch);
-            // A value of a request must not smuggle a line break into another message.
-            scratch.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
-            scratch
-        };
-        if value.is_empty() && !header.keep_empty {
-            continue;
+    for appends in [false, true] {
+        let of_pass = |header: &&SetHeader| header.action.appends() == appends;
+        for header in mutations.set.iter().filter(of_pass) {
+            set(header, sink, context, scratch);
         }
-        match (header.action, sink.contains(&header.target)) {
-            (AppendAction::Append, _) if matches!(header.target, HeaderTarget::Named { .. }) => {
-                sink.append(&header.target, value);
-            }
-            (AppendAction::AddIfAbsent, true) | (AppendAction::OverwriteIfExists, false) => {}
-            _ => sink.set(&header.target, value),
+    }
+}
+
+fn set<S: HeaderSink, C: FormatContext + ?Sized>(
+    header: &SetHeader,
+    sink: &mut S,
+    context: &C,
+    scratch: &mut Vec<u8>,
+) {
+    let value: &[u8] = if let Some(literal) = header.value.as_literal() {
+        literal
+    } else {
+        scratch.clear();
+        header.value.render(context, scratch);
+        // A value of a request must not smuggle a line break into another message.
+        scratch.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
+        scratch
+    };
+    if value.is_empty() && !header.keep_empty {
+        return;
+    }
+    match (header.action, sink.contains(&header.target)) {
+        (AppendAction::Append, _) if matches!(header.target, HeaderTarget::Named { .. }) => {
+            sink.append(&header.target, value);
         }
+        (AppendAction::AddIfAbsent, true) | (AppendAction::OverwriteIfExists, false) => {}
+        _ => sink.set(&header.target, value),
     }
 }
 
@@ -82,7 +96,6 @@ pub fn apply<S: HeaderSink, C: FormatContext + ?Sized>(
 mod tests {
     use super::*;
     use crate::config::format::{Operator, Program, Rendered};
-    use crate::config::headers::SetHeader;
 
     #[derive(Default)]
     struct List(Vec<(String, String)>);
@@ -171,6 +184,19 @@ mod tests {
             set: [set("a", "2", AppendAction::OverwriteIfExists)].into(),
         };
         assert!(run(&[], &absent).is_empty());
+    }
+
+    #[test]
+    fn overwrites_come_before_additions() {
+        let mutations = HeaderMutations {
+            remove: [].into(),
+            set: [
+                set("b", "added", AppendAction::Append),
+                set("a", "set", AppendAction::OverwriteIfExistsOrAdd),
+            ]
+            .into(),
+        };
+        assert_eq!(run(&[], &mutations), ["a: set", "b: added"]);
     }
 
     #[test]

@@ -1,15 +1,22 @@
 //! Envoy's response flags.
 
-/// A set of response flags.
+/// A set of response flags that remembers the order in which they came, which is the one in which Envoy prints them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct ResponseFlags(pub u32);
+pub struct ResponseFlags {
+    set: u32,
+    /// The numbers of the first [`ORDERED`] flags, five bits each, the oldest lowest.
+    order: u64,
+}
+
+/// So many flags keep their order; no request gets as many.
+const ORDERED: u32 = 12;
 
 macro_rules! flags {
     ($($name:ident = $bit:literal, $short:literal, $long:literal;)*) => {
         impl ResponseFlags {
-            $(#[doc = concat!("`", $short, "`: ", $long)] pub const $name: Self = Self(1 << $bit);)*
+            $(#[doc = concat!("`", $short, "`: ", $long)] pub const $name: Self = Self { set: 1 << $bit, order: $bit };)*
 
-            /// Flag, short name, long name, in the order in which Envoy prints them.
+            /// Flag, short name, long name, by number.
             pub const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$name, $short, $long),)*];
         }
     };
@@ -49,29 +56,68 @@ flags! {
 }
 
 impl ResponseFlags {
+    /// Adds what is not there yet, behind what is.
     pub fn insert(&mut self, other: Self) {
-        self.0 |= other.0;
-    }
-
-    pub fn remove(&mut self, other: Self) {
-        self.0 &= !other.0;
+        for number in other.numbers() {
+            if self.set & (1 << number) == 0 {
+                let count = self.set.count_ones();
+                if count < ORDERED {
+                    self.order |= u64::from(number) << (5 * count);
+                }
+                self.set |= 1 << number;
+            }
+        }
     }
 
     #[must_use]
     pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+        self.set & other.set == other.set
     }
 
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.set == 0
     }
 
-    /// The flags in the set.
+    fn numbers(self) -> impl Iterator<Item = u32> {
+        let count = self.set.count_ones().min(ORDERED);
+        (0..count).map(move |at| ((self.order >> (5 * at)) & 31) as u32)
+    }
+
+    /// The flags in the set, short and long name, in the order in which they came.
     pub fn iter(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        Self::ALL
-            .iter()
-            .filter(move |(flag, ..)| self.contains(*flag))
+        self.numbers()
+            .filter_map(|number| Self::ALL.get(number as usize))
             .map(|(_, short, long)| (*short, *long))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_listed_once_and_as_they_came() {
+        let mut flags = ResponseFlags::default();
+        flags.insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+        flags.insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+        flags.insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
+        let names: Vec<_> = flags.iter().map(|(short, _)| short).collect();
+        assert_eq!(names, ["URX", "UF"]);
+        assert!(flags.contains(ResponseFlags::UPSTREAM_CONNECTION_FAILURE));
+    }
+
+    #[test]
+    fn more_flags_than_have_an_order_are_still_in_the_set() {
+        let mut flags = ResponseFlags::default();
+        for (flag, ..) in ResponseFlags::ALL {
+            flags.insert(*flag);
+        }
+        assert!(
+            ResponseFlags::ALL
+                .iter()
+                .all(|(flag, ..)| flags.contains(*flag))
+        );
+        assert_eq!(flags.iter().count(), ORDERED as usize);
     }
 }

@@ -1,27 +1,32 @@
 //! What the connection manager does to request headers before routing, in Envoy's order
 //! (`ConnectionManagerUtility::mutateRequestHeaders`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::LazyLock;
 
 use super::request_id;
 use crate::config::Hcm;
 use crate::config::hcm::{ForwardClientCert, StripPort, Underscores};
 use crate::http::{HeaderId, RequestHead, Scheme, Version, has_token};
-use crate::observe::record::{ConnectionFacts, RequestRecord};
+use crate::observe::record::{ConnectionFacts, RequestRecord, ResponseFlags};
 
 /// Why a request is refused before routing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) details: &'static str,
+    pub(crate) body: &'static str,
+    pub(crate) flags: ResponseFlags,
     /// The connection is closed after the answer.
     pub(crate) close: bool,
 }
 
-const fn refuse(status: u16, details: &'static str) -> Refusal {
+fn refuse(status: u16, details: &'static str) -> Refusal {
     Refusal {
         status,
         details,
+        body: "",
+        flags: ResponseFlags::default(),
         close: true,
     }
 }
@@ -46,9 +51,6 @@ pub(crate) fn process(
         add_user_agent(hcm, head);
     }
     request_id::set(hcm, head, edge, random);
-    if let Some(via) = &hcm.via {
-        head.headers.join_id(HeaderId::Via, ", ", via.as_bytes());
-    }
     if hcm.forward_client_cert != ForwardClientCert::AlwaysForwardOnly {
         super::xfcc::mutate(hcm, connection, head);
     }
@@ -76,9 +78,8 @@ fn check_path(head: &RequestHead) -> Result<(), Refusal> {
     }
     if path.first() != Some(&b'/') {
         return Err(Refusal {
-            status: 404,
-            details: "absolute_path_rejected",
             close: false,
+            ..refuse(404, "absolute_path_rejected")
         });
     }
     if path.contains(&b'#') {
@@ -195,8 +196,16 @@ fn remove_nominated(head: &mut RequestHead) -> Result<(), Refusal> {
         match name.as_str() {
             // As Envoy: what a sender calls a connection option is not for the next hop, the host included.
             "host" => return Err(refuse(400, "missing_host_header")),
-            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" | "x-request-id"
-            | "via" => {}
+            // What the proxies in front have said is not the sender's to take away.
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
+                return Err(Refusal {
+                    status: 400,
+                    details: "http1.connection_header_rejected",
+                    body: "Bad Request",
+                    flags: ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR,
+                    close: true,
+                });
+            }
             name => {
                 head.headers.remove(name);
             }
@@ -226,7 +235,7 @@ fn set_origin(
             .and_then(|skip| from_xff(head, skip))
             .map(|(address, _)| address);
         if !hcm.skip_xff_append {
-            append_xff(hcm, peer.ip(), head);
+            append_xff(hcm, forwarded_for(peer.ip()), head);
         }
         if hops == 0 || !head.headers.has_id(HeaderId::XForwardedProto) {
             head.headers
@@ -263,6 +272,9 @@ fn set_origin(
             _ => scheme,
         },
     };
+    if let Some(via) = &hcm.via {
+        head.headers.join_id(HeaderId::Via, ", ", via.as_bytes());
+    }
     let internal =
         single && remote.is_some_and(|remote| hcm.internal_addresses.contains(remote.ip()));
     let edge = !internal && hcm.use_remote_address;
@@ -279,6 +291,16 @@ fn set_origin(
             .set_id(HeaderId::XEnvoyExternalAddress, address.as_bytes());
     }
     edge
+}
+
+/// A client on this host is passed on by the host's own address, as in Envoy.
+fn forwarded_for(peer: IpAddr) -> IpAddr {
+    static HOST: LazyLock<IpAddr> = LazyLock::new(net::socket::host_address);
+    if peer == IpAddr::V4(Ipv4Addr::LOCALHOST) || peer == IpAddr::V6(Ipv6Addr::LOCALHOST) {
+        *HOST
+    } else {
+        peer
+    }
 }
 
 fn append_xff(hcm: &Hcm, address: IpAddr, head: &mut RequestHead) {

@@ -21,6 +21,9 @@ pub(crate) fn process(
         HeaderId::KeepAlive | HeaderId::ProxyConnection | HeaderId::TransferEncoding => false,
         _ => true,
     });
+    if !head.headers.has_id(HeaderId::Date) {
+        worker.date(now, |date| head.headers.append_id(HeaderId::Date, date));
+    }
     match hcm.server_header {
         ServerHeader::Overwrite => head
             .headers
@@ -30,9 +33,6 @@ pub(crate) fn process(
                 .append_id(HeaderId::Server, hcm.server_name.as_bytes());
         }
         ServerHeader::AppendIfAbsent | ServerHeader::PassThrough => {}
-    }
-    if !head.headers.has_id(HeaderId::Date) {
-        worker.date(now, |date| head.headers.append_id(HeaderId::Date, date));
     }
     if hcm.always_set_request_id_in_response
         && let Some(id) = request.headers.get_id(HeaderId::XRequestId)

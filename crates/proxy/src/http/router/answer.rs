@@ -80,7 +80,6 @@ fn send_h1_response(
     let out = conn.send.bytes();
     encode_status_line(head.status, out);
     encode_fields(&head.headers, style, |_| false, out);
-    out.extend_from_slice(extra);
     if !manner.tunnel {
         if close {
             out.extend_from_slice(b"connection: close\r\n");
@@ -88,6 +87,7 @@ fn send_h1_response(
             out.extend_from_slice(b"connection: keep-alive\r\n");
         }
     }
+    out.extend_from_slice(extra);
     out.extend_from_slice(b"\r\n");
     conn.frame_body(framing);
     if manner.tunnel {

@@ -29,6 +29,7 @@ use crate::resilience::breaker::{Permit, Resource};
 use crate::resilience::outlier::Outcome;
 use crate::resilience::replay::{self, Replay};
 use crate::resilience::retry::RetryState;
+use crate::resilience::timeout::RequestTimeouts;
 use crate::upstream::{self, AcquireError, Acquired, Effort, PoolProtocol, Target};
 
 /// What stays the same, or is carried over, from attempt to attempt.
@@ -42,7 +43,8 @@ pub(super) struct Plan {
     pub(super) retry: Option<RetryState>,
     pub(super) upgrade: bool,
     pub(super) per_try_idle: Option<Duration>,
-    pub(super) expected_ms: Option<u64>,
+    /// For `x-envoy-expected-rq-timeout-ms`.
+    pub(super) limits: RequestTimeouts,
     pub(super) replays: u32,
     /// The last attempt ended by its time limit.
     pub(super) after_timeout: bool,
@@ -83,7 +85,8 @@ pub(super) enum Attempt {
     NoHost(NoHost),
     /// An injected abort, to be judged like a response.
     Fault(AbortWith),
-    PerTryTimeout,
+    /// With the details of the limit.
+    PerTryTimeout(&'static str),
     /// Broken upstream; true: it may be sent again at once, whatever the retry policy says.
     Failed(Failure, bool),
 }
@@ -160,9 +163,9 @@ impl Turn<'_> {
                 let failure = Failure::stream(&error);
                 Err(self.judge(plan, failure, Some((up, error))))
             }
-            Err(Waiting::PerTry) => {
+            Err(Waiting::PerTry(details)) => {
                 up.abandon();
-                Err(Attempt::PerTryTimeout)
+                Err(Attempt::PerTryTimeout(details))
             }
             Err(Waiting::Stop(stop)) => {
                 up.abandon();
@@ -189,7 +192,7 @@ impl Turn<'_> {
             match self.watch(plan, tokio::time::sleep(delay)).await {
                 Ok(()) => {}
                 Err(Stop::Reply(reply)) if reply.details == PER_TRY => {
-                    return Err(Attempt::PerTryTimeout);
+                    return Err(Attempt::PerTryTimeout(PER_TRY));
                 }
                 Err(stop) => return Err(Attempt::Stop(stop)),
             }
@@ -241,7 +244,9 @@ impl Turn<'_> {
         self.record.moments.upstream_connect_end = effort.connected;
         self.record.moments.upstream_handshake_end = effort.secured;
         match result {
-            Err(Stop::Reply(reply)) if reply.details == PER_TRY => Err(Attempt::PerTryTimeout),
+            Err(Stop::Reply(reply)) if reply.details == PER_TRY => {
+                Err(Attempt::PerTryTimeout(PER_TRY))
+            }
             Err(stop) => Err(Attempt::Stop(stop)),
             Ok(Ok(acquired)) => Ok(acquired),
             Ok(Err(error)) => {
@@ -325,19 +330,21 @@ impl Turn<'_> {
                 self.outlier(plan, Outcome::ConnectTimeout);
                 super::forward::response_timeout().into()
             }
-            Expiry::PerTry => Reply::new(504, "upstream request timeout", PER_TRY).into(),
+            Expiry::PerTry | Expiry::PerTryIdle => {
+                Reply::new(504, "upstream request timeout", PER_TRY).into()
+            }
             Expiry::Request => Reply::new(408, "request timeout", "request_overall_timeout")
                 .closing()
                 .into(),
             Expiry::StreamIdle => Reply::new(status, "stream timeout", "stream_idle_timeout")
                 .flag(ResponseFlags::STREAM_IDLE_TIMEOUT)
                 .into(),
+            // Envoy sets no flag here.
             Expiry::MaxStream => Reply::new(
                 status,
                 "downstream duration timeout",
                 "max_duration_timeout",
             )
-            .flag(ResponseFlags::DURATION_TIMEOUT)
             .into(),
         }
     }
@@ -398,7 +405,8 @@ impl Turn<'_> {
                 return Poll::Ready(Err(Waiting::Stop(Stop::Broken)));
             }
             self.poll_clocks(plan, cx).map(|expiry| match expiry {
-                Expiry::PerTry => Err(Waiting::PerTry),
+                Expiry::PerTry => Err(Waiting::PerTry(PER_TRY)),
+                Expiry::PerTryIdle => Err(Waiting::PerTry("upstream_per_try_idle_timeout")),
                 other => Err(Waiting::Stop(self.expired(plan, other))),
             })
         })
@@ -510,7 +518,11 @@ impl Turn<'_> {
     }
 
     /// `x-envoy-attempt-count` changes with each attempt.
+    /// What a later attempt says differently (Envoy's `doRetry`).
     fn note_attempt_headers(&mut self, plan: &Plan) {
+        if self.record.attempts == 1 {
+            return;
+        }
         let counted = self
             .record
             .virtual_host
@@ -528,7 +540,7 @@ impl Turn<'_> {
             .virtual_host
             .as_ref()
             .is_some_and(|vhost| vhost.include_is_timeout_retry_header);
-        if told && self.record.attempts > 1 {
+        if told {
             let after_timeout: &[u8] = if plan.after_timeout {
                 b"true"
             } else {
@@ -538,13 +550,24 @@ impl Turn<'_> {
                 .headers
                 .set_id(HeaderId::XEnvoyIsTimeoutRetry, after_timeout);
         }
+        let complete = self.record.moments.request_end;
+        let elapsed = complete.map_or(Duration::ZERO, |complete| complete.elapsed());
+        if self.envoy_headers()
+            && let Some(expected) = plan.limits.expected_ms(elapsed)
+        {
+            let mut digits = itoa::Buffer::new();
+            let text = digits.format(expected);
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyExpectedRqTimeoutMs, text.as_bytes());
+        }
     }
 }
 
 /// Why waiting for a head ended without one.
 enum Waiting {
     Upstream(StreamError),
-    PerTry,
+    PerTry(&'static str),
     Stop(Stop),
 }
 

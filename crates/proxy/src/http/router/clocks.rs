@@ -12,6 +12,7 @@ pub(crate) enum Expiry {
     /// The route's timeout.
     Response,
     PerTry,
+    PerTryIdle,
     StreamIdle,
     MaxStream,
 }
@@ -45,8 +46,10 @@ impl Clocks {
         let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         if passed(self.response) {
             Some(Expiry::Response)
-        } else if passed(self.per_try) || passed(self.idle(self.per_try_idle)) {
+        } else if passed(self.per_try) {
             Some(Expiry::PerTry)
+        } else if passed(self.idle(self.per_try_idle)) {
+            Some(Expiry::PerTryIdle)
         } else if passed(self.request) {
             Some(Expiry::Request)
         } else if passed(self.max_stream) {

@@ -1,5 +1,6 @@
 //! Answers that the route itself gives: redirects and direct responses; and the form of local replies.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use bytes::Bytes;
 use super::{Stop, Turn};
 use crate::config::hcm::ReplyProgram;
 use crate::config::headers::HeaderMutations;
-use crate::config::route::{DirectResponse, Redirect, Route, RouteTable, VirtualHost};
-use crate::filters::headers::apply;
+use crate::config::route::{Action, DirectResponse, Redirect, Route, RouteTable, VirtualHost};
+use crate::filters::headers::{Direction, apply};
 use crate::http::HeaderId;
 use crate::http::hcm::{self, Reply};
 
@@ -43,6 +44,54 @@ impl Turn<'_> {
         reply.into()
     }
 
+    /// A local reply to a request with a forwarding route gets the fields that the route gives to responses
+    /// (Envoy's `DownstreamFilterManager::sendLocalReplyViaFilterChain`).
+    pub(super) fn with_route_headers(&mut self, reply: &Reply) -> Option<Reply> {
+        let route = self.record.route.clone()?;
+        let vhost = self.record.virtual_host.clone()?;
+        let Action::Forward(forward) = &route.action else {
+            return None;
+        };
+        if reply.staged.is_some() {
+            return None;
+        }
+        let chosen = self.chosen.as_ref()?;
+        let table = Arc::clone(&chosen.table);
+        let weighted = forward.weighted_cluster(chosen.weighted);
+        self.response.clear();
+        self.response.status = reply.status;
+        let levels = weighted.map(|weighted| &weighted.headers);
+        self.mutate(&table, &vhost, &route, levels, Direction::Response);
+        for (id, value) in &reply.headers {
+            self.response.headers.append_id(*id, value);
+        }
+        if vhost.include_attempt_count_in_response && self.record.attempts > 0 {
+            let mut digits = itoa::Buffer::new();
+            let count = digits.format(self.record.attempts);
+            self.response
+                .headers
+                .set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+        }
+        let mut staged = reply.clone();
+        staged.staged = Some(std::mem::take(&mut self.response.headers));
+        Some(staged)
+    }
+
+    /// Local replies pass the filters as other responses do.
+    fn filter_reply(&mut self) {
+        let Some(route) = self.record.route.clone() else {
+            return;
+        };
+        let Some(chosen) = self.chosen.as_ref() else {
+            return;
+        };
+        let weighted = match &route.action {
+            Action::Forward(forward) => forward.weighted_cluster(chosen.weighted),
+            _ => None,
+        };
+        self.cors_response(weighted.map_or(&route.filters, |weighted| &weighted.filters));
+    }
+
     /// Writes the head of a local reply, as `local_reply_config` wants it; returns its body.
     pub(super) fn local_reply(&mut self, reply: &Reply) -> Bytes {
         let config = &self.hcm.local_reply;
@@ -51,6 +100,7 @@ impl Turn<'_> {
         } else {
             self.mapped_reply(reply)
         };
+        self.filter_reply();
         hcm::process_response(
             self.worker,
             self.hcm,

@@ -52,8 +52,13 @@ impl Turn<'_> {
         };
         match policy.judge(&self.view(), self.worker.random()) {
             Verdict::Pass | Verdict::NotAllowed | Verdict::Simple => Ok(()),
-            Verdict::EmptyPreflight => Err(Reply::new(200, "", "cors_response").into()),
+            // Answered by the filter itself, behind which nothing sees the answer.
+            Verdict::EmptyPreflight => {
+                self.chosen = None;
+                Err(Reply::new(200, "", "cors_response").into())
+            }
             Verdict::Preflight => {
+                self.chosen = None;
                 let mut staged = crate::http::HeaderList::default();
                 for (name, value) in policy.preflight_headers(&self.view()) {
                     staged.append(name, value);

@@ -51,13 +51,18 @@ impl Turn<'_> {
             )
         });
         if self.envoy_headers()
-            && let Some(timeout) = plan.expected_ms
+            && let Some(timeout) = plan.limits.expected_header_ms
         {
             let mut digits = itoa::Buffer::new();
             let text = digits.format(timeout);
             self.request
                 .headers
                 .set_id(HeaderId::XEnvoyExpectedRqTimeoutMs, text.as_bytes());
+        }
+        if routing.vhost.include_request_attempt_count {
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyAttemptCount, b"1");
         }
         self.mutate(
             routing.table,
@@ -94,15 +99,22 @@ impl Turn<'_> {
         self.rewrite_host(forward, &host);
     }
 
+    /// Envoy's `Utility::updateAuthority`.
     fn rewrite_host(&mut self, forward: &Forward, host: &[u8]) {
         let old = self.request.authority().to_vec();
-        if old == host {
-            return;
-        }
-        if forward.append_x_forwarded_host && !old.is_empty() {
-            self.request
-                .headers
-                .join_id(HeaderId::XForwardedHost, ",", &old);
+        let keep_old = self.envoy_headers();
+        let headers = &mut self.request.headers;
+        if !old.is_empty() {
+            if keep_old {
+                headers.set_id(HeaderId::XEnvoyOriginalHost, &old);
+            }
+            let last = headers.get_id(HeaderId::XForwardedHost).map(|hosts| {
+                let start = memchr::memrchr(b',', hosts).map_or(0, |comma| comma + 1);
+                &hosts[start..]
+            });
+            if forward.append_x_forwarded_host && last != Some(&*old) {
+                headers.join_id(HeaderId::XForwardedHost, ",", &old);
+            }
         }
         self.request.set_authority(host);
     }
@@ -148,13 +160,6 @@ impl Turn<'_> {
     }
 
     pub(super) fn finalize_response(&mut self, routing: Routing<'_>, _plan: &Plan) {
-        if routing.vhost.include_attempt_count_in_response {
-            let mut digits = itoa::Buffer::new();
-            let count = digits.format(self.record.attempts);
-            self.response
-                .headers
-                .set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
-        }
         self.mutate(
             routing.table,
             routing.vhost,
@@ -162,11 +167,18 @@ impl Turn<'_> {
             routing.weighted.map(|w| &w.headers),
             Direction::Response,
         );
+        if routing.vhost.include_attempt_count_in_response {
+            let mut digits = itoa::Buffer::new();
+            let count = digits.format(self.record.attempts);
+            self.response
+                .headers
+                .set_id(HeaderId::XEnvoyAttemptCount, count.as_bytes());
+        }
         self.cors_response(routing.filters);
     }
 
     /// Applies the mutations of every level to one head.
-    fn mutate(
+    pub(super) fn mutate(
         &mut self,
         table: &RouteTable,
         vhost: &VirtualHost,
@@ -321,7 +333,10 @@ impl HeaderSink for RequestHead {
                 };
             }
             HeaderTarget::Status => {}
-            HeaderTarget::Named { lower, .. } => self.headers.set(lower.as_str(), value),
+            HeaderTarget::Named { lower, .. } => {
+                self.headers.remove(lower.as_str());
+                self.headers.append(lower.as_str(), value);
+            }
         }
     }
 
@@ -356,7 +371,10 @@ impl HeaderSink for ResponseHead {
                     self.status = status;
                 }
             }
-            HeaderTarget::Named { lower, .. } => self.headers.set(lower.as_str(), value),
+            HeaderTarget::Named { lower, .. } => {
+                self.headers.remove(lower.as_str());
+                self.headers.append(lower.as_str(), value);
+            }
             _ => {}
         }
     }

@@ -75,11 +75,11 @@ impl Turn<'_> {
                     }
                 }
                 Err(Attempt::NoHost(reason)) => return Err(no_host(reason)),
-                Err(Attempt::PerTryTimeout) => {
+                Err(Attempt::PerTryTimeout(details)) => {
                     plan.after_timeout = true;
                     match self.retry_on_timeout(&mut plan) {
                         Some(wait) => self.back_off(&mut plan, wait).await?,
-                        None => return Err(per_try_timeout()),
+                        None => return Err(per_try_timeout(details)),
                     }
                 }
                 Err(Attempt::Failed(failure, replayable)) => {
@@ -217,7 +217,7 @@ impl Turn<'_> {
             timeout: limits.global.filter(|_| !upgrade),
             per_try: limits.per_try.filter(|_| !upgrade),
             per_try_idle: limits.per_try_idle,
-            expected_ms: limits.expected_header_ms,
+            limits,
             retry,
             upgrade,
             replays: 0,
@@ -314,8 +314,8 @@ pub(super) fn response_timeout() -> Reply {
         .flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
 }
 
-fn per_try_timeout() -> Stop {
-    Reply::new(504, "upstream request timeout", "upstream_per_try_timeout")
+fn per_try_timeout(details: &'static str) -> Stop {
+    Reply::new(504, "upstream request timeout", details)
         .flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
         .into()
 }

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use crate::codec::h1::BodyLength;
 use crate::config::hcm::RouteSource;
-use crate::config::route::{Action, RequireTls};
+use crate::config::route::{Action, ClusterChoice, RequireTls, Route, WeightedCluster};
 use crate::config::{Config, Hcm, RouteTable};
 use crate::downstream::h1::Last;
 use crate::http::hcm::{self, Refusal, Reply};
@@ -61,6 +61,13 @@ impl From<Reply> for Stop {
     }
 }
 
+/// Where the settings of the chosen route stand, beside the record's own virtual host and route.
+pub(crate) struct Chosen {
+    table: Arc<RouteTable>,
+    /// Index of the weighted cluster.
+    weighted: Option<usize>,
+}
+
 /// One request in the course of being served.
 pub(crate) struct Turn<'c> {
     pub(crate) worker: &'c Rc<Worker>,
@@ -76,6 +83,8 @@ pub(crate) struct Turn<'c> {
     pub(crate) last: Last<'c>,
     pub(crate) manner: Manner,
     pub(crate) head_sent: bool,
+    /// Once filters have seen the request: what local replies take from the route.
+    pub(crate) chosen: Option<Chosen>,
     pub(crate) trailers: Option<Box<HeaderList>>,
 }
 
@@ -174,6 +183,10 @@ impl<'c> Turn<'c> {
         let weighted = chosen.as_ref().and_then(|(_, (_, weighted))| *weighted);
         let filters = weighted.map_or(&route.filters, |weighted| &weighted.filters);
         let cluster = chosen.as_ref().and_then(|(_, (id, _))| *id);
+        self.chosen = Some(Chosen {
+            table: Arc::clone(&table),
+            weighted: weighted.and_then(|weighted| index_of(&route, weighted)),
+        });
         self.filter(filters, cluster).await?;
         match &route.action {
             Action::Forward(forward) => {
@@ -221,7 +234,7 @@ impl<'c> Turn<'c> {
     }
 
     fn refuse(&self, refusal: Refusal) -> Stop {
-        let reply = Reply::new(refusal.status, "", refusal.details);
+        let reply = Reply::new(refusal.status, refusal.body, refusal.details).flag(refusal.flags);
         if refusal.close {
             reply.closing().into()
         } else {
@@ -338,7 +351,8 @@ impl<'c> Turn<'c> {
             })
             .await;
         }
-        let body = self.local_reply(reply);
+        let staged = self.with_route_headers(reply);
+        let body = self.local_reply(staged.as_ref().unwrap_or(reply));
         self.manner.close |= reply.close
             || self.request.is_connect()
             || !self.down.body_done()
@@ -380,5 +394,19 @@ impl<'c> Turn<'c> {
             timer.poll(deadline, cx).map(|()| Err(Stop::Broken))
         })
         .await
+    }
+}
+
+/// The place of a weighted cluster among those of its route.
+fn index_of(route: &Route, weighted: &WeightedCluster) -> Option<usize> {
+    let Action::Forward(forward) = &route.action else {
+        return None;
+    };
+    match &forward.cluster {
+        ClusterChoice::Weighted(all) => {
+            let mut clusters = all.clusters.iter();
+            clusters.position(|cluster| std::ptr::eq(cluster, weighted))
+        }
+        _ => None,
     }
 }

@@ -195,11 +195,11 @@ impl Turn<'_> {
     /// A time limit passed after the response had begun.
     fn late(&mut self, expiry: Expiry) -> Stop {
         let (flag, details) = match expiry {
-            Expiry::Response | Expiry::PerTry => {
+            Expiry::Response | Expiry::PerTry | Expiry::PerTryIdle => {
                 (ResponseFlags::UPSTREAM_REQUEST_TIMEOUT, "response_timeout")
             }
             Expiry::StreamIdle => (ResponseFlags::STREAM_IDLE_TIMEOUT, "stream_idle_timeout"),
-            Expiry::MaxStream => (ResponseFlags::DURATION_TIMEOUT, "max_duration_timeout"),
+            Expiry::MaxStream => (ResponseFlags::default(), "max_duration_timeout"),
             Expiry::Request => (ResponseFlags::default(), "request_overall_timeout"),
         };
         self.record.flags.insert(flag);

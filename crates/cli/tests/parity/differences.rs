@@ -1,0 +1,29 @@
+//! Where our proxy deliberately is not Envoy. What is not listed must not differ; what is listed must.
+
+/// Why a difference is right.
+#[derive(Debug)]
+#[allow(dead_code, reason = "the reasons are for the reader")]
+pub(crate) enum Reason {
+    /// One of the four points of the architecture's "Better than Envoy".
+    BetterThanEnvoy(&'static str),
+    /// The section that Envoy does not follow here.
+    Rfc(&'static str),
+}
+
+/// One value of one case.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) case: &'static str,
+    pub(crate) field: &'static str,
+    pub(crate) envoy: &'static str,
+    pub(crate) ours: &'static str,
+    #[allow(dead_code, reason = "the reasons are for the reader")]
+    pub(crate) because: Reason,
+}
+
+const ALL: &[Difference] = &[];
+
+/// The differences of a case.
+pub(crate) fn of(case: &str) -> impl Iterator<Item = &'static Difference> {
+    ALL.iter().filter(move |known| known.case == case)
+}

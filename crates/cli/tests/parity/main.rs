@@ -1,0 +1,25 @@
+//! Parity with stock Envoy: a case goes through Envoy, by either form of xDS, and through our proxy, from the same
+//! resources. Status, headers, bodies, upstream choice, response flags and details agree, but for what
+//! [`differences`] lists with its reason.
+#![allow(clippy::unwrap_used)]
+
+mod differences;
+mod harness;
+mod headers;
+mod retries;
+mod routing;
+
+#[test]
+fn routing_agrees_with_envoy() {
+    harness::run("routing", &routing::mesh(), routing::CASES);
+}
+
+#[test]
+fn retries_and_timeouts_agree_with_envoy() {
+    harness::run("retries and timeouts", &retries::mesh(), retries::CASES);
+}
+
+#[test]
+fn headers_agree_with_envoy() {
+    harness::run("headers", &headers::mesh(), headers::CASES);
+}
