@@ -55,26 +55,24 @@ impl Admin {
             .map_err(|e: String| format!("proxy admin {uri}: {e}"))
     }
 
-    /// Whether the proxy is live and has taken clusters and listeners from the control plane at least
-    /// once; otherwise why not.
+    /// Whether the proxy is live and has taken clusters and listeners, from the control plane or, when it was
+    /// started again, from its own last good configuration; otherwise why not.
     pub async fn ready(&self) -> Result<(), String> {
         let (status, _) = self.call(Method::GET, "/ready").await?;
         if status != StatusCode::OK {
             return Err("the proxy is not live yet".into());
         }
-        let stats = self.stats("update_success|update_rejected").await?;
-        for (name, what) in [
-            ("cluster_manager.cds", "clusters"),
-            ("listener_manager.lds", "listeners"),
+        let stats = self
+            .stats("update_success|update_rejected|restored")
+            .await?;
+        let count = |name: &str| stats.get(name).copied().unwrap_or(0);
+        for (name, own, what) in [
+            ("cluster_manager.cds", "ferromesh.cds", "clusters"),
+            ("listener_manager.lds", "ferromesh.lds", "listeners"),
         ] {
-            if stats
-                .get(&format!("{name}.update_success"))
-                .is_none_or(|n| *n == 0)
-            {
-                let refused = stats
-                    .get(&format!("{name}.update_rejected"))
-                    .copied()
-                    .unwrap_or(0);
+            let taken = count(&format!("{name}.update_success"));
+            if taken + count(&format!("{own}.restored")) == 0 {
+                let refused = count(&format!("{name}.update_rejected"));
                 return Err(if refused > 0 {
                     format!("the proxy refused its {what} from the control plane {refused} times")
                 } else {

@@ -16,16 +16,23 @@ use crate::processes::EngineArg;
 pub(crate) const SYSTEM: &str = include_str!("../manifests/system.yaml");
 pub(crate) const WEBHOOKS: &str = include_str!("../manifests/webhooks.yaml");
 
-/// The Bookinfo sample in the order in which it is applied.
-pub(crate) const DEMO: [(&str, &str); 2] = [
-    (
-        "networking.yaml",
-        include_str!("../../../samples/bookinfo/yaml/networking.yaml"),
-    ),
-    (
-        "bookinfo.yaml",
-        include_str!("../../../samples/bookinfo/yaml/bookinfo.yaml"),
-    ),
+/// A file of the Bookinfo sample.
+macro_rules! bookinfo {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../../samples/bookinfo/yaml/", $name)),
+        )
+    };
+}
+
+/// What `--demo` applies, in this order.
+pub(crate) const DEMO: [(&str, &str); 5] = [
+    bookinfo!("bookinfo-gateway.yaml"),
+    bookinfo!("destination-rule-reviews.yaml"),
+    bookinfo!("virtual-service-reviews-canary.yaml"),
+    bookinfo!("peer-authentication-strict.yaml"),
+    bookinfo!("bookinfo.yaml"),
 ];
 
 /// The ingress gateway for an engine.
@@ -44,11 +51,27 @@ pub(crate) async fn apply_text(store: &dyn Store, text: &str, name: &str) -> any
     let objects = objects(text, name)?;
     let count = objects.len();
     for object in objects {
-        apply(store, object)
+        apply(store, declared(object))
             .await
             .with_context(|| name.to_owned())?;
     }
     Ok(count)
+}
+
+/// Where `kubectl apply` keeps what it was last given, to know what is gone from the next text.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The object as `kubectl apply` would write it, so that people go on with `kubectl apply`.
+fn declared(mut object: Value) -> Value {
+    let text = format!("{object}\n");
+    let metadata = object.get_mut("metadata");
+    if let Some(metadata) = metadata.and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert(json!({}));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(LAST_APPLIED.into(), json!(text));
+        }
+    }
+    object
 }
 
 /// The objects of a text, `List`s taken apart.
@@ -286,4 +309,21 @@ fn custom(definition: &Value, api_version: &str, kind: &str) -> Option<ResourceT
         plural: keep(spec["names"]["plural"].as_str()?),
         namespaced: spec["scope"] == "Namespaced",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_declared_object_remembers_its_text() {
+        let object = json!({"kind": "A", "metadata": {"name": "a"}, "spec": {"b": 1}});
+        let declared = declared(object.clone());
+        let text = declared["metadata"]["annotations"][LAST_APPLIED].as_str();
+        assert_eq!(
+            serde_json::from_str::<Value>(text.unwrap()).unwrap(),
+            object
+        );
+        assert_eq!(declared["spec"], object["spec"]);
+    }
 }

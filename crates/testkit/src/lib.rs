@@ -9,5 +9,5 @@ mod ports;
 
 pub use clock::FakeClock;
 pub use memory::{Call, MemoryStore, Verb};
-pub use peers::{peer, skipped};
+pub use peers::{peer, peer_directory, skipped};
 pub use ports::{free_port, listener};

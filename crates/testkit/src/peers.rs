@@ -20,6 +20,30 @@ pub fn peer(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// The directory of a peer that is no single program, such as a set of Python packages: in `$FERROMESH_PEERS`,
+/// else in the user's cache, where `cargo xtask peers` puts it.
+///
+/// # Panics
+/// With `CI=true` a missing peer is a failure.
+#[must_use]
+pub fn peer_directory(name: &str) -> Option<PathBuf> {
+    let cache = || {
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        Some(cache.or(home)?.join("ferromesh/peers"))
+    };
+    let peers = std::env::var_os("FERROMESH_PEERS").map_or_else(cache, |dir| Some(dir.into()));
+    let found = peers.map(|dir| dir.join(name)).filter(|dir| dir.is_dir());
+    if found.is_none() {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "peer {name} is missing: run `cargo xtask peers`"
+        );
+        skipped(&format!("{name} is not installed; run `cargo xtask peers`"));
+    }
+    found
+}
+
 /// Says that the running test checks nothing, and why; `cargo xtask test` lists it in its summary.
 pub fn skipped(why: &str) {
     use std::io::Write;

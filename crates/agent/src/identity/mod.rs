@@ -1,15 +1,19 @@
 //! The workload's certificate: made here, signed by the CA, renewed at half life. The key never leaves
-//! this process except to the proxy it belongs to.
+//! this process except to the proxy it belongs to, and to the pod's memory.
 
 mod csr;
+mod kept;
 mod renew;
 
 pub use csr::{CsrError, KeyAndCsr};
+pub use kept::Kept;
 pub use renew::{Sources, TlsFor, keep};
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use base::SpiffeId;
 
 /// A certificate chain, its key and the roots to trust, in PEM.
 #[derive(Clone)]
@@ -39,16 +43,28 @@ impl Material {
         if !roots.contains(root.trim()) {
             roots = join([known_roots, root]);
         }
+        Self::assemble(chain, key, roots)
+            .map(|(material, _)| material)
+            .map_err(|e| format!("the CA's reply: {e}"))
+    }
+
+    /// Checks that the parts belong together; answers also whose they are.
+    fn assemble(
+        chain: String,
+        key: String,
+        roots: String,
+    ) -> Result<(Self, Option<SpiffeId>), String> {
         let identity = net::tls::Identity::from_pem(chain.as_bytes(), key.as_bytes())
-            .map_err(|e| format!("the CA's reply: {e}"))?;
+            .map_err(|e| e.to_string())?;
         let facts = net::tls::PeerFacts::of(&identity.chain()[0]).ok_or("the leaf is no X.509")?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             chain,
             key,
             roots,
             not_before: facts.not_before,
             not_after: facts.not_after,
-        })))
+        };
+        Ok((Self(Arc::new(inner)), facts.spiffe()))
     }
 
     #[must_use]

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{KeyAndCsr, Material};
+use super::{Kept, KeyAndCsr, Material};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -46,6 +46,14 @@ impl TlsFor {
         }
     }
 
+    /// Takes the certificate for connections from now on.
+    fn adopt(&self, material: &Material) {
+        let (chain, key) = (material.chain_pem(), material.key_pem());
+        if let Ok(own) = Identity::from_pem(chain.as_bytes(), key.as_bytes()) {
+            self.slot.set(own);
+        }
+    }
+
     /// The configuration for one connection.
     pub fn config(&self) -> Result<ClientConfig, rustls::Error> {
         let path = &self.sources.roots;
@@ -63,22 +71,25 @@ impl TlsFor {
 }
 
 /// Obtains certificates for `identity` for ever and publishes each. Errors are retried with back-off
-/// and logged; an existing certificate stays in use.
+/// and logged; an existing certificate stays in use, also one that an earlier process has `kept`.
 pub async fn keep(
     identity: SpiffeId,
     tls: TlsFor,
+    kept: Kept,
     publish: watch::Sender<Option<Material>>,
 ) -> std::convert::Infallible {
     let mut backoff = FIRST_RETRY;
+    if let Some(material) = kept.load(&identity, now()) {
+        tracing::info!(%identity, "the certificate of the earlier process is in use until the CA answers");
+        tls.adopt(&material);
+        publish.send_replace(Some(material));
+    }
     loop {
         match request(&identity, &tls).await {
             Ok(material) => {
-                let pem = (
-                    material.chain_pem().as_bytes(),
-                    material.key_pem().as_bytes(),
-                );
-                if let Ok(own) = Identity::from_pem(pem.0, pem.1) {
-                    tls.slot.set(own);
+                tls.adopt(&material);
+                if let Err(error) = kept.save(&material) {
+                    tracing::warn!(%error, "the certificate cannot be kept for the proxy's next start");
                 }
                 let sleep = material.renew_in(now(), fastrand::f64());
                 tracing::info!(%identity, renew_in = ?sleep, "workload certificate issued");

@@ -1,12 +1,17 @@
 //! Images that are this program itself, and Istio's Bookinfo, so that its public manifests apply
 //! unmodified.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Image name without registry and tag → command.
-pub(crate) fn builtin() -> Vec<(String, Vec<String>)> {
+use ::runtime::Program;
+
+/// Where containers have this program: where it lies on the host may be hidden by a volume.
+const INSIDE: &str = "/.ferromesh/bin";
+
+/// Image name without registry and tag → program.
+pub(crate) fn builtin() -> Vec<(String, Program)> {
     let mut images = vec![
-        ("ferromesh/proxy".to_owned(), proxy_command()),
+        ("ferromesh/proxy".to_owned(), proxy()),
         ("ferromesh/agent".to_owned(), own(&["agent"])),
     ];
     for (service, role) in [
@@ -17,8 +22,8 @@ pub(crate) fn builtin() -> Vec<(String, Vec<String>)> {
         ("reviews-v2", "reviews-v2"),
         ("reviews-v3", "reviews-v3"),
     ] {
-        let command = own(&["internal", "bookinfo", role]);
-        images.push((format!("istio/examples-bookinfo-{service}"), command));
+        let program = own(&["internal", "bookinfo", role]);
+        images.push((format!("istio/examples-bookinfo-{service}"), program));
     }
     images
 }
@@ -28,18 +33,22 @@ fn exe() -> PathBuf {
 }
 
 /// `ferromesh-proxy` beside this program where it was built, else this program's own `proxy`.
-fn proxy_command() -> Vec<String> {
+fn proxy() -> Program {
     let beside = exe().with_file_name("ferromesh-proxy");
     if beside.is_file() {
-        vec![beside.display().to_string()]
+        inside(beside, "ferromesh-proxy", &[])
     } else {
         own(&["proxy"])
     }
 }
 
-fn own(words: &[&str]) -> Vec<String> {
-    let first = exe().display().to_string();
-    std::iter::once(first)
-        .chain(words.iter().map(|w| (*w).to_owned()))
-        .collect()
+fn own(words: &[&str]) -> Program {
+    inside(exe(), "ferromesh", words)
+}
+
+fn inside(program: PathBuf, name: &str, words: &[&str]) -> Program {
+    let target = Path::new(INSIDE).join(name);
+    let first = target.display().to_string();
+    let words = words.iter().map(|w| (*w).to_owned());
+    Program::new(std::iter::once(first).chain(words)).with_file(program, target)
 }

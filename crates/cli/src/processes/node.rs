@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::runtime::{ImageMap, KubeletTls, Node, Options, Program};
+use ::runtime::{ImageMap, KubeletTls, Node, Options};
 use anyhow::Context;
 
 use super::{connect, images, internal_kubeconfig, terminated};
@@ -48,8 +48,8 @@ fn kubelet_tls(data_dir: &Path) -> anyhow::Result<KubeletTls> {
 fn image_map() -> ImageMap {
     let mut map = ImageMap::new();
     map.insert_samples();
-    for (image, entrypoint) in images::builtin() {
-        map.insert(&image, Program::new(entrypoint));
+    for (image, program) in images::builtin() {
+        map.insert(&image, program);
     }
     map
 }

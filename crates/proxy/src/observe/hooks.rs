@@ -369,6 +369,10 @@ fn record(local: &Local, exchange: &Exchange<'_>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let request = exchange.request;
     let flags: Vec<&str> = record.flags.iter().map(|(short, _)| short).collect();
+    let (code, sentence) = record
+        .cause
+        .as_ref()
+        .map_or_else(|| super::cause::of(record.flags), |c| (c.code, &*c.text));
     local.observe.recorder.keep(Failure {
         request_id: request
             .and_then(|r| r.headers.get("x-request-id"))
@@ -384,16 +388,8 @@ fn record(local: &Local, exchange: &Exchange<'_>) {
         status: record.status,
         flags: flags.join(","),
         details: record.details.to_string(),
-        cause: record
-            .cause
-            .as_ref()
-            .map_or("", |cause| cause.code)
-            .to_owned(),
-        text: record
-            .cause
-            .as_ref()
-            .map(|cause| cause.text.to_string())
-            .unwrap_or_default(),
+        cause: code.to_owned(),
+        text: sentence.to_owned(),
         cluster: record
             .cluster
             .as_ref()

@@ -3,6 +3,7 @@
 //! `Proxy::start` makes one [`Observe`]. Each worker thread calls [`Observe::enter`] before its first connection,
 //! [`flush`] once a second and before it ends; the [`hooks`] do the rest.
 
+mod cause;
 pub mod flags;
 pub mod hooks;
 mod local;

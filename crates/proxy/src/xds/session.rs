@@ -51,7 +51,10 @@ impl Session {
         if let Some(disk) = &mut last_good {
             let mut applier = lock(&applier);
             match disk.load(&mut applier, Instant::now()) {
-                Ok(adopted) => options.adopted = adopted,
+                Ok(adopted) => {
+                    count_restored(observe.as_deref(), &adopted);
+                    options.adopted = adopted;
+                }
                 Err(error) => tracing::warn!(%error, "the last good configuration cannot be read"),
             }
         }
@@ -65,6 +68,19 @@ impl Session {
             client::run(options, handler, subscriptions, changes),
             keep_time(applier, subscriber, last_good)
         );
+    }
+}
+
+/// How much of each kind came from disk: a server that sees no change sends nothing, and the proxy is as
+/// good as one that was just told everything.
+fn count_restored(observe: Option<&Observe>, adopted: &[(Arc<str>, Arc<str>, String)]) {
+    let Some(observe) = observe else { return };
+    for (kind, stat) in [
+        (xds::type_url::CLUSTER, "ferromesh.cds.restored"),
+        (xds::type_url::LISTENER, "ferromesh.lds.restored"),
+    ] {
+        let count = adopted.iter().filter(|(url, ..)| &**url == kind).count();
+        observe.stats.set(stat, count as u64);
     }
 }
 

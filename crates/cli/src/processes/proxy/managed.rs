@@ -9,7 +9,7 @@ use ::agent::admin::Admin;
 use ::agent::drain::{Drained, drain};
 use ::agent::envoy::{Bootstrap, bootstrap, relay, serve_sds};
 use ::agent::health::Health;
-use ::agent::identity::{Sources, TlsFor, keep};
+use ::agent::identity::{Kept, Sources, TlsFor, keep};
 use ::agent::node::{NodeEnv, Role};
 use anyhow::Context;
 use base::SpiffeId;
@@ -45,7 +45,8 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
         env.namespace.as_str(),
         env.service_account.as_str(),
     );
-    tokio::spawn(keep(identity, tls.clone(), publish));
+    let kept = Kept::new(&args.config_dir);
+    tokio::spawn(keep(identity, tls.clone(), kept, publish));
     let xds_tls = tls.clone();
     let (xds, target) = (places.xds_socket.clone(), env.discovery_address.clone());
     tokio::spawn(async move {

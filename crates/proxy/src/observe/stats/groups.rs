@@ -34,6 +34,29 @@ group! {
 }
 
 group! {
+    /// `cluster.<name>.outlier_detection.`, written by the ejector alone.
+    OutlierGroup {
+        ejections_active: Gauge,
+        ejections_enforced_total: Counter,
+        ejections_overflow: Counter,
+        ejections_detected_consecutive_5xx: Counter,
+        ejections_detected_consecutive_gateway_failure: Counter,
+        ejections_detected_consecutive_local_origin_failure: Counter,
+        ejections_detected_success_rate: Counter,
+        ejections_detected_local_origin_success_rate: Counter,
+        ejections_detected_failure_percentage: Counter,
+        ejections_detected_local_origin_failure_percentage: Counter,
+        ejections_enforced_consecutive_5xx: Counter,
+        ejections_enforced_consecutive_gateway_failure: Counter,
+        ejections_enforced_consecutive_local_origin_failure: Counter,
+        ejections_enforced_success_rate: Counter,
+        ejections_enforced_local_origin_success_rate: Counter,
+        ejections_enforced_failure_percentage: Counter,
+        ejections_enforced_local_origin_failure_percentage: Counter,
+    }
+}
+
+group! {
     /// `http.<stat_prefix>.`
     HttpGroup {
         downstream_rq_total: Counter,

@@ -8,7 +8,9 @@ mod registry;
 mod text;
 
 pub use cell::{Cell, Group, Kind};
-pub use groups::{ClusterGroup, HttpGroup, ListenerGroup, TcpGroup};
+pub use groups::{ClusterGroup, HttpGroup, ListenerGroup, OutlierGroup, TcpGroup};
 pub use histogram::{Histogram, Summary};
-pub use registry::{ClusterScope, Codes, HttpScope, ListenerScope, Registry, Scope, TcpScope};
+pub use registry::{
+    ClusterScope, Codes, HttpScope, ListenerScope, OutlierScope, Registry, Scope, TcpScope,
+};
 pub use text::{Sample, Value, prometheus, text};

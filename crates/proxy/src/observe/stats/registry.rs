@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{
-    Cell, ClusterGroup, Group, Histogram, HttpGroup, Kind, ListenerGroup, Sample, Summary,
-    TcpGroup, Value,
+    Cell, ClusterGroup, Group, Histogram, HttpGroup, Kind, ListenerGroup, OutlierGroup, Sample,
+    Summary, TcpGroup, Value,
 };
 
 /// Counts by exact status code; made when the first response comes.
@@ -79,7 +79,7 @@ impl<G: Group> Scope<G> {
                 Kind::Counter => Value::Counter(sum),
                 Kind::Gauge => Value::Gauge(sum),
             };
-            out.push(sample((*stat).to_owned(), value));
+            out.push(sample(format!("{}{stat}", shape.prefix), value));
         }
         if let Some(stem) = shape.codes {
             for code in 0..500 {
@@ -101,6 +101,8 @@ struct Shape {
     domain: &'static str,
     /// The Prometheus label of the instance.
     tag: &'static str,
+    /// Before the names of the group's stats.
+    prefix: &'static str,
     codes: Option<&'static str>,
     time: Option<&'static str>,
 }
@@ -108,29 +110,41 @@ struct Shape {
 const CLUSTER: Shape = Shape {
     domain: "cluster",
     tag: "envoy_cluster_name",
+    prefix: "",
     codes: Some("upstream_rq_"),
     time: Some("upstream_rq_time"),
+};
+const OUTLIER: Shape = Shape {
+    domain: "cluster",
+    tag: "envoy_cluster_name",
+    prefix: "outlier_detection.",
+    codes: None,
+    time: None,
 };
 const HTTP: Shape = Shape {
     domain: "http",
     tag: "envoy_http_conn_manager_prefix",
+    prefix: "",
     codes: None,
     time: Some("downstream_rq_time"),
 };
 const LISTENER: Shape = Shape {
     domain: "listener",
     tag: "envoy_listener_address",
+    prefix: "",
     codes: None,
     time: None,
 };
 const TCP: Shape = Shape {
     domain: "tcp",
     tag: "envoy_tcp_prefix",
+    prefix: "",
     codes: None,
     time: None,
 };
 
 pub type ClusterScope = Scope<ClusterGroup>;
+pub type OutlierScope = Scope<OutlierGroup>;
 pub type HttpScope = Scope<HttpGroup>;
 pub type ListenerScope = Scope<ListenerGroup>;
 pub type TcpScope = Scope<TcpGroup>;
@@ -142,6 +156,7 @@ type Scopes<G> = Mutex<BTreeMap<Arc<str>, Arc<Scope<G>>>>;
 pub struct Registry {
     workers: usize,
     clusters: Scopes<ClusterGroup>,
+    outliers: Scopes<OutlierGroup>,
     http: Scopes<HttpGroup>,
     listeners: Scopes<ListenerGroup>,
     tcp: Scopes<TcpGroup>,
@@ -170,6 +185,7 @@ impl Registry {
         Self {
             workers,
             clusters: Scopes::default(),
+            outliers: Scopes::default(),
             http: Scopes::default(),
             listeners: Scopes::default(),
             tcp: Scopes::default(),
@@ -180,6 +196,12 @@ impl Registry {
     #[must_use]
     pub fn cluster(&self, name: &str) -> Arc<ClusterScope> {
         scope(&self.clusters, name, self.workers)
+    }
+
+    /// Outlier detection of a cluster: one slot, as it has one owner.
+    #[must_use]
+    pub fn outlier(&self, cluster: &str) -> Arc<OutlierScope> {
+        scope(&self.outliers, cluster, 1)
     }
 
     #[must_use]
@@ -217,6 +239,7 @@ impl Registry {
     pub fn samples(&self) -> Vec<Sample> {
         let mut out = Vec::new();
         visit(&self.clusters, &CLUSTER, &mut out);
+        visit(&self.outliers, &OUTLIER, &mut out);
         visit(&self.http, &HTTP, &mut out);
         visit(&self.listeners, &LISTENER, &mut out);
         visit(&self.tcp, &TCP, &mut out);
