@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub struct Program {
     pub user: Option<String>,
     #[serde(default)]
     pub working_dir: Option<String>,
+    /// Files of this machine that the image brings, and where the container has them: no volume hides them.
+    #[serde(skip)]
+    pub files: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Program {
@@ -30,6 +33,13 @@ impl Program {
             entrypoint: entrypoint.into_iter().map(Into::into).collect(),
             ..Self::default()
         }
+    }
+
+    /// Brings a file along.
+    #[must_use]
+    pub fn with_file(mut self, source: PathBuf, target: impl Into<PathBuf>) -> Self {
+        self.files.push((source, target.into()));
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ::runtime::{ImageMap, KubeletTls, Node, Options, Program};
+use ::runtime::{ImageMap, KubeletTls, Node, Options};
 use anyhow::Context;
 
 use super::{connect, images, internal_kubeconfig, terminated};
@@ -20,6 +20,7 @@ pub(super) fn run(data_dir: &Path) -> anyhow::Result<()> {
         let shim = vec![exe, "internal".into(), "pod-shim".into()];
         let mut options = Options::new(store, NODE_NAME, data_dir.to_owned(), shim);
         options.image_map = image_map();
+        options.dns_upstream = inherited.resolvers();
         options.lifeline = inherited.lifeline();
         options.kubelet_tls = Some(kubelet_tls(data_dir)?);
         let node = Node::start(options).await.context("start the node")?;
@@ -48,8 +49,8 @@ fn kubelet_tls(data_dir: &Path) -> anyhow::Result<KubeletTls> {
 fn image_map() -> ImageMap {
     let mut map = ImageMap::new();
     map.insert_samples();
-    for (image, entrypoint) in images::builtin() {
-        map.insert(&image, Program::new(entrypoint));
+    for (image, program) in images::builtin() {
+        map.insert(&image, program);
     }
     map
 }

@@ -91,7 +91,11 @@ pub(crate) async fn resolve(
             .and_then(|s| s.read_only_root_filesystem)
             .unwrap_or(false),
         layer: own.join(format!("layer-{attempt}")),
-        mounts: mounts(container, pod, attempt, &env, context).map_err(Refused::config)?,
+        mounts: [
+            mounts(container, pod, attempt, &env, context).map_err(Refused::config)?,
+            files(&program),
+        ]
+        .concat(),
         masked: vec![context.data_dir.to_path_buf()],
         log: log_path(context.directory, &container.name, attempt),
         stdin: container.stdin.unwrap_or(false),
@@ -278,6 +282,17 @@ fn mounts(
         }
     }
     Ok(mounts)
+}
+
+/// What the image itself brings.
+fn files(program: &Program) -> Vec<Mount> {
+    let mount = |(source, target): &(PathBuf, PathBuf)| Mount {
+        source: source.clone(),
+        sub_path: None,
+        target: target.clone(),
+        read_only: true,
+    };
+    program.files.iter().map(mount).collect()
 }
 
 fn volume_mount(
