@@ -163,7 +163,11 @@ async fn ask(
     let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     if status != 200 || !body.starts_with('v') {
         let flags = flags.unwrap_or_default();
-        return Err(format!("secure={secure}: {status} {flags} {body}"));
+        let step = step.unwrap_or_default();
+        return Err(format!(
+            "secure={secure} more={}: {status} {flags} {body:?} at step {step}",
+            turn % 3 == 0
+        ));
     }
     let mut outcome = shared.outcome.lock().unwrap();
     *outcome.versions.entry(body).or_default() += 1;
