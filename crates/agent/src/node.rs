@@ -2,8 +2,15 @@
 //! injection wrote (Istio `pkg/model`, `NodeMetadata`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use api::istio::MeshProxyConfig;
 use serde_json::{Map, Value, json};
+
+const DISCOVERY: &str = "istiod.istio-system.svc:15012";
+/// Istio's `terminationDrainDuration` when nobody says otherwise.
+const TERMINATION_DRAIN: Duration = Duration::from_secs(5);
+const ANNOTATION: &str = "proxy.istio.io/config";
 
 /// The role that a proxy plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +31,7 @@ impl Role {
 }
 
 /// A proxy's place in the mesh.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NodeEnv {
     pub role: Role,
     pub pod_name: String,
@@ -32,19 +39,34 @@ pub struct NodeEnv {
     pub ip: String,
     pub service_account: String,
     pub trust_domain: String,
+    /// `host:port` of the control plane's secure xDS.
     pub discovery_address: String,
+    /// `host:port` of the CA.
+    pub ca_address: String,
     /// Pod labels, from the downward API volume.
     pub labels: BTreeMap<String, String>,
     /// `ISTIO_META_*`, without the prefix.
     pub meta: BTreeMap<String, String>,
-    pub proxy_config: Value,
-    pub drain_seconds: u64,
+    pub proxy_config: MeshProxyConfig,
+    /// How long to wait at the end for connections to finish.
+    pub termination_drain: Duration,
 }
 
-/// A variable that is missing or cannot be used.
+/// What the pod's volumes say; each may be missing.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// `/etc/istio/pod/labels`, from the downward API.
+    pub labels: String,
+    /// `/etc/istio/pod/annotations`, likewise.
+    pub annotations: String,
+    /// `/etc/istio/config/mesh`, the mesh's configuration.
+    pub mesh: String,
+}
+
+/// A setting that is missing or cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "environment variable {name} {problem}; sidecar injection sets it, a hand-written pod must"
+    "{name} {problem}; sidecar injection sets the agent's environment, a hand-written pod must"
 )]
 pub struct BadEnv {
     pub name: &'static str,
@@ -52,15 +74,20 @@ pub struct BadEnv {
 }
 
 impl NodeEnv {
-    /// Reads the environment through `get` and labels from the text of `/etc/istio/pod/labels`.
-    pub fn read(role: Role, vars: &BTreeMap<String, String>, labels: &str) -> Result<Self, BadEnv> {
+    /// Reads the environment and the pod's volumes. The settings of the proxy are in `PROXY_CONFIG`, where
+    /// injection put them together; without it in the mesh's configuration and the pod's annotation.
+    pub fn read(
+        role: Role,
+        vars: &BTreeMap<String, String>,
+        files: &Files,
+    ) -> Result<Self, BadEnv> {
         let required = |name: &'static str| {
             vars.get(name)
                 .filter(|v| !v.is_empty())
                 .cloned()
                 .ok_or_else(|| BadEnv {
                     name,
-                    problem: "is not set".into(),
+                    problem: "is not set in the environment".into(),
                 })
         };
         let or = |name: &str, default: &str| {
@@ -68,7 +95,17 @@ impl NodeEnv {
                 .filter(|v| !v.is_empty())
                 .map_or_else(|| default.to_owned(), Clone::clone)
         };
-        let proxy_config = or("PROXY_CONFIG", "{}");
+        let proxy_config = proxy_config(vars.get("PROXY_CONFIG").map(String::as_str), files)?;
+        let discovery = match proxy_config.discovery_address.as_str() {
+            "" => or("CA_ADDR", DISCOVERY),
+            address => address.to_owned(),
+        };
+        let drain = vars.get("TERMINATION_DRAIN_DURATION_SECONDS");
+        let drain = drain.map(|text| text.parse().map(Duration::from_secs));
+        let drain = drain.transpose().map_err(|_| BadEnv {
+            name: "TERMINATION_DRAIN_DURATION_SECONDS",
+            problem: "is not a whole number of seconds".into(),
+        })?;
         Ok(Self {
             role,
             pod_name: required("POD_NAME")?,
@@ -76,19 +113,17 @@ impl NodeEnv {
             ip: required("INSTANCE_IP")?,
             service_account: or("SERVICE_ACCOUNT", "default"),
             trust_domain: or("TRUST_DOMAIN", "cluster.local"),
-            discovery_address: or("CA_ADDR", "istiod.istio-system.svc:15012"),
-            labels: parse_labels(labels),
+            ca_address: or("CA_ADDR", &discovery),
+            discovery_address: discovery,
+            labels: parse_map(&files.labels),
             meta: vars
                 .iter()
                 .filter_map(|(k, v)| Some((k.strip_prefix("ISTIO_META_")?.to_owned(), v.clone())))
                 .collect(),
-            proxy_config: serde_json::from_str(&proxy_config).unwrap_or_else(|_| json!({})),
-            drain_seconds: or("TERMINATION_DRAIN_DURATION_SECONDS", "5")
-                .parse()
-                .map_err(|_| BadEnv {
-                    name: "TERMINATION_DRAIN_DURATION_SECONDS",
-                    problem: "is not a whole number of seconds".into(),
-                })?,
+            termination_drain: drain
+                .or(proxy_config.termination_drain_duration.map(Into::into))
+                .unwrap_or(TERMINATION_DRAIN),
+            proxy_config,
         })
     }
 
@@ -127,7 +162,7 @@ impl NodeEnv {
             ("SERVICE_ACCOUNT", json!(self.service_account)),
             ("LABELS", json!(self.labels)),
             ("ISTIO_VERSION", json!(env!("CARGO_PKG_VERSION"))),
-            ("PROXY_CONFIG", self.proxy_config.clone()),
+            ("PROXY_CONFIG", json!(self.proxy_config)),
             ("PILOT_SAN", json!(["istiod.istio-system.svc"])),
         ] {
             metadata.insert(name.into(), value);
@@ -139,8 +174,33 @@ impl NodeEnv {
     }
 }
 
+fn proxy_config(given: Option<&str>, files: &Files) -> Result<MeshProxyConfig, BadEnv> {
+    let failed = |name: &'static str, found: &[api::Diagnostic]| {
+        let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+        BadEnv {
+            name,
+            problem: format!("cannot be used: {}", all.join("; ")),
+        }
+    };
+    if let Some(text) = given.filter(|text| !text.is_empty()) {
+        return api::proxy_config(text).map_err(|found| failed("PROXY_CONFIG", &found));
+    }
+    // The control plane goes on with the last good one; a proxy that starts has none and takes the defaults.
+    let mesh = api::mesh_config(&files.mesh).unwrap_or_else(|found| {
+        let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+        tracing::warn!(problems = %all.join("; "), "the mesh's configuration cannot be used; its defaults hold");
+        api::istio::MeshConfig::default()
+    });
+    let mut settings = mesh.default_config.unwrap_or_default();
+    if let Some(text) = parse_map(&files.annotations).get(ANNOTATION) {
+        let own = api::proxy_config(text).map_err(|found| failed(ANNOTATION, &found))?;
+        api::proxies::merge(&mut settings, own);
+    }
+    Ok(settings)
+}
+
 /// The downward API writes `key="value"` lines, the value in Go's `%q` form.
-fn parse_labels(text: &str) -> BTreeMap<String, String> {
+fn parse_map(text: &str) -> BTreeMap<String, String> {
     text.lines()
         .filter_map(|line| {
             let (key, value) = line.split_once('=')?;
@@ -166,9 +226,17 @@ mod tests {
         .into()
     }
 
+    fn files(labels: &str) -> Files {
+        Files {
+            labels: labels.into(),
+            ..Files::default()
+        }
+    }
+
     #[test]
     fn makes_istios_node_id_and_metadata() {
-        let env = NodeEnv::read(Role::Sidecar, &vars(), "app=\"a\"\nversion=\"v1\"\n").unwrap();
+        let files = files("app=\"a\"\nversion=\"v1\"\n");
+        let env = NodeEnv::read(Role::Sidecar, &vars(), &files).unwrap();
         assert_eq!(
             env.id(),
             "sidecar~10.244.0.9~a-1.shop~shop.svc.cluster.local"
@@ -185,7 +253,35 @@ mod tests {
     fn a_missing_variable_is_named() {
         let mut vars = vars();
         vars.remove("INSTANCE_IP");
-        let error = NodeEnv::read(Role::Gateway, &vars, "").unwrap_err();
+        let error = NodeEnv::read(Role::Gateway, &vars, &files("")).unwrap_err();
         assert_eq!(error.name, "INSTANCE_IP");
+    }
+
+    #[test]
+    fn the_settings_that_injection_made_are_used_and_announced() {
+        let mut vars = vars();
+        let config = "terminationDrainDuration: 7s\ngatewayTopology:\n  numTrustedProxies: 2\ndiscoveryAddress: mesh.example:443\n";
+        vars.insert("PROXY_CONFIG".into(), config.into());
+        let env = NodeEnv::read(Role::Sidecar, &vars, &files("")).unwrap();
+        assert_eq!(env.termination_drain, Duration::from_secs(7));
+        assert_eq!(env.discovery_address, "mesh.example:443");
+        assert_eq!(env.ca_address, "mesh.example:443");
+        let announced = &env.node(false)["metadata"]["PROXY_CONFIG"];
+        assert_eq!(announced["gatewayTopology"]["numTrustedProxies"], 2);
+        vars.insert("PROXY_CONFIG".into(), "concurrenci: 1".into());
+        let error = NodeEnv::read(Role::Sidecar, &vars, &files("")).unwrap_err();
+        assert!(error.to_string().contains("concurrenci"), "{error}");
+    }
+
+    #[test]
+    fn without_injection_the_mesh_and_the_pods_annotation_count() {
+        let files = Files {
+            mesh: "defaultConfig: {concurrency: 3, terminationDrainDuration: 9s}".into(),
+            annotations: r#"proxy.istio.io/config="concurrency: 1\nproxyMetadata: {}\n""#.into(),
+            ..Files::default()
+        };
+        let env = NodeEnv::read(Role::Gateway, &vars(), &files).unwrap();
+        assert_eq!(env.proxy_config.concurrency, Some(1));
+        assert_eq!(env.termination_drain, Duration::from_secs(9));
     }
 }

@@ -62,6 +62,20 @@ pub async fn run(store: Arc<dyn Store>, options: Options, shutdown: Cancellation
     hub::run(store, controllers, shutdown).await;
 }
 
+/// Keeps the mesh's trust bundle in ConfigMap `istio-ca-root-cert` of every namespace, beside the controllers
+/// that a real cluster has already.
+pub async fn publish_roots(
+    store: Arc<dyn Store>,
+    roots: watch::Receiver<Option<Arc<str>>>,
+    shutdown: CancellationToken,
+) {
+    let namespaces = namespaces::Namespaces {
+        kube_root: None,
+        mesh_roots: Some(roots),
+    };
+    hub::run(store, vec![Arc::new(namespaces)], shutdown).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

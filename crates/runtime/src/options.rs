@@ -33,9 +33,9 @@ pub struct Options {
     /// The service address of the cluster's DNS.
     pub dns_ip: Ipv4Addr,
     pub cluster_domain: String,
-    /// Where names outside the cluster are asked for: a UDP socket of the host's namespace, connected
-    /// to a resolver. Without it they get SERVFAIL at once.
-    pub dns_upstream: Option<std::net::UdpSocket>,
+    /// Where names outside the cluster are asked for: UDP sockets of the host's namespace, each connected
+    /// to a resolver, in the order in which they are asked. Without any such names get SERVFAIL at once.
+    pub dns_upstream: Vec<std::net::UdpSocket>,
     /// Holds `pods/`.
     pub data_dir: PathBuf,
     pub image_map: ImageMap,
@@ -68,7 +68,7 @@ impl Options {
             service_cidr: (Ipv4Addr::new(10, 96, 0, 0), 16),
             dns_ip: Ipv4Addr::new(10, 96, 0, 10),
             cluster_domain: "cluster.local".into(),
-            dns_upstream: None,
+            dns_upstream: Vec::new(),
             data_dir,
             image_map: ImageMap::new(),
             shim_command,

@@ -2,7 +2,7 @@
 //! can open. Keys stay in this process and the proxy's memory.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::pin::Pin;
 
@@ -40,14 +40,21 @@ pub async fn serve(path: &Path, secrets: LocalSecrets) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
-/// Binds a Unix socket, mode 0600, replacing one left behind.
+/// Binds a Unix socket, mode 0600, replacing one left behind. It is made in a directory that is closed to
+/// others and moved from there, so that at no time anybody else can connect.
 pub(super) fn private_socket(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let closed = path.with_file_name(format!(".{name}.new"));
+    match std::fs::remove_dir_all(&closed) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::DirBuilder::new().mode(0o700).create(&closed)?;
+    let fresh = closed.join("socket");
+    let listener = UnixListener::bind(&fresh)?;
+    std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&fresh, path)?;
+    std::fs::remove_dir(&closed)?;
     Ok(listener)
 }
 

@@ -22,7 +22,6 @@ pub struct Annotations {
     pub exclude_outbound_ports: String,
     pub rewrite_probes: bool,
     pub native_sidecar: Option<bool>,
-    pub hold_application: Option<bool>,
     pub log_level: Option<String>,
     pub cpu: [Option<String>; 2],
     pub memory: [Option<String>; 2],
@@ -76,7 +75,6 @@ impl Annotations {
                 expected: "REDIRECT, the only mode that ferromesh honours",
             });
         }
-        let proxy_config = owned("proxy.istio.io/config");
         Ok(Self {
             include_inbound_ports: ports("traffic.sidecar.istio.io/includeInboundPorts", "*")?,
             exclude_inbound_ports: ports("traffic.sidecar.istio.io/excludeInboundPorts", "")?,
@@ -93,7 +91,6 @@ impl Annotations {
                 "sidecar.istio.io/nativeSidecar",
                 get("sidecar.istio.io/nativeSidecar"),
             )?,
-            hold_application: proxy_config.as_deref().and_then(hold),
             log_level: owned("sidecar.istio.io/logLevel"),
             cpu: [
                 owned("sidecar.istio.io/proxyCPU"),
@@ -103,7 +100,7 @@ impl Annotations {
                 owned("sidecar.istio.io/proxyMemory"),
                 owned("sidecar.istio.io/proxyMemoryLimit"),
             ],
-            proxy_config,
+            proxy_config: owned("proxy.istio.io/config"),
             warnings: map
                 .into_iter()
                 .flat_map(|map| map.keys())
@@ -114,15 +111,6 @@ impl Annotations {
                 .collect(),
         })
     }
-}
-
-/// Reads the one setting of `proxy.istio.io/config` that injection itself needs.
-fn hold(config: &str) -> Option<bool> {
-    config.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        (key.trim().trim_matches(['"', '{', ' ']) == "holdApplicationUntilProxyStarts")
-            .then(|| value.trim().trim_matches(['"', '}', ' ']) == "true")
-    })
 }
 
 fn boolean(name: &str, value: Option<&str>) -> Result<Option<bool>, BadAnnotation> {

@@ -11,6 +11,10 @@ pub use annotations::{Annotations, BadAnnotation};
 pub use decide::{Decision, Skip, decide};
 pub use probes::{AppProbe, Probes, app_probes};
 
+use std::collections::BTreeMap;
+
+use api::istio::MeshProxyConfig;
+use api::proxies::ProxySettings;
 use serde_json::Value;
 
 /// Which program carries the traffic of injected pods.
@@ -32,7 +36,7 @@ impl Engine {
 }
 
 /// What the injector knows of the mesh (Istio's injection values).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub engine: Engine,
     /// Image of the sidecar container.
@@ -45,12 +49,10 @@ pub struct Settings {
     pub cluster_id: String,
     pub mesh_id: String,
     pub revision: String,
-    /// `meshConfig.defaultConfig.holdApplicationUntilProxyStarts`; native sidecars hold in any case.
-    pub hold_application: bool,
     /// Run the proxy as an init container with `restartPolicy: Always` (Istio `ENABLE_NATIVE_SIDECARS`).
     pub native_sidecars: bool,
-    /// `meshConfig.defaultConfig.terminationDrainDuration`, seconds.
-    pub drain_seconds: u64,
+    /// MeshConfig's `defaultConfig` and the objects of kind ProxyConfig.
+    pub proxies: ProxySettings,
 }
 
 impl Default for Settings {
@@ -64,9 +66,8 @@ impl Default for Settings {
             cluster_id: "Kubernetes".into(),
             mesh_id: "cluster.local".into(),
             revision: "default".into(),
-            hold_application: false,
             native_sidecars: true,
-            drain_seconds: 5,
+            proxies: ProxySettings::default(),
         }
     }
 }
@@ -80,20 +81,52 @@ pub enum Outcome {
     Injected { pod: Value, warnings: Vec<String> },
 }
 
+/// Why a pod is refused rather than run with another meaning.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    Annotation(#[from] BadAnnotation),
+    /// What is wrong with the settings of its proxy, each with its place in the annotation.
+    #[error("annotation proxy.istio.io/config: {0}")]
+    ProxyConfig(String),
+}
+
 /// Injects the sidecar into `pod`, which lives in `namespace` (its name may be missing in the pod).
 ///
 /// # Errors
-/// An annotation that cannot be read: the pod is refused rather than run with another meaning.
-pub fn inject(pod: &Value, namespace: &str, settings: &Settings) -> Result<Outcome, BadAnnotation> {
+/// An annotation that cannot be read or honoured.
+pub fn inject(pod: &Value, namespace: &str, settings: &Settings) -> Result<Outcome, Refused> {
     match decide(pod, namespace) {
         Decision::Skip(why) => Ok(Outcome::Skipped(why)),
         Decision::Inject => {
             let annotations = Annotations::read(pod)?;
+            let proxy = proxy_settings(pod, namespace, settings, &annotations)?;
             let warnings = annotations.warnings.clone();
-            let pod = template::render(pod, namespace, settings, &annotations);
+            let pod = template::render(pod, namespace, settings, &annotations, &proxy);
             Ok(Outcome::Injected { pod, warnings })
         }
     }
+}
+
+fn proxy_settings(
+    pod: &Value,
+    namespace: &str,
+    settings: &Settings,
+    annotations: &Annotations,
+) -> Result<MeshProxyConfig, Refused> {
+    let labels: BTreeMap<String, String> = pod["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect();
+    settings
+        .proxies
+        .effective(namespace, &labels, annotations.proxy_config.as_deref())
+        .map_err(|found| {
+            let all: Vec<String> = found.iter().map(ToString::to_string).collect();
+            Refused::ProxyConfig(all.join("; "))
+        })
 }
 
 #[cfg(test)]

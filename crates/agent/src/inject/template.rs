@@ -1,6 +1,7 @@
 //! The shape of an injected pod: Istio's container, volume, label and environment names, so that what
 //! reads injected pods today keeps working.
 
+use api::istio::MeshProxyConfig;
 use serde_json::{Map, Value, json};
 
 use super::{Annotations, Engine, Settings, app_probes};
@@ -13,6 +14,7 @@ pub(super) fn render(
     namespace: &str,
     settings: &Settings,
     annotations: &Annotations,
+    settings_of_proxy: &MeshProxyConfig,
 ) -> Value {
     let mut pod = original.clone();
     let probes = if annotations.rewrite_probes {
@@ -24,7 +26,8 @@ pub(super) fn render(
         .native_sidecar
         .unwrap_or(settings.native_sidecars);
     let workload = Workload::of(original, namespace);
-    let mut proxy = proxy_container(original, settings, annotations, &workload, native);
+    let mut proxy = proxy_container(settings, annotations, native);
+    proxy["env"] = environment(original, settings, settings_of_proxy, &workload);
     if !probes.is_empty() {
         let probes = serde_json::to_string(&probes).unwrap_or_default();
         push(
@@ -33,11 +36,9 @@ pub(super) fn render(
             json!({"name": "ISTIO_KUBE_APP_PROBERS", "value": probes}),
         );
     }
-    let hold = !native
-        && annotations
-            .hold_application
-            .unwrap_or(settings.hold_application);
-    if hold {
+    // A native sidecar holds the application in any case.
+    let hold = settings_of_proxy.hold_application_until_proxy_starts;
+    if !native && hold == Some(true) {
         proxy["lifecycle"] =
             json!({"postStart": {"httpGet": {"path": "/healthz/wait", "port": 15020}}});
     }
@@ -163,13 +164,7 @@ fn init_container(settings: &Settings, annotations: &Annotations) -> Value {
     })
 }
 
-fn proxy_container(
-    pod: &Value,
-    settings: &Settings,
-    annotations: &Annotations,
-    workload: &Workload,
-    native: bool,
-) -> Value {
+fn proxy_container(settings: &Settings, annotations: &Annotations, native: bool) -> Value {
     let ready = |failures: u32, period: u32| {
         json!({
             "httpGet": {"path": "/healthz/ready", "port": 15021},
@@ -188,7 +183,6 @@ fn proxy_container(
         "image": settings.proxy_image,
         "args": args,
         "ports": [{"name": "http-envoy-prom", "containerPort": 15090, "protocol": "TCP"}],
-        "env": environment(pod, settings, annotations, workload),
         // Bounded start-up: one minute at one probe a second.
         "startupProbe": ready(60, 1),
         "readinessProbe": ready(4, 15),
@@ -225,7 +219,7 @@ fn resources(annotations: &Annotations) -> Map<String, Value> {
 fn environment(
     pod: &Value,
     settings: &Settings,
-    annotations: &Annotations,
+    proxy: &MeshProxyConfig,
     workload: &Workload,
 ) -> Value {
     let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
@@ -242,7 +236,7 @@ fn environment(
         .flatten()
         .filter_map(|c| c["name"].as_str())
         .collect();
-    json!([
+    let mut env = vec![
         value("CA_ADDR", &settings.discovery_address),
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
@@ -252,11 +246,11 @@ fn environment(
         value("TRUST_DOMAIN", &settings.trust_domain),
         value(
             "PROXY_CONFIG",
-            annotations.proxy_config.as_deref().unwrap_or("{}")
+            &serde_json::to_string(proxy).unwrap_or_default(),
         ),
         value(
             "ISTIO_META_POD_PORTS",
-            &serde_json::to_string(&ports).unwrap_or_default()
+            &serde_json::to_string(&ports).unwrap_or_default(),
         ),
         value("ISTIO_META_APP_CONTAINERS", &names.join(",")),
         value("ISTIO_META_CLUSTER_ID", &settings.cluster_id),
@@ -264,11 +258,11 @@ fn environment(
         value("ISTIO_META_WORKLOAD_NAME", &workload.name),
         value("ISTIO_META_OWNER", &workload.owner),
         value("ISTIO_META_MESH_ID", &settings.mesh_id),
-        value(
-            "TERMINATION_DRAIN_DURATION_SECONDS",
-            &settings.drain_seconds.to_string()
-        ),
-    ])
+    ];
+    // After our own, so that a person's word counts.
+    let more = proxy.proxy_metadata.iter();
+    env.extend(more.map(|(name, text)| value(name, text)));
+    Value::Array(env)
 }
 
 fn mounts() -> Value {

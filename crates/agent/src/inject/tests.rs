@@ -138,3 +138,102 @@ fn a_bad_annotation_is_refused_by_name_and_an_unknown_one_warned_of() {
         "{warnings:?}"
     );
 }
+
+fn env_of(pod: &Value, name: &str) -> Option<Value> {
+    let proxy = ["initContainers", "containers"]
+        .iter()
+        .filter_map(|list| pod["spec"][*list].as_array())
+        .flatten()
+        .find(|container| container["name"] == "istio-proxy")?;
+    let env = proxy["env"].as_array()?;
+    // The last of a name counts.
+    let found = env.iter().rev().find(|entry| entry["name"] == name)?;
+    Some(found["value"].clone())
+}
+
+#[test]
+fn the_mesh_the_objects_and_the_annotation_make_the_settings_of_the_proxy() {
+    let snapshot = api::Snapshot::from_yaml(
+        "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: istio-system}
+data:
+  mesh: |
+    defaultConfig:
+      holdApplicationUntilProxyStarts: true
+      terminationDrainDuration: 9s
+      proxyMetadata: {FROM: mesh}
+---
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: {name: reviews, namespace: default}
+spec:
+  selector: {matchLabels: {app: reviews}}
+  concurrency: 1
+  environmentVariables: {ISTIO_META_COLOUR: blue}
+",
+    )
+    .unwrap();
+    let settings = Settings {
+        proxies: ProxySettings::of(&snapshot),
+        native_sidecars: false,
+        ..Settings::default()
+    };
+    let mut pod = pod();
+    pod["metadata"]["annotations"] =
+        json!({"proxy.istio.io/config": "concurrency: 4\nproxyMetadata:\n  FROM: annotation\n"});
+    let Ok(Outcome::Injected { pod, .. }) = inject(&pod, "default", &settings) else {
+        panic!("not injected");
+    };
+    assert_eq!(env_of(&pod, "FROM"), Some(json!("annotation")));
+    assert_eq!(env_of(&pod, "ISTIO_META_COLOUR"), Some(json!("blue")));
+    let config = env_of(&pod, "PROXY_CONFIG").unwrap();
+    let config: Value = serde_json::from_str(config.as_str().unwrap()).unwrap();
+    assert_eq!(config["concurrency"], 1);
+    assert_eq!(config["terminationDrainDuration"], "9s");
+    let hold = &pod["spec"]["containers"][0]["lifecycle"]["postStart"]["httpGet"]["path"];
+    assert_eq!(hold, "/healthz/wait");
+}
+
+#[test]
+fn the_annotation_is_read_as_yaml_and_as_json() {
+    for text in [
+        "{\"holdApplicationUntilProxyStarts\": true, \"concurrency\": 1}",
+        "# a comment\nconcurrency: 1\n\"holdApplicationUntilProxyStarts\":   true\n",
+        "{concurrency: 1, holdApplicationUntilProxyStarts: true}",
+    ] {
+        let mut pod = pod();
+        pod["metadata"]["annotations"] =
+            json!({"sidecar.istio.io/nativeSidecar": "false", "proxy.istio.io/config": text});
+        let pod = injected(&pod);
+        assert!(
+            !pod["spec"]["containers"][0]["lifecycle"].is_null(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_honoured_refuse_the_pod_by_field() {
+    let refused = |text: &str| {
+        let mut pod = pod();
+        pod["metadata"]["annotations"] = json!({"proxy.istio.io/config": text});
+        inject(&pod, "default", &Settings::default())
+            .unwrap_err()
+            .to_string()
+    };
+    for (text, field) in [
+        (
+            "holdApplicationUntilProxyStart: true",
+            "holdApplicationUntilProxyStart",
+        ),
+        ("tracing: {sampling: 1}", "tracing"),
+        ("concurrency: many", "concurrency"),
+        ("concurrency: [", "proxy.istio.io/config"),
+    ] {
+        let message = refused(text);
+        assert!(message.contains(field), "{message}");
+        assert!(message.contains("proxy.istio.io/config"), "{message}");
+    }
+}

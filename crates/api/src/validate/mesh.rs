@@ -1,9 +1,12 @@
 //! The mesh's configuration: read strictly from YAML or JSON, and judged.
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::destination_rule::{connection_pool, outlier};
 use super::fields::{self, Exporter};
 use super::report::Report;
-use super::support::unsupported_mesh;
+use super::support::{unsupported_mesh, unsupported_proxy};
 use crate::Diagnostic;
 use crate::istio::MeshConfig;
 use crate::istio::mesh_proxy_config::ProxyConfig;
@@ -15,16 +18,31 @@ use crate::schema::Tree;
 /// Reads the text of a mesh configuration (key `mesh` of the ConfigMap `istio`), with Istio's defaults for
 /// what it does not say. The error names every mistake: an unknown field, and one that is not served, too.
 pub fn mesh_config(text: &str) -> Result<MeshConfig, Vec<Diagnostic>> {
+    read(text, check, &unsupported_mesh)
+}
+
+/// Reads the text of a proxy's settings, YAML or JSON: the annotation `proxy.istio.io/config`, the agent's
+/// `PROXY_CONFIG`. The error names every mistake: an unknown field, and one that is not served, too.
+pub fn proxy_config(text: &str) -> Result<ProxyConfig, Vec<Diagnostic>> {
+    let rules = |report: &mut Report, config: &ProxyConfig| proxy(report, &Path::Root, config);
+    read(text, rules, &unsupported_proxy)
+}
+
+fn read<T: DeserializeOwned>(
+    text: &str,
+    rules: impl Fn(&mut Report, &T),
+    unsupported: &dyn Fn(&Value) -> Vec<Diagnostic>,
+) -> Result<T, Vec<Diagnostic>> {
     let documents = parse::documents(text, "mesh")?;
     let empty = Node::bare(parse::Kind::Map(Vec::new()));
     let node = documents.first().unwrap_or(&empty);
-    let tree = Tree::of::<MeshConfig>();
-    let config: MeshConfig = decode(node, Path::Root, Some(&tree))?;
+    let tree = Tree::of::<T>();
+    let config: T = decode(node, Path::Root, Some(&tree))?;
     let mut report = Report::default();
-    check(&mut report, &config);
+    rules(&mut report, &config);
     let mut found = report.finish();
     found.retain(Diagnostic::is_error);
-    found.extend(unsupported_mesh(&node.to_value()));
+    found.extend(unsupported(&node.to_value()));
     if found.is_empty() {
         return Ok(config);
     }
@@ -166,6 +184,11 @@ fn proxy(report: &mut Report, at: &Path<'_>, config: &ProxyConfig) {
         config.concurrency.unwrap_or_default(),
     );
     report.duration(&at.key("drainDuration"), config.drain_duration);
+    let at_the_end = config.termination_drain_duration;
+    report.duration(
+        &at.key("terminationDrainDuration"),
+        at_the_end.filter(|duration| !duration.is_zero()),
+    );
     for (field, port) in [
         ("proxyAdminPort", config.proxy_admin_port),
         ("statusPort", config.status_port),

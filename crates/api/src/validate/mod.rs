@@ -29,7 +29,7 @@ use crate::registry::{Object, Visit, with_type};
 use crate::schema;
 use crate::store::ResourceType;
 
-pub use self::mesh::mesh_config;
+pub use self::mesh::{mesh_config, proxy_config};
 pub use self::support::{unsupported, unsupported_mesh};
 
 /// Everything that Istio's admission finds wrong with an object: unknown and mistyped fields, then the

@@ -312,13 +312,30 @@ const MESH_HARMLESS: &[(&str, &str)] = &[
 const PROXY_SERVED: &[&str] = &[
     "concurrency",
     "discoveryAddress",
+    "drainDuration",
     "gatewayTopology",
     "holdApplicationUntilProxyStarts",
     "proxyMetadata",
     "terminationDrainDuration",
 ];
 
-/// What is refused within the served fields.
+/// What is refused within them.
+const PROXY: &[Refusal] = &[
+    Refusal(
+        "gatewayTopology.forwardClientCertDetails",
+        Set,
+        "client certificates are forwarded as Istio does by default",
+        "remove it",
+    ),
+    Refusal(
+        "gatewayTopology.proxyProtocol",
+        Set,
+        "the PROXY protocol is not read yet",
+        "remove it",
+    ),
+];
+
+/// What is refused within the served fields of MeshConfig.
 const MESH_CONFIG: &[Refusal] = &[
     Refusal(
         "outboundTrafficPolicy.mode",
@@ -354,18 +371,6 @@ const MESH_CONFIG: &[Refusal] = &[
         "localityLbSetting.failoverPriority",
         Set,
         "failover by locality is not served yet",
-        "remove it",
-    ),
-    Refusal(
-        "defaultConfig.gatewayTopology.forwardClientCertDetails",
-        Set,
-        "client certificates are forwarded as Istio does by default",
-        "remove it",
-    ),
-    Refusal(
-        "defaultConfig.gatewayTopology.proxyProtocol",
-        Set,
-        "the PROXY protocol is not read yet",
         "remove it",
     ),
     Refusal(
@@ -435,15 +440,25 @@ pub fn unsupported_mesh(config: &Value) -> Vec<Diagnostic> {
         &mut found,
     );
     if let Some(proxy) = config.get("defaultConfig") {
-        unread(
-            proxy,
-            "defaultConfig.",
-            &|field| PROXY_SERVED.contains(&field),
-            &mut found,
-        );
+        proxy_fields(config, proxy, "defaultConfig", &mut found);
     }
     search(config, "", MESH_CONFIG, &mut found);
     found
+}
+
+/// The same for the settings of one proxy, as an annotation has them.
+#[must_use]
+pub(super) fn unsupported_proxy(config: &Value) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    proxy_fields(config, config, "", &mut found);
+    found
+}
+
+fn proxy_fields(whole: &Value, proxy: &Value, prefix: &str, found: &mut Vec<Diagnostic>) {
+    let dot = if prefix.is_empty() { "" } else { "." };
+    let served = |field: &str| PROXY_SERVED.contains(&field);
+    unread(proxy, &format!("{prefix}{dot}"), &served, found);
+    search(whole, prefix, PROXY, found);
 }
 
 fn unread(config: &Value, prefix: &str, known: &dyn Fn(&str) -> bool, found: &mut Vec<Diagnostic>) {

@@ -18,7 +18,7 @@ use crate::processes::wait;
 use crate::up::data_dir::DataDir as Held;
 use crate::up::progress::Progress;
 use crate::up::supervisor::{Spec, Supervisor};
-use crate::up::{GATEWAY_IP, NODE_IP, prerequisites, relay};
+use crate::up::{GATEWAY_IP, NODE_IP, prerequisites, relay, resolvers};
 use crate::{manifests, processes};
 
 #[derive(Debug, Clone, clap::Args)]
@@ -52,7 +52,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    prerequisites::check()?;
+    prerequisites::check(args.engine)?;
     let manifests = manifests::read(&args.filenames)?;
     if args.detach {
         return detach();
@@ -230,7 +230,7 @@ impl Up {
             (
                 "apiserver",
                 vec!["--api-port".into(), self.ports.api.to_string()],
-                vec![("api", api)],
+                vec![("api", api.into())],
                 30,
                 "API server",
             ),
@@ -241,17 +241,17 @@ impl Up {
                 30,
                 "control plane",
             ),
-            ("node", vec![], vec![], 60, "node"),
+            ("node", vec![], resolvers::sockets(), 60, "node"),
         ];
         let supervisor = self.supervisor.as_mut().context("supervisor")?;
-        for (name, extra, listeners, seconds, title) in specs {
+        for (name, extra, sockets, seconds, title) in specs {
             let mut child_args = vec![name.to_owned(), "--data-dir".into(), dir.clone()];
             child_args.extend(extra);
             supervisor.start(Spec {
                 name,
                 args: child_args,
                 log: held.log(name),
-                listeners,
+                sockets,
                 patience: Duration::from_secs(seconds),
             })?;
             progress.done(title);

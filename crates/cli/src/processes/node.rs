@@ -20,6 +20,7 @@ pub(super) fn run(data_dir: &Path) -> anyhow::Result<()> {
         let shim = vec![exe, "internal".into(), "pod-shim".into()];
         let mut options = Options::new(store, NODE_NAME, data_dir.to_owned(), shim);
         options.image_map = image_map();
+        options.dns_upstream = inherited.resolvers();
         options.lifeline = inherited.lifeline();
         options.kubelet_tls = Some(kubelet_tls(data_dir)?);
         let node = Node::start(options).await.context("start the node")?;

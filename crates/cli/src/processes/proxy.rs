@@ -45,9 +45,9 @@ pub(crate) struct Managed {
     pub(crate) engine: EngineArg,
     #[arg(long, default_value = "warn")]
     pub(crate) log_level: String,
-    /// Worker threads.
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub(crate) concurrency: usize,
+    /// Worker threads; 0 means one for each core. Without it what the mesh's configuration says, else 2.
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<usize>,
     /// Where the sockets and the bootstrap go.
     #[arg(long, value_name = "DIR", default_value = "/etc/istio/proxy")]
     pub(crate) config_dir: PathBuf,
@@ -71,6 +71,16 @@ pub(crate) struct Managed {
     /// Pod labels, as the downward API writes them.
     #[arg(long, value_name = "FILE", default_value = "/etc/istio/pod/labels")]
     pub(crate) labels: PathBuf,
+    /// Pod annotations, likewise.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/etc/istio/pod/annotations"
+    )]
+    pub(crate) annotations: PathBuf,
+    /// The mesh's configuration, where injection did not give the proxy's settings.
+    #[arg(long, value_name = "FILE", default_value = "/etc/istio/config/mesh")]
+    pub(crate) mesh_config: PathBuf,
 }
 
 pub(crate) fn run(args: Args) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ pub(crate) mod notify;
 pub(crate) mod prerequisites;
 pub(crate) mod progress;
 pub(crate) mod relay;
+pub(crate) mod resolvers;
 pub(crate) mod supervisor;
 
 use std::net::Ipv4Addr;

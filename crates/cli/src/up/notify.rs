@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,12 +12,16 @@ pub(crate) const NOTIFY: &str = "notify";
 /// Name of the pipe whose end means that the supervisor is gone.
 pub(crate) const LIFELINE: &str = "lifeline";
 
+/// Name of sockets that are connected to the host's resolvers.
+pub(crate) const RESOLVER: &str = "resolver";
+
 /// A child's inheritance.
 #[derive(Debug)]
 pub(crate) struct Inherited {
     notify: Option<File>,
     lifeline: Option<File>,
     listeners: Vec<(String, TcpListener)>,
+    resolvers: Vec<UdpSocket>,
 }
 
 impl Inherited {
@@ -27,11 +31,13 @@ impl Inherited {
             notify: None,
             lifeline: None,
             listeners: Vec::new(),
+            resolvers: Vec::new(),
         };
         for (name, fd) in net::listenfd::take() {
             match name.as_str() {
                 NOTIFY => this.notify = Some(File::from(fd)),
                 LIFELINE => this.lifeline = Some(File::from(fd)),
+                RESOLVER => this.resolvers.push(UdpSocket::from(fd)),
                 _ => this.listeners.push((name, TcpListener::from(fd))),
             }
         }
@@ -40,6 +46,11 @@ impl Inherited {
 
     pub(crate) fn listeners(&mut self) -> Vec<(String, TcpListener)> {
         std::mem::take(&mut self.listeners)
+    }
+
+    /// Sockets that are connected to the host's resolvers.
+    pub(crate) fn resolvers(&mut self) -> Vec<UdpSocket> {
+        std::mem::take(&mut self.resolvers)
     }
 
     /// Tells the supervisor that the process serves.

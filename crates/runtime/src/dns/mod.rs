@@ -1,7 +1,9 @@
 //! The cluster's DNS on the node: services and headless pods from the cluster's state, everything else
-//! from an optional resolver outside.
+//! from the host's resolvers where there are some.
 
 mod server;
+mod upstream;
 mod zone;
 
-pub(crate) use server::{Dns, Upstream, serve};
+pub(crate) use server::{Dns, serve};
+pub(crate) use upstream::Upstream;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 
+use super::upstream::Upstream;
 use super::zone::{Answer, Zone};
 use crate::cluster::Cluster;
 
@@ -19,38 +20,7 @@ pub(crate) struct Dns {
     pub(crate) domain: String,
     pub(crate) dns_ip: Ipv4Addr,
     pub(crate) networks: [(Ipv4Addr, u8); 2],
-    /// A socket outside, connected to a resolver.
-    pub(crate) upstream: Option<Upstream>,
-}
-
-/// The resolver outside.
-pub(crate) struct Upstream(tokio::sync::Mutex<UdpSocket>);
-
-impl Upstream {
-    pub(crate) fn new(socket: std::net::UdpSocket) -> std::io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        Ok(Self(tokio::sync::Mutex::new(UdpSocket::from_std(socket)?)))
-    }
-
-    async fn ask(&self, request: &Message, raw: &[u8]) -> Option<Vec<u8>> {
-        let socket = self.0.lock().await;
-        socket.send(raw).await.ok()?;
-        let answer = async {
-            let mut buffer = vec![0; 4096];
-            loop {
-                let read = socket.recv(&mut buffer).await.ok()?;
-                let late = Message::from_vec(&buffer[..read]).ok()?;
-                // What belongs to an earlier question, which was given up, is passed over.
-                if late.metadata.id == request.metadata.id && late.queries == request.queries {
-                    return Some(buffer[..read].to_vec());
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(2), answer)
-            .await
-            .ok()
-            .flatten()
-    }
+    pub(crate) upstream: Upstream,
 }
 
 const UDP_SIZE: u16 = 1232;
@@ -144,7 +114,7 @@ impl Dns {
         };
         let mut response = Message::response(request.metadata.id, request.metadata.op_code);
         response.metadata.recursion_desired = request.metadata.recursion_desired;
-        response.metadata.recursion_available = self.upstream.is_some();
+        response.metadata.recursion_available = !self.upstream.is_empty();
         response.add_queries(request.queries.iter().cloned());
         let [query] = request.queries.as_slice() else {
             response.metadata.response_code = ResponseCode::FormErr;
@@ -179,9 +149,7 @@ impl Dns {
         raw: &[u8],
         mut response: Message,
     ) -> Option<Vec<u8>> {
-        if let Some(upstream) = &self.upstream
-            && let Some(answer) = upstream.ask(request, raw).await
-        {
+        if let Some(answer) = self.upstream.ask(request, raw).await {
             return Some(answer);
         }
         response.metadata.response_code = ResponseCode::ServFail;

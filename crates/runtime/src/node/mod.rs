@@ -88,7 +88,7 @@ impl Node {
             domain: cluster_domain,
             dns_ip,
             networks: [pod_cidr, service_cidr],
-            upstream: dns_upstream.map(dns::Upstream::new).transpose()?,
+            upstream: dns::Upstream::new(dns_upstream)?,
         };
         tasks.spawn(serve_dns(dns, vec![dns_ip.into(), node_ip.into()]));
         let mut kubelet = None;

@@ -24,6 +24,8 @@ pub struct Cluster {
     pub namespace: Namespace,
     pub node: Option<Node>,
     pub pki: kubelet::Pki,
+    /// Connected sockets of another namespace, for the next start.
+    pub resolvers: Vec<std::net::UdpSocket>,
     lifeline: Option<std::io::PipeWriter>,
     lifeline_reader: std::os::fd::OwnedFd,
 }
@@ -51,6 +53,7 @@ pub fn cluster<F: Future<Output = ()>>(test: impl FnOnce(Cluster) -> F + Send) {
                     namespace: namespace.clone(),
                     node: None,
                     pki: kubelet::Pki::new(),
+                    resolvers: Vec::new(),
                     lifeline: Some(writer),
                     lifeline_reader: reader.into(),
                 };
@@ -77,6 +80,7 @@ impl Cluster {
         let mut options = Options::new(store, "test-node", self.data.path().into(), shim);
         options.image_map = images;
         options.lifeline = Some(self.lifeline_reader.try_clone().unwrap());
+        options.dns_upstream = std::mem::take(&mut self.resolvers);
         options.kubelet_tls = Some(self.pki.server());
         options.kubelet_listen = "10.244.0.1:10250".parse().unwrap();
         self.node = Some(Node::start(options).await.unwrap());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::agent::inject::Settings;
+use api::proxies::ProxySettings;
 use api::{Severity, Snapshot};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -15,6 +16,7 @@ pub(super) fn router(settings: Settings, snapshots: Snapshots) -> Router {
     let current = move || {
         let mut settings = settings.clone();
         if let Some(snapshot) = snapshots.borrow().as_ref() {
+            settings.proxies = ProxySettings::of(snapshot);
             let domain = &snapshot.mesh.trust_domain;
             if !domain.is_empty() {
                 settings.trust_domain.clone_from(domain);

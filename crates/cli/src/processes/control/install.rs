@@ -58,6 +58,16 @@ pub(super) async fn system(store: &dyn Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What a control plane needs of any cluster: its namespace, and a MeshConfig to edit.
+pub(super) async fn namespace(store: &dyn Store) -> anyhow::Result<()> {
+    for object in manifests::objects(manifests::SYSTEM, "system.yaml")? {
+        if object["kind"] == "Namespace" || object["kind"] == "ConfigMap" {
+            manifests::create_if_missing(store, object).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The webhooks, with the CA that their server's certificate comes from.
 pub(super) async fn webhooks(store: &dyn Store, bundle: &str) -> anyhow::Result<()> {
     let bundle = base64::engine::general_purpose::STANDARD.encode(bundle);

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use ::agent::inject::{Engine, Settings};
 use anyhow::Context;
 use api::kinds;
-use api::store::{ResourceType, Store};
+use api::store::{ResourceType, Store, StoreError};
+use base::ObjectKey;
 use control::{Planner, PlannerOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{EngineArg, connect, internal_kubeconfig, runtime, terminated};
+use crate::exit::{Code, Failure};
 use crate::up::NODE_IP;
 use crate::up::notify::Inherited;
 
@@ -67,13 +69,44 @@ pub(crate) fn run(setup: Setup) -> anyhow::Result<()> {
     inherited.follow_supervisor();
     runtime(2)?.block_on(async {
         let store = connect(&setup.kubeconfig).await?;
+        if setup.embedded.is_none() {
+            reachable(&setup.kubeconfig, &*store).await?;
+        }
         let shutdown = CancellationToken::new();
         start(&setup, store, &shutdown).await?;
         inherited.ready();
+        tracing::info!(
+            listen = %setup.listen, engine = setup.engine.name(),
+            "serving: 15010 xDS, 15012 xDS and CA over TLS, 15014 monitoring, 15017 webhooks"
+        );
         terminated().await;
         shutdown.cancel();
         Ok(())
     })
+}
+
+/// Says at once why nothing will work, where a person has named an API server.
+async fn reachable(kubeconfig: &Path, store: &dyn Store) -> anyhow::Result<()> {
+    let key = ObjectKey::new("", "istio-system");
+    let shown = kubeconfig.display();
+    match store.get(&kinds::NAMESPACE, &key).await {
+        Ok(_) | Err(StoreError::NotFound(_)) => Ok(()),
+        Err(StoreError::Unavailable(why)) => Err(Failure::new(
+            Code::Failure,
+            format!("the API server that {shown} names cannot be reached: {why}"),
+        )
+        .remedy(format!("kubectl --kubeconfig {shown} get --raw /readyz"))
+        .into()),
+        Err(StoreError::Refused { code, message }) => Err(Failure::new(
+            Code::Failure,
+            format!("the API server refuses the credentials of {shown}: {code} {message}"),
+        )
+        .remedy(format!(
+            "kubectl --kubeconfig {shown} auth can-i '*' '*' --all-namespaces"
+        ))
+        .into()),
+        Err(error) => Err(error).with_context(|| format!("kubeconfig {shown}")),
+    }
 }
 
 async fn start(
@@ -84,6 +117,8 @@ async fn start(
     install::crds(&*store).await?;
     if setup.embedded.is_some() {
         install::system(&*store).await?;
+    } else {
+        install::namespace(&*store).await?;
     }
     let authority = authority::Authority::start(store.clone()).await?;
     if let Some(data_dir) = &setup.embedded {
@@ -93,6 +128,13 @@ async fn start(
             load_balancer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
         };
         tokio::spawn(controllers::run(store.clone(), options, shutdown.clone()));
+    } else {
+        let roots = authority.roots();
+        tokio::spawn(controllers::publish_roots(
+            store.clone(),
+            roots,
+            shutdown.clone(),
+        ));
     }
     let snapshots = source::snapshots(&store, WATCHED);
     let revisions = source::Revisions::load(store.clone(), "istio-system")

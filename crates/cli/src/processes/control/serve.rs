@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use axum::Router;
 use control::Planner;
 use http::Request;
@@ -21,14 +20,21 @@ use tower::{Service, ServiceExt};
 use xds::server::{AdsOptions, PeerIdentity, ads_service};
 
 use super::authority::Authority;
+use crate::exit::{Code, Failure};
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Istio's `keepaliveInterval` on the server's side.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = net::socket::listen(address, net::socket::Sharing::Exclusive, 1024)
-        .with_context(|| format!("listen on {address}"))?;
+    let listener =
+        net::socket::listen(address, net::socket::Sharing::Exclusive, 1024).map_err(|error| {
+            Failure::new(
+                Code::Failure,
+                format!("cannot listen on {address}: {error}"),
+            )
+            .remedy("--listen ADDRESS, another one of this machine; the ports are Istio's")
+        })?;
     Ok(TcpListener::from_std(listener)?)
 }
 

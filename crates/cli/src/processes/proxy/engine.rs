@@ -23,6 +23,10 @@ pub(super) struct Start<'a> {
     pub(super) args: &'a Managed,
     pub(super) document: Value,
     pub(super) material: watch::Receiver<Option<Material>>,
+    /// Worker threads.
+    pub(super) concurrency: usize,
+    /// How long connections of a changed listener drain.
+    pub(super) drain_time: Duration,
 }
 
 pub(super) enum Engine {
@@ -36,6 +40,8 @@ impl Engine {
             args,
             document,
             material,
+            concurrency,
+            drain_time,
         } = start;
         // For people: what the engine was started with.
         let path = args.config_dir.join("bootstrap.json");
@@ -45,15 +51,18 @@ impl Engine {
             EngineArg::Ferromesh => {
                 let instance = Instance::start(InstanceOptions {
                     bootstrap: Bootstrap::parse(&document.to_string())?,
-                    concurrency: args.concurrency,
+                    concurrency,
                     local_secrets: Some(local_secrets(material)),
                     state_dir: Some(args.state_dir.clone()),
-                    drain_time: Duration::from_secs(45),
+                    drain_time,
                     logging: logging(&args.log_level),
                 })?;
                 Ok(Self::Ferromesh(Box::new(instance)))
             }
-            EngineArg::Envoy => Ok(Self::Envoy(Box::new(spawn_envoy(args, &path)?))),
+            EngineArg::Envoy => {
+                let child = spawn_envoy(&path, &args.log_level, concurrency, drain_time)?;
+                Ok(Self::Envoy(Box::new(child)))
+            }
         }
     }
 
@@ -140,20 +149,22 @@ fn envoy() -> PathBuf {
     std::env::var_os("FERROMESH_ENVOY").map_or_else(|| PathBuf::from("envoy"), PathBuf::from)
 }
 
-fn spawn_envoy(args: &Managed, bootstrap: &Path) -> anyhow::Result<Child> {
+fn spawn_envoy(
+    bootstrap: &Path,
+    log_level: &str,
+    concurrency: usize,
+    drain_time: Duration,
+) -> anyhow::Result<Child> {
     let program = envoy();
+    // Whole seconds are all that Envoy takes.
+    let drain_seconds = drain_time.as_secs_f64().ceil();
     Command::new(&program)
         .arg("-c")
         .arg(bootstrap)
-        .args([
-            "--concurrency",
-            &args.concurrency.to_string(),
-            "-l",
-            &args.log_level,
-        ])
+        .args(["--concurrency", &concurrency.to_string(), "-l", log_level])
         .args([
             "--drain-time-s",
-            "45",
+            &drain_seconds.to_string(),
             "--drain-strategy",
             "immediate",
             "--disable-hot-restart",

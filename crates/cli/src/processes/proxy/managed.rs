@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use ::agent::drain::{Drained, drain};
 use ::agent::envoy::{Bootstrap, bootstrap, relay, serve_sds};
 use ::agent::health::Health;
 use ::agent::identity::{Kept, Sources, TlsFor, keep};
-use ::agent::node::{NodeEnv, Role};
+use ::agent::node::{Files, NodeEnv, Role};
 use anyhow::Context;
 use base::SpiffeId;
 use tokio::sync::watch;
@@ -23,6 +24,9 @@ use crate::processes::{runtime, terminated};
 /// (Istio `MINIMUM_DRAIN_DURATION` with `EXIT_ON_ZERO_ACTIVE_CONNECTIONS`).
 const MINIMUM_DRAIN: Duration = Duration::from_millis(500);
 
+/// Istio's `drainDuration` when nobody says otherwise.
+const DRAIN_TIME: Duration = Duration::from_secs(45);
+
 pub(crate) fn run(role: Role, args: &Managed) -> anyhow::Result<()> {
     net::telemetry::init(net::telemetry::Format::Text, &args.log_level);
     runtime(1)?.block_on(manage(role, args))
@@ -30,13 +34,18 @@ pub(crate) fn run(role: Role, args: &Managed) -> anyhow::Result<()> {
 
 async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
     let vars: BTreeMap<String, String> = std::env::vars().collect();
-    let labels = std::fs::read_to_string(&args.labels).unwrap_or_default();
-    let env = NodeEnv::read(role, &vars, &labels)?;
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let files = Files {
+        labels: text(&args.labels),
+        annotations: text(&args.annotations),
+        mesh: text(&args.mesh_config),
+    };
+    let env = NodeEnv::read(role, &vars, &files)?;
     let directory = args.config_dir.display().to_string();
     let places = Bootstrap::in_directory(&directory);
     let (publish, material) = watch::channel(None);
     let tls = TlsFor::new(Sources {
-        address: env.discovery_address.clone(),
+        address: env.ca_address.clone(),
         roots: args.root_cert.clone(),
         token: args.token.clone(),
     });
@@ -76,6 +85,11 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
         args,
         document,
         material,
+        concurrency: concurrency(args.concurrency, env.proxy_config.concurrency),
+        drain_time: env
+            .proxy_config
+            .drain_duration
+            .map_or(DRAIN_TIME, Into::into),
     })
     .await?;
     let ended = tokio::select! {
@@ -86,7 +100,7 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
         return result.context("the proxy ended by itself");
     }
     tokio::time::sleep(MINIMUM_DRAIN).await;
-    let limit = Duration::from_secs(env.drain_seconds);
+    let limit = env.termination_drain;
     match drain(&admin, limit).await {
         Drained::Empty => tracing::info!("drained"),
         Drained::Cut { open } => {
@@ -94,6 +108,16 @@ async fn manage(role: Role, args: &Managed) -> anyhow::Result<()> {
         }
     }
     engine.stop().await
+}
+
+/// Worker threads, of which 0 means one for each core: as the command line says, else the settings.
+fn concurrency(argument: Option<usize>, settings: Option<i32>) -> usize {
+    let settings = settings.and_then(|n| usize::try_from(n).ok());
+    match argument.or(settings) {
+        Some(0) => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        Some(threads) => threads,
+        None => 2,
+    }
 }
 
 /// No listener opens before the workload can prove who it is.
