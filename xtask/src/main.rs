@@ -1,17 +1,24 @@
-//! Project chores: `cargo xtask test|peers|layers`.
+//! Project chores: `cargo xtask test|fuzz|docs|peers|layers`.
 
+mod docs;
+mod follow;
+mod fuzz;
 mod layers;
 mod peers;
 mod summary;
 mod test;
+mod unused;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end
+  test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end.
+                  --long also fuzzes every target and runs the long churn tests.
+  fuzz [TARGET]   run the fuzz targets, or one of them. FERROMESH_FUZZ_SECONDS (60) for each.
+  docs [--check]  write docs/reference from the code, or check that it is current
   peers           obtain the programs that the tests run against
-  layers          check that dependencies point down
+  layers          check that dependencies point down and that each is used
 ";
 
 fn main() -> ExitCode {
@@ -20,8 +27,12 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(test::Extent::Usual),
         ["test", "--long"] => test::run(test::Extent::Long),
+        ["fuzz"] => test::fuzz(None),
+        ["fuzz", target] => test::fuzz(Some(target)),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
         ["peers"] => peers::obtain().map(|found| peers::print(&found)),
-        ["layers"] => layers::check(),
+        ["layers"] => layers::check().and_then(|()| unused::check()),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

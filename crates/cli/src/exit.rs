@@ -1,4 +1,4 @@
-//! Exit codes, and the last words before them. Documented in `docs/exit-codes.md`.
+//! Exit codes, and the last words before them. Documented in `docs/reference/cli.md`.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -15,6 +15,26 @@ pub(crate) enum Code {
     InUse = 4,
     /// Something did not become ready in time.
     TimedOut = 5,
+}
+
+impl Code {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Failure,
+        Self::Prerequisite,
+        Self::InUse,
+        Self::TimedOut,
+    ];
+
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Failure => "something failed; the message says what, and what to type next",
+            Self::Prerequisite => {
+                "a prerequisite is missing on this machine: root, network namespaces, nftables, overlay"
+            }
+            Self::InUse => "another `ferromesh up` holds the data directory",
+            Self::TimedOut => "something was not ready in time",
+        }
+    }
 }
 
 /// An error with its own exit code and, where there is one, the next thing to type.

@@ -6,6 +6,7 @@ use super::fields;
 use super::header;
 use super::report::Report;
 use super::virtual_service::{destination, gateway_names, required, weights};
+use crate::istio::grpc_status_code;
 use crate::istio::{
     CorsPolicy, FaultAbort, FaultDelay, HttpDirectResponse, HttpFaultInjection, HttpMatchRequest,
     HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, Percent, StringMatch,
@@ -33,26 +34,6 @@ const RETRY_ON: &[&str] = &[
 
 const METHODS: &[&str] = &[
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE",
-];
-
-const GRPC_STATUS: &[&str] = &[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
 ];
 
 pub(super) fn check(report: &mut Report, at: &Path<'_>, route: &HttpRoute, delegate: bool) {
@@ -339,7 +320,7 @@ fn abort(report: &mut Report, at: &Path<'_>, abort: &FaultAbort) {
     }
     if let Some(status) = grpc_status
         .as_ref()
-        .filter(|status| !GRPC_STATUS.contains(&status.as_str()))
+        .filter(|status| grpc_status_code(status).is_none())
     {
         report.error(
             &at.key("grpcStatus"),

@@ -7,6 +7,7 @@ mod header;
 mod http_route;
 mod mesh;
 mod policies;
+mod refusals;
 mod report;
 mod service_entry;
 mod shadow;
@@ -29,6 +30,7 @@ use crate::schema;
 use crate::store::ResourceType;
 
 pub use self::mesh::mesh_config;
+pub use self::refusals::{MeshFields, RefusedField, mesh_fields, refused_fields};
 pub use self::support::{unsupported, unsupported_mesh};
 
 /// Everything that Istio's admission finds wrong with an object: unknown and mistyped fields, then the
