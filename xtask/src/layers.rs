@@ -36,7 +36,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hickory-proto", &["runtime"]),
 ];
 
-pub(crate) fn check() -> anyhow::Result<()> {
+/// What cargo knows of the workspace's packages.
+pub(crate) fn metadata() -> anyhow::Result<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps"])
         .output()
@@ -46,7 +47,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
         "cargo metadata: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+pub(crate) fn check() -> anyhow::Result<()> {
+    let metadata = metadata()?;
     let wrong = violations(&metadata);
     if wrong.is_empty() {
         println!("layers: dependencies point down");

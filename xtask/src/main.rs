@@ -1,19 +1,26 @@
-//! Project chores: `cargo xtask test|bench|peers|layers`.
+//! Project chores: `cargo xtask test|fuzz|bench|docs|peers|layers`.
 
 mod bench;
+mod docs;
+mod follow;
+mod fuzz;
 mod layers;
 mod peers;
 mod summary;
 mod test;
+mod unused;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end
+  test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end.
+                  --long also fuzzes every target and runs the long churn tests.
+  fuzz [TARGET]   run the fuzz targets, or one of them. FERROMESH_FUZZ_SECONDS (60) for each.
   bench proxy     CPU, latency and memory of our proxy beside Envoy's, release build; -h lists its options
+  docs [--check]  write docs/reference from the code, or check that it is current
   peers           obtain the programs that the tests run against
-  layers          check that dependencies point down
+  layers          check that dependencies point down and that each is used
 ";
 
 fn main() -> ExitCode {
@@ -22,9 +29,13 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["test"] => test::run(test::Extent::Usual),
         ["test", "--long"] => test::run(test::Extent::Long),
+        ["fuzz"] => test::fuzz(None),
+        ["fuzz", target] => test::fuzz(Some(target)),
         ["bench", "proxy", arguments @ ..] => bench::proxy(arguments),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
         ["peers"] => peers::obtain().map(|found| peers::print(&found)),
-        ["layers"] => layers::check(),
+        ["layers"] => layers::check().and_then(|()| unused::check()),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -61,7 +61,7 @@ pub(crate) fn obtain() -> anyhow::Result<Found> {
     note("envoy", envoy(&directory));
     note("kubectl", kubectl(&directory));
     note("httpbin", httpbin(&directory));
-    if std::env::var_os("CI").is_some() {
+    if std::env::var("CI").as_deref() == Ok("true") {
         let lines: Vec<String> = missing
             .iter()
             .map(|m| format!("{}: {}", m.name, m.reason))

@@ -3,10 +3,11 @@
 pub mod admin;
 pub mod drain;
 pub mod envoy;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod health;
 pub mod identity;
 pub mod inject;
 pub mod node;
 pub mod redirect;
-mod unverified;
 pub mod webhook;

@@ -4,6 +4,8 @@
 
 mod diagnostic;
 mod duration;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod istio;
 pub mod kinds;
 pub mod parse;
@@ -12,6 +14,7 @@ pub mod proxies;
 mod registry;
 pub mod schema;
 pub mod snapshot;
+mod status;
 pub mod store;
 mod validate;
 
@@ -20,4 +23,8 @@ pub use duration::Duration;
 pub use k8s_openapi as k8s;
 pub use schema::{crds, strict_fields};
 pub use snapshot::{Applied, Meta, Quarantine, Resource, Snapshot, Table};
-pub use validate::{mesh_config, proxy_config, unsupported, unsupported_mesh, validate};
+pub use status::{Condition, Revision};
+pub use validate::{
+    MeshFields, RefusedField, mesh_config, mesh_fields, proxy_config, refused_fields, unsupported,
+    unsupported_mesh, validate,
+};

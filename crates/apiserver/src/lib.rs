@@ -4,11 +4,14 @@
 mod admission;
 mod api;
 mod auth;
+mod bounds;
 mod clock;
 mod conditions;
 mod controllers;
 mod convert;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod node;
 mod objects;

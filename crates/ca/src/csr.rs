@@ -41,7 +41,7 @@ impl Csr {
         Self::from_der(&der)
     }
 
-    fn from_der(der: &[u8]) -> Result<Self, CsrError> {
+    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CsrError> {
         let (rest, request) =
             X509CertificationRequest::from_der(der).map_err(|_| CsrError::Malformed)?;
         if !rest.is_empty() {

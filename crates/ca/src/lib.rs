@@ -6,6 +6,8 @@ mod authority;
 mod chain;
 mod csr;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ledger;
 mod plugged;
 mod renewal;

@@ -1,4 +1,4 @@
-//! Exit codes, and the last words before them. Documented in `docs/exit-codes.md`.
+//! Exit codes, and the last words before them. Documented in `docs/reference/cli.md`.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -33,6 +33,30 @@ impl Code {
         ]
         .into_iter()
         .find(|code| *code as i32 == status)
+    }
+
+    /// Those that are ours to explain: clap ends with [`Self::Usage`] as well.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Failure,
+        Self::Prerequisite,
+        Self::InUse,
+        Self::TimedOut,
+        Self::FoundIssues,
+    ];
+
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Failure => "something failed; the message says what, and what to type next",
+            Self::Prerequisite => {
+                "a prerequisite is missing on this machine: root, network namespaces, nftables, overlay, Envoy for `--engine envoy`"
+            }
+            Self::InUse => "another `ferromesh up` holds the data directory",
+            Self::TimedOut => "something was not ready in time",
+            Self::Usage => "wrong usage",
+            Self::FoundIssues => {
+                "`analyze` found something that reaches `--failure-threshold` (istioctl's code; formats json and yaml always end with 0, as istioctl's), or `lint-advice --strict` something wrong"
+            }
+        }
     }
 }
 

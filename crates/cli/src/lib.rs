@@ -4,6 +4,8 @@ mod commands;
 mod exit;
 mod manifests;
 mod processes;
+#[doc(hidden)]
+pub mod reference;
 mod up;
 
 use std::process::ExitCode;

@@ -7,6 +7,8 @@
 mod cluster;
 mod endpoint;
 mod fragments;
+#[doc(hidden)]
+pub mod fuzzing;
 mod generate;
 mod listener;
 pub mod mesh_view;
@@ -22,6 +24,6 @@ mod tls;
 pub use generate::{Generated, Generator, Warning, generate};
 pub use mesh_view::MeshView;
 pub use node::{Engine, InterceptionMode, IstioFilters, Locality, NodeError, NodeInfo, NodeKind};
-pub use planner::resolve::{InMemory, LastResolved, Revision};
-pub use planner::status::{Condition, Live, StatusUpdate};
+pub use planner::resolve::{InMemory, LastResolved};
+pub use planner::status::{Live, StatusUpdate};
 pub use planner::{Authenticator, Planner, PlannerOptions, ProxyStatus, SyncState};

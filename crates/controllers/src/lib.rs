@@ -30,8 +30,6 @@ use hub::Controller;
 /// What the controllers cannot find out by themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// PEM of the API server's CA, for ConfigMap `kube-root-ca.crt` in every namespace.
-    pub kube_root: Option<String>,
     /// PEM of the mesh's trust bundle as it changes, for ConfigMap `istio-ca-root-cert`.
     pub mesh_roots: Option<watch::Receiver<Option<Arc<str>>>>,
     /// Where Services of type LoadBalancer are reached; `None` leaves them pending.
@@ -41,15 +39,11 @@ pub struct Options {
 /// Runs all controllers until `shutdown`; writes under way are finished first.
 pub async fn run(store: Arc<dyn Store>, options: Options, shutdown: CancellationToken) {
     let Options {
-        kube_root,
         mesh_roots,
         load_balancer,
     } = options;
     let mut controllers: Vec<Arc<dyn Controller>> = vec![
-        Arc::new(namespaces::Namespaces {
-            kube_root,
-            mesh_roots,
-        }),
+        Arc::new(namespaces::Namespaces { mesh_roots }),
         Arc::new(deployment::Deployments),
         Arc::new(replica_set::ReplicaSets),
         Arc::new(scheduler::Scheduler),

@@ -1,5 +1,5 @@
-//! What every namespace has from the start: a service account and the trust roots of the API server and
-//! of the mesh.
+//! What every namespace has from the start: a service account and the trust roots of the mesh. The API server publishes
+//! its own root (`kube-root-ca.crt`) itself.
 
 use std::sync::Arc;
 
@@ -14,15 +14,12 @@ use crate::cache::Cache;
 use crate::hub::{Controller, Plan};
 use crate::object::{deleting, key, meta};
 
-const KUBE_ROOT: &str = "kube-root-ca.crt";
 const MESH_ROOT: &str = "istio-ca-root-cert";
 /// Where Istio writes no root: no workload of a mesh runs there.
 const WITHOUT_MESH: &[&str] = &["kube-system", "kube-public", "kube-node-lease"];
 
 /// The controller.
 pub(crate) struct Namespaces {
-    /// PEM of the API server's CA.
-    pub(crate) kube_root: Option<String>,
     /// PEM of the mesh's trust bundle.
     pub(crate) mesh_roots: Option<watch::Receiver<Option<Arc<str>>>>,
 }
@@ -50,7 +47,7 @@ impl Controller for Namespaces {
             return vec![key(object)];
         }
         match meta(object, "name") {
-            "default" | KUBE_ROOT | MESH_ROOT => {
+            "default" | MESH_ROOT => {
                 vec![ObjectKey::new("", meta(object, "namespace"))]
             }
             _ => Vec::new(),
@@ -80,9 +77,6 @@ impl Controller for Namespaces {
                 "metadata": { "namespace": name, "name": "default" },
             });
             actions.push(Action::Create(SERVICE_ACCOUNT, account));
-        }
-        if let Some(root) = &self.kube_root {
-            actions.extend(bundle(cache, name, KUBE_ROOT, "ca.crt", root, &json!({})));
         }
         let mesh = self
             .mesh_roots
@@ -139,7 +133,6 @@ mod tests {
     fn controller() -> (Namespaces, watch::Sender<Option<Arc<str>>>) {
         let (sender, receiver) = watch::channel(Some("ROOT 1".into()));
         let controller = Namespaces {
-            kube_root: Some("KUBE".into()),
             mesh_roots: Some(receiver),
         };
         (controller, sender)
@@ -160,10 +153,6 @@ mod tests {
         world.settle(&controller);
         assert!(world.find(&SERVICE_ACCOUNT, "a", "default").is_some());
         assert_eq!(
-            world.get(&CONFIG_MAP, "a", KUBE_ROOT)["data"]["ca.crt"],
-            "KUBE"
-        );
-        assert_eq!(
             world.get(&CONFIG_MAP, "a", MESH_ROOT)["data"]["root-cert.pem"],
             "ROOT 1"
         );
@@ -179,16 +168,12 @@ mod tests {
         world.patch(
             &CONFIG_MAP,
             "a",
-            KUBE_ROOT,
-            json!({ "data": { "ca.crt": "FORGED" } }),
+            MESH_ROOT,
+            json!({ "data": { "root-cert.pem": "FORGED" } }),
         );
         sender.send_replace(Some("ROOT 1\nROOT 2".into()));
         world.settle(&controller);
         assert!(world.find(&SERVICE_ACCOUNT, "a", "default").is_some());
-        assert_eq!(
-            world.get(&CONFIG_MAP, "a", KUBE_ROOT)["data"]["ca.crt"],
-            "KUBE"
-        );
         let roots = world.get(&CONFIG_MAP, "a", MESH_ROOT)["data"]["root-cert.pem"].clone();
         assert_eq!(roots, "ROOT 1\nROOT 2");
     }

@@ -8,10 +8,14 @@ pub mod config;
 mod downstream;
 mod ejector;
 pub mod filters;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod instance;
 pub mod observe;
 pub mod proxy;
+#[doc(hidden)]
+pub mod reference;
 pub mod resilience;
 pub mod shared;
 pub mod sniff;

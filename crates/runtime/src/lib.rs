@@ -6,6 +6,8 @@ mod dns;
 mod env;
 mod events;
 mod facts;
+#[doc(hidden)]
+pub mod fuzzing;
 mod image;
 mod kubelet;
 mod node;

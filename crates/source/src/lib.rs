@@ -16,6 +16,6 @@ mod watch;
 pub use connect::{Access, ConnectError, Credentials};
 pub use kube_store::KubeStore;
 pub use remote::{PodStream, Remote};
-pub use revisions::{Revision, Revisions};
+pub use revisions::Revisions;
 pub use snapshots::snapshots;
-pub use status::{Condition, ConditionStatus, Report, StatusWriter};
+pub use status::{Report, StatusWriter};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::Revision;
 use api::kinds::CONFIG_MAP;
 use api::store::{Query, Store, StoreError};
 use base::{ContentHash, ObjectKey, ObjectRef};
@@ -19,16 +20,6 @@ const SHARD_BYTES: usize = 900 * 1024;
 const PACE: Duration = Duration::from_secs(1);
 const PREFIX: &str = "ferromesh-last-resolved-";
 const LABEL: &str = "ferromesh.io/last-resolved";
-
-/// A revision that resolved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Revision {
-    /// Of the object; another uid is another object.
-    pub uid: String,
-    pub generation: i64,
-    /// The object: `metadata` (name, namespace, labels, annotations) and `spec`.
-    pub object: Value,
-}
 
 #[derive(Default)]
 struct Table {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::Condition;
 use api::store::{Patch, ResourceType, Store, StoreError};
 use base::ObjectKey;
 use futures::StreamExt;
@@ -16,96 +17,8 @@ const PACE: Duration = Duration::from_secs(1);
 /// Writes under way at once.
 const PARALLEL: usize = 8;
 
-/// A condition's `status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConditionStatus {
-    True,
-    False,
-    Unknown,
-}
-
-impl ConditionStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::True => "True",
-            Self::False => "False",
-            Self::Unknown => "Unknown",
-        }
-    }
-}
-
-/// One condition of an object, without its times: the writer knows those.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// `Live`, `Accepted`, `Quarantined`, `Resolved` or `Warning`.
-    pub kind: &'static str,
-    pub status: ConditionStatus,
-    /// One word in CamelCase.
-    pub reason: String,
-    pub message: String,
-}
-
 /// The conditions that are ours; all others are left alone.
 const OWNED: &[&str] = &["Live", "Accepted", "Quarantined", "Resolved", "Warning"];
-
-impl Condition {
-    fn new(kind: &'static str, status: bool, reason: &str, message: String) -> Self {
-        Self {
-            kind,
-            status: if status {
-                ConditionStatus::True
-            } else {
-                ConditionStatus::False
-            },
-            reason: reason.into(),
-            message,
-        }
-    }
-
-    /// Of `wanted` proxies whose resources derive from the object, `acknowledged` have this generation.
-    #[must_use]
-    pub fn live(acknowledged: usize, wanted: usize) -> Self {
-        let all = acknowledged >= wanted;
-        let reason = if all { "Acknowledged" } else { "Pending" };
-        Self::new("Live", all, reason, format!("{acknowledged}/{wanted}"))
-    }
-
-    /// The object is in force.
-    #[must_use]
-    pub fn accepted() -> Self {
-        Self::new("Accepted", true, "Valid", "the object is valid".into())
-    }
-
-    /// The object is refused whole.
-    #[must_use]
-    pub fn quarantined(message: impl Into<String>) -> [Self; 2] {
-        let message = message.into();
-        [
-            Self::new("Accepted", false, "Invalid", message.clone()),
-            Self::new("Quarantined", true, "Invalid", message),
-        ]
-    }
-
-    /// Whether everything that the object refers to exists; if not, what is missing and what is used instead.
-    #[must_use]
-    pub fn resolved(missing: Option<String>) -> Self {
-        match missing {
-            None => Self::new(
-                "Resolved",
-                true,
-                "ReferencesResolved",
-                "all references exist".into(),
-            ),
-            Some(message) => Self::new("Resolved", false, "ReferencesMissing", message),
-        }
-    }
-
-    /// Accepted, but probably not what was meant.
-    #[must_use]
-    pub fn warning(reason: &str, message: impl Into<String>) -> Self {
-        Self::new("Warning", true, reason, message.into())
-    }
-}
 
 /// What an object's status should say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,14 +241,15 @@ fn merged(status: &Value, report: &Report, now: &str) -> Option<Value> {
             reason,
             message,
         } = condition;
+        let status = if *status { "True" } else { "False" };
         let before = old.iter().find(|c| c["type"] == *kind);
         let since = before
-            .filter(|c| c["status"] == status.as_str())
+            .filter(|c| c["status"] == status)
             .and_then(|c| c["lastTransitionTime"].as_str())
             .unwrap_or(now);
         conditions.push(json!({
             "type": kind,
-            "status": status.as_str(),
+            "status": status,
             "reason": reason,
             "message": message,
             "observedGeneration": report.generation,

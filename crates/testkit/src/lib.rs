@@ -1,7 +1,8 @@
-//! What tests stand on: an API server in memory, a clock that only tests move, certificates, ports and
-//! the real programs that we are tested against.
+//! What tests stand on: an API server in memory, a clock that only tests move, certificates, ports, the
+//! real programs that we are tested against, and the seeds of the fuzz targets.
 
 mod clock;
+pub mod fuzz;
 mod memory;
 mod peers;
 pub mod pki;

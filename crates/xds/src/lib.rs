@@ -11,6 +11,8 @@
 pub mod any;
 mod canonical;
 pub mod client;
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "descriptors")]
 pub mod json;
 mod resource;

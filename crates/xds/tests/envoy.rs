@@ -22,22 +22,6 @@ use xds::{Resource, View};
 /// No step of the conversation takes longer on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The path of Envoy, or the reason why the test cannot run here.
-fn envoy() -> Option<PathBuf> {
-    let named = std::env::var_os("FERROMESH_ENVOY").map(PathBuf::from);
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).map(|dir| dir.join("envoy"));
-    let found = named.into_iter().chain(on_path).find(|path| path.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "Envoy is required in CI: set FERROMESH_ENVOY"
-        );
-        eprintln!("skipped: no Envoy in FERROMESH_ENVOY or PATH");
-    }
-    found
-}
-
 /// Serves the newest view to whoever connects, and reports what happens.
 struct OneView {
     views: Mutex<watch::Sender<Arc<View>>>,
@@ -403,7 +387,9 @@ async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> 
 }
 
 async fn converse(form: Form) {
-    let Some(envoy) = envoy() else { return };
+    let Some(envoy) = testkit::peer("envoy") else {
+        return;
+    };
     let (one, two) = (upstream("one").await, upstream("two").await);
     let mut talk = Conversation::start(&envoy, form).await;
 

@@ -4,6 +4,7 @@ use super::fields;
 use super::header;
 use super::report::Report;
 use super::virtual_service::{destination, gateway_names, required, weights};
+use crate::istio::grpc_status_code;
 use crate::istio::{
     CorsPolicy, FaultAbort, FaultDelay, HttpDirectResponse, HttpFaultInjection, HttpMatchRequest,
     HttpRedirect, HttpRetry, HttpRewrite, HttpRoute, HttpRouteDestination, Percent, StringMatch,
@@ -48,26 +49,6 @@ const STATUSES: &[std::ops::RangeInclusive<u16>] = &[
     451..=451,
     500..=508,
     510..=511,
-];
-
-const GRPC_STATUS: &[&str] = &[
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
 ];
 
 pub(super) fn check(report: &mut Report, at: &Path<'_>, route: &HttpRoute, delegate: bool) {
@@ -346,7 +327,7 @@ fn abort(report: &mut Report, at: &Path<'_>, abort: &FaultAbort) {
     }
     if let Some(status) = grpc_status
         .as_ref()
-        .filter(|status| !GRPC_STATUS.contains(&status.as_str()))
+        .filter(|status| grpc_status_code(status).is_none())
     {
         report.error(
             &at.key("grpcStatus"),

@@ -8,6 +8,7 @@ mod http_route;
 mod locality;
 mod mesh;
 mod policies;
+mod refusals;
 mod report;
 mod service_entry;
 mod shadow;
@@ -30,6 +31,7 @@ use crate::schema;
 use crate::store::ResourceType;
 
 pub use self::mesh::{mesh_config, proxy_config};
+pub use self::refusals::{MeshFields, RefusedField, mesh_fields, refused_fields};
 pub use self::support::{unsupported, unsupported_mesh};
 
 /// Everything that Istio's admission finds wrong with an object: unknown and mistyped fields, then the

@@ -10,7 +10,7 @@ use crate::path::Path;
 use crate::store::ResourceType;
 
 /// When a field is refused.
-enum When {
+pub(super) enum When {
     /// Whenever it says something: not null, false, empty or absent.
     Set,
     /// When its value is one of these, whatever the case.
@@ -22,11 +22,16 @@ enum When {
 }
 
 /// A path (`[]` for every item, `*` for every entry), when it is refused, why, and what to do instead.
-struct Refusal(&'static str, When, &'static str, &'static str);
+pub(super) struct Refusal(
+    pub(super) &'static str,
+    pub(super) When,
+    pub(super) &'static str,
+    pub(super) &'static str,
+);
 
 use When::{Begins, Is, Key, Set};
 
-const VIRTUAL_SERVICE: &[Refusal] = &[
+pub(super) const VIRTUAL_SERVICE: &[Refusal] = &[
     Refusal(
         "spec.tls",
         Set,
@@ -60,7 +65,7 @@ const VIRTUAL_SERVICE: &[Refusal] = &[
 ];
 
 /// Below `trafficPolicy` of a rule or a subset.
-const TRAFFIC_POLICY: &[Refusal] = &[
+pub(super) const TRAFFIC_POLICY: &[Refusal] = &[
     Refusal("tunnel", Set, "tunnels are not served yet", "remove it"),
     Refusal(
         "proxyProtocol",
@@ -77,7 +82,7 @@ const TRAFFIC_POLICY: &[Refusal] = &[
 ];
 
 /// Below `trafficPolicy` and each of its `portLevelSettings`.
-const PORT_POLICY: &[Refusal] = &[
+pub(super) const PORT_POLICY: &[Refusal] = &[
     Refusal(
         "loadBalancer.consistentHash",
         Set,
@@ -122,7 +127,7 @@ const PORT_POLICY: &[Refusal] = &[
     ),
 ];
 
-const GATEWAY: &[Refusal] = &[
+pub(super) const GATEWAY: &[Refusal] = &[
     Refusal(
         "spec.servers[].port.protocol",
         Is(&["MONGO", "REDIS", "MYSQL"]),
@@ -209,7 +214,7 @@ const GATEWAY: &[Refusal] = &[
     ),
 ];
 
-const SERVICE_ENTRY: &[Refusal] = &[
+pub(super) const SERVICE_ENTRY: &[Refusal] = &[
     Refusal(
         "spec.resolution",
         Is(&["DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"]),
@@ -230,7 +235,7 @@ const SERVICE_ENTRY: &[Refusal] = &[
     ),
 ];
 
-const TELEMETRY: &[Refusal] = &[
+pub(super) const TELEMETRY: &[Refusal] = &[
     Refusal("spec.tracing", Set, "traces are not made yet", "remove it"),
     Refusal(
         "spec.metrics",
@@ -258,7 +263,7 @@ const TELEMETRY: &[Refusal] = &[
     ),
 ];
 
-const PROXY_CONFIG: &[Refusal] = &[Refusal(
+pub(super) const PROXY_CONFIG: &[Refusal] = &[Refusal(
     "spec.image",
     Set,
     "there is one image of the proxy",
@@ -266,7 +271,7 @@ const PROXY_CONFIG: &[Refusal] = &[Refusal(
 )];
 
 /// Fields of MeshConfig that the control plane reads.
-const MESH_SERVED: &[&str] = &[
+pub(super) const MESH_SERVED: &[&str] = &[
     "accessLogEncoding",
     "accessLogFile",
     "accessLogFormat",
@@ -292,7 +297,7 @@ const MESH_SERVED: &[&str] = &[
 ];
 
 /// Fields of MeshConfig that can change nothing here, and why.
-const MESH_HARMLESS: &[(&str, &str)] = &[
+pub(super) const MESH_HARMLESS: &[(&str, &str)] = &[
     ("dnsRefreshRate", "proxies resolve no names"),
     ("hboneIdleTimeout", "nothing speaks HBONE"),
     (
@@ -309,7 +314,7 @@ const MESH_HARMLESS: &[(&str, &str)] = &[
 ];
 
 /// Fields of `defaultConfig` that injection and the control plane read.
-const PROXY_SERVED: &[&str] = &[
+pub(super) const PROXY_SERVED: &[&str] = &[
     "concurrency",
     "discoveryAddress",
     "drainDuration",
@@ -320,7 +325,7 @@ const PROXY_SERVED: &[&str] = &[
 ];
 
 /// What is refused within them.
-const PROXY: &[Refusal] = &[
+pub(super) const PROXY: &[Refusal] = &[
     Refusal(
         "gatewayTopology.forwardClientCertDetails",
         Set,
@@ -336,7 +341,7 @@ const PROXY: &[Refusal] = &[
 ];
 
 /// What is refused within the served fields of MeshConfig.
-const MESH_CONFIG: &[Refusal] = &[
+pub(super) const MESH_CONFIG: &[Refusal] = &[
     Refusal(
         "outboundTrafficPolicy.mode",
         Is(&["ALLOW_ANY_DYNAMIC_DNS"]),

@@ -11,6 +11,7 @@ pub(crate) use account::ROOT_CA;
 use serde_json::{Value, json};
 
 use crate::api::Api;
+use crate::bounds;
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::objects::call::Call;
 use crate::objects::meta;
@@ -148,6 +149,7 @@ impl Api {
         object: &Value,
         old: Option<&Value>,
     ) -> ApiResult<()> {
+        bounds::check(object)?;
         validate::object(call, object, old)?;
         if call
             .resource

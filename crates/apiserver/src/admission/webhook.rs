@@ -200,9 +200,9 @@ impl Api {
             None => return Ok(false),
         };
         if let Some(patch) = response.patch {
-            let mut patched = object.clone();
-            patched["apiVersion"] = seen_as.api_version().into();
-            json_patch::patch(&mut patched, &patch).map_err(|error| {
+            let mut seen = object.clone();
+            seen["apiVersion"] = seen_as.api_version().into();
+            let mut patched = patch.apply(&seen).map_err(|error| {
                 ApiError::internal(format!(
                     "failed to apply the patch of webhook {:?}: {error}",
                     hook.name()

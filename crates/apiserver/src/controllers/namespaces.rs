@@ -32,6 +32,8 @@ pub(crate) async fn run(api: Arc<Api>) {
                 leaving |= !empty(&api, name, &object.value).await;
             } else if furnished.insert(meta::text(&object.value, "uid").to_owned()) {
                 furnish(&api, name).await;
+            } else {
+                keep_root(&api, name).await;
             }
         }
         tokio::select! {
@@ -42,29 +44,57 @@ pub(crate) async fn run(api: Arc<Api>) {
     }
 }
 
-/// What pods need to exist in a namespace; what is there stays as it is.
+/// What pods need to exist in a namespace.
 pub(crate) async fn furnish(api: &Api, namespace: &str) {
-    let account = json!({"metadata": {"name": "default"}});
-    let root = json!({"metadata": {"name": ROOT_CA}, "data": {"ca.crt": api.pki.ca_pem}});
-    for (plural, object) in [("serviceaccounts", account), ("configmaps", root)] {
-        let name = object["metadata"]["name"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let Some(mut call) = api.internal_call("", plural, "create", namespace, &name) else {
-            continue;
-        };
-        match api.create(&mut call, object).await {
-            Err(error) if error.code() != 409 => {
-                tracing::warn!(
-                    namespace,
-                    plural,
-                    error = error.message(),
-                    "cannot furnish the namespace"
-                );
-            }
-            _ => {}
+    create(api, "serviceaccounts", namespace, "default", json!({})).await;
+    keep_root(api, namespace).await;
+}
+
+/// Publishes the server's certificate authority, and puts back what somebody changed or removed. Nobody else does.
+async fn keep_root(api: &Api, namespace: &str) {
+    const KEY: &str = "ca.crt";
+    let pem = &api.pki.ca_pem;
+    let maps = ResourceId::new("", "configmaps");
+    let Some(map) = api.storage.get(&maps, namespace, ROOT_CA) else {
+        let data = json!({"data": {KEY: pem}});
+        return create(api, "configmaps", namespace, ROOT_CA, data).await;
+    };
+    if map.value["data"][KEY] == **pem || meta::is_deleting(&map.value) {
+        return;
+    }
+    let Some(call) = api.internal_call("", "configmaps", "update", namespace, ROOT_CA) else {
+        return;
+    };
+    let change = |current: &Value| {
+        let mut next = current.clone();
+        next["data"][KEY] = pem.as_str().into();
+        Ok(next)
+    };
+    if let Err(error) = api.update(&call, change).await {
+        tracing::warn!(
+            namespace,
+            error = error.message(),
+            "{ROOT_CA} was changed and cannot be corrected"
+        );
+    }
+}
+
+/// Creates an object; one that is there stays as it is.
+async fn create(api: &Api, plural: &str, namespace: &str, name: &str, mut object: Value) {
+    object["metadata"] = json!({"name": name});
+    let Some(mut call) = api.internal_call("", plural, "create", namespace, name) else {
+        return;
+    };
+    match api.create(&mut call, object).await {
+        Err(error) if error.code() != 409 => {
+            tracing::warn!(
+                namespace,
+                plural,
+                error = error.message(),
+                "cannot furnish the namespace"
+            );
         }
+        _ => {}
     }
 }
 

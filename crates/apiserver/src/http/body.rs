@@ -7,6 +7,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
 use serde_json::Value;
 
+use crate::bounds::{self, Measure};
 use crate::error::{ApiError, ApiResult};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -17,7 +18,7 @@ pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 /// How long a body may take to arrive.
 const BODY_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 /// Kubernetes' own bound on a request body.
-const MAX_BODY: usize = 3 * 1024 * 1024;
+const MAX_BODY: usize = bounds::MAX_BYTES;
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into())
@@ -130,7 +131,8 @@ pub(crate) fn unsupported(media_type: &str) -> ApiError {
 }
 
 pub(crate) fn parse_json(body: &[u8]) -> ApiResult<Value> {
-    // serde_json bounds the nesting itself.
-    serde_json::from_slice(body)
-        .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}")))
+    let value = serde_json::from_slice(body)
+        .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}")))?;
+    bounds::check_depth(Measure::of(&value).depth)?;
+    Ok(value)
 }

@@ -7,10 +7,9 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use net::tls::{ChainVerifier, Identity, IdentitySlot, Roots, SanRule};
+use net::tls::{ChainVerifier, Identity, IdentitySlot, Roots, SanRule, anyone_config};
 use rustls::ClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -42,74 +41,18 @@ impl KubeletClient {
         let identity = Identity::from_pem(issued.certificate.as_bytes(), issued.key.as_bytes())
             .map_err(|e| failed(e.to_string()))?;
         let roots = Roots::from_pem(pki.ca_pem.as_bytes()).map_err(|e| failed(e.to_string()))?;
-        let builder = || {
-            ClientConfig::builder_with_provider(net::tls::provider())
-                .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-                .map_err(|e| failed(e.to_string()))
-        };
-        let kubelet = builder()?
+        let kubelet = ClientConfig::builder_with_provider(net::tls::provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|e| failed(e.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(ChainVerifier::new(roots, SanRule::Any)))
             .with_client_cert_resolver(IdentitySlot::new(identity));
-        let unverified = builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody))
-            .with_no_client_auth();
+        // `https:` targets of `proxy` are not verified on Kubernetes either: nothing says who they should be.
+        let unverified = anyone_config().map_err(|e| failed(e.to_string()))?;
         Ok(Self {
             kubelet: TlsConnector::from(Arc::new(kubelet)),
             unverified: TlsConnector::from(Arc::new(unverified)),
         })
-    }
-}
-
-/// `https:` targets of `proxy` are not verified on Kubernetes either: nothing says who they should be.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &net::tls::provider().signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &net::tls::provider().signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        net::tls::provider()
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 

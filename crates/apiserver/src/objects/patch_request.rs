@@ -7,18 +7,16 @@ use serde_json::Value;
 use super::call::Call;
 use crate::error::{ApiError, ApiResult, Cause};
 use crate::http::body;
-use crate::patch;
+use crate::patch::json::{JsonPatch, JsonPatchError};
+use crate::patch::strategic;
 
 /// A patch that was read and can be applied any number of times.
 #[derive(Debug)]
 pub(crate) enum Patch {
-    Json(json_patch::Patch),
+    Json(JsonPatch),
     Merge(Value),
     Strategic(Value),
 }
-
-/// Operations of one JSON patch; kube-apiserver's bound.
-const MAX_OPERATIONS: usize = 10_000;
 
 const TYPES: &str = "application/json-patch+json, application/merge-patch+json";
 /// Built-in types alone: a custom resource's lists have no merge keys.
@@ -27,18 +25,9 @@ const STRATEGIC: &str = "application/strategic-merge-patch+json";
 impl Patch {
     pub(crate) fn read(call: &Call, headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Self> {
         match body::media_type(headers).as_str() {
-            "application/json-patch+json" => {
-                let patch: json_patch::Patch = serde_json::from_slice(bytes)
-                    .map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
-                if patch.0.len() > MAX_OPERATIONS {
-                    let message = format!(
-                        "The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {}",
-                        patch.0.len()
-                    );
-                    return Err(ApiError::new(413, "RequestEntityTooLarge", message));
-                }
-                Ok(Self::Json(patch))
-            }
+            "application/json-patch+json" => JsonPatch::read(bytes)
+                .map(Self::Json)
+                .map_err(|error| refusal(call, &error)),
             "application/merge-patch+json" => object(bytes).map(Self::Merge),
             STRATEGIC if call.resource.custom().is_none() => object(bytes).map(Self::Strategic),
             "application/apply-patch+yaml" | "application/apply-patch+cbor" => {
@@ -60,17 +49,13 @@ impl Patch {
 
     pub(crate) fn apply(&self, call: &Call, current: &Value) -> ApiResult<Value> {
         match self {
-            Self::Json(patch) => {
-                let mut next = current.clone();
-                json_patch::patch(&mut next, patch).map_err(|error| json_refusal(call, &error))?;
-                Ok(next)
-            }
+            Self::Json(patch) => patch.apply(current).map_err(|error| refusal(call, &error)),
             Self::Merge(patch) => {
                 let mut next = current.clone();
                 json_patch::merge(&mut next, patch);
                 Ok(next)
             }
-            Self::Strategic(patch) => patch::strategic::apply(&call.resource.kind, current, patch)
+            Self::Strategic(patch) => strategic::apply(&call.resource.kind, current, patch)
                 .map_err(|error| ApiError::bad_request(error.to_string())),
         }
     }
@@ -87,16 +72,20 @@ fn object(bytes: &Bytes) -> ApiResult<Value> {
     }
 }
 
-fn json_refusal(call: &Call, error: &json_patch::PatchError) -> ApiError {
-    let cause = Cause {
-        reason: "FieldValueInvalid",
-        message: error.to_string(),
-        field: "patch".into(),
-    };
-    ApiError::invalid(
-        call.resource.group(),
-        &call.resource.kind,
-        &call.name,
-        &[cause],
-    )
+fn refusal(call: &Call, error: &JsonPatchError) -> ApiError {
+    match error {
+        JsonPatchError::Malformed(_) => ApiError::bad_request(error.to_string()),
+        JsonPatchError::TooManyOperations(_) | JsonPatchError::TooMuch(_) => {
+            ApiError::new(413, "RequestEntityTooLarge", error.to_string())
+        }
+        JsonPatchError::TooDeep(_) | JsonPatchError::Operation(_) => {
+            let cause = Cause {
+                reason: "FieldValueInvalid",
+                message: error.to_string(),
+                field: "patch".into(),
+            };
+            let resource = &call.resource;
+            ApiError::invalid(resource.group(), &resource.kind, &call.name, &[cause])
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Kubernetes' strategic merge patch. JSON and merge patches come from the `json-patch` crate.
+//! Patches: JSON patches within bounds, and strategic merge. Merge patches are the `json-patch` crate's.
 
+pub(crate) mod json;
 pub(crate) mod keys;
 pub(crate) mod strategic;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The first value that the path selects.
-pub(super) fn first<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+pub(crate) fn first<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     let mut found = vec![value];
     for step in steps(path) {
         found = found

@@ -3,7 +3,7 @@
 mod age;
 mod builtin;
 mod cells;
-mod jsonpath;
+pub(crate) mod jsonpath;
 mod pod;
 
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use api::Condition;
 use api::Severity;
 use api::snapshot::{Meta, Snapshot};
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use xds::server::{ConnId, ConnInfo, Event};
 use self::connection::Connection;
 pub use self::connection::{ProxyStatus, SyncState};
 use self::resolve::{LastResolved, Resolved, Resolver};
-use self::status::{Condition, Live, Pacer, StatusUpdate};
+use self::status::{Live, Pacer, StatusUpdate};
 use crate::generate::{Generated, Generator, Warning};
 use crate::mesh_view::MeshView;
 use crate::node::NodeInfo;
@@ -349,10 +350,7 @@ impl Statuses {
             updates.push(StatusUpdate {
                 object: quarantine.meta.reference(),
                 generation: quarantine.meta.generation,
-                conditions: vec![
-                    Condition::new("Accepted", false, "Invalid", message.clone()),
-                    Condition::new("Quarantined", true, "Invalid", message),
-                ],
+                conditions: Condition::quarantined(message).to_vec(),
                 live: None,
             });
         }
@@ -362,26 +360,10 @@ impl Statuses {
     fn accepted(&self, meta: &Meta) -> StatusUpdate {
         let object = meta.reference();
         let live = self.live.get(&object).copied().unwrap_or_default();
-        let all = live.acknowledged >= live.wanted;
         let mut conditions = vec![
-            Condition::new("Accepted", true, "Valid", "the object is valid"),
-            Condition::new(
-                "Live",
-                all,
-                if all { "Acknowledged" } else { "Pending" },
-                format!("{}/{}", live.acknowledged, live.wanted),
-            ),
-            match self.missing.get(&object) {
-                None => Condition::new(
-                    "Resolved",
-                    true,
-                    "ReferencesResolved",
-                    "all references exist",
-                ),
-                Some(message) => {
-                    Condition::new("Resolved", false, "ReferencesMissing", message.clone())
-                }
-            },
+            Condition::accepted(),
+            Condition::live(live.acknowledged, live.wanted),
+            Condition::resolved(self.missing.get(&object).cloned()),
         ];
         if let Some(warnings) = self.warnings.get(&object)
             && let Some(first) = warnings.first()
@@ -390,12 +372,7 @@ impl Statuses {
                 .iter()
                 .map(|warning| warning.message.as_str())
                 .collect();
-            conditions.push(Condition::new(
-                "Warning",
-                true,
-                first.reason,
-                text.join("; "),
-            ));
+            conditions.push(Condition::warning(first.reason, text.join("; ")));
         }
         StatusUpdate {
             object,

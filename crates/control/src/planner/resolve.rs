@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use api::Revision;
 use api::istio;
 use api::kinds::{DESTINATION_RULE, VIRTUAL_SERVICE};
 use api::snapshot::{Meta, Resource, Snapshot};
@@ -16,16 +17,6 @@ use serde_json::{Value, json};
 
 use crate::mesh_view::settings::{MeshSettings, resolve_host};
 use crate::mesh_view::virtual_service::VirtualService;
-
-/// A revision of an object whose references resolved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Revision {
-    /// Of the object; another uid is another object.
-    pub uid: String,
-    pub generation: i64,
-    /// `metadata` (name, namespace, uid, labels, annotations), `created` and `spec`.
-    pub object: Value,
-}
 
 /// Keeps the last revision of each object whose references resolved, over restarts too.
 pub trait LastResolved: Send + Sync + 'static {

@@ -3,37 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use api::Condition;
 use base::ObjectRef;
 
 /// The shortest time between two reports about one object.
 const PACE: Duration = Duration::from_secs(1);
-
-/// One condition of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
-    /// `Live`, `Accepted`, `Quarantined`, `Resolved` or `Warning`.
-    pub kind: &'static str,
-    pub status: bool,
-    /// One word in CamelCase.
-    pub reason: String,
-    pub message: String,
-}
-
-impl Condition {
-    pub(crate) fn new(
-        kind: &'static str,
-        status: bool,
-        reason: &str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            status,
-            reason: reason.to_owned(),
-            message: message.into(),
-        }
-    }
-}
 
 /// What an object's status should say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use api::istio::{CorsPolicy, Headers, HttpFaultInjection, HttpRetry, UnmatchedPreflights};
+use api::istio::{
+    CorsPolicy, Headers, HttpFaultInjection, HttpRetry, UnmatchedPreflights, grpc_status_code,
+};
 use envoy_types::pb::envoy::extensions::filters::common::fault::v3::{
     FaultDelay, fault_delay::FaultDelaySecifier,
 };
@@ -116,7 +118,7 @@ pub(crate) fn fault(rule: &HttpFaultInjection) -> fault_v3::HttpFault {
         use fault_v3::fault_abort::ErrorType;
         let error = match (abort.http_status, &abort.grpc_status) {
             (Some(status), _) => u32::try_from(status).ok().map(ErrorType::HttpStatus),
-            (None, Some(name)) => grpc_code(name).map(ErrorType::GrpcStatus),
+            (None, Some(name)) => grpc_status_code(name).map(ErrorType::GrpcStatus),
             (None, None) => None,
         };
         if let Some(error) = error {
@@ -130,33 +132,6 @@ pub(crate) fn fault(rule: &HttpFaultInjection) -> fault_v3::HttpFault {
         }
     }
     fault
-}
-
-/// gRPC status codes by name (`google.rpc.Code`).
-fn grpc_code(name: &str) -> Option<u32> {
-    const NAMES: [&str; 17] = [
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ];
-    NAMES
-        .iter()
-        .position(|known| known.eq_ignore_ascii_case(name))
-        .and_then(|code| u32::try_from(code).ok())
 }
 
 /// A CORS policy, for the CORS filter.

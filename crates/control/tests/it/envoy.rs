@@ -164,9 +164,7 @@ impl Drop for Envoy {
 }
 
 fn envoy() -> Option<PathBuf> {
-    let envoy = std::env::var_os("FERROMESH_ENVOY")
-        .map(PathBuf::from)
-        .or_else(|| testkit::peer("envoy"))?;
+    let envoy = testkit::peer("envoy")?;
     let namespaces = Command::new("unshare")
         .args(["-n", "true"])
         .stderr(Stdio::null())

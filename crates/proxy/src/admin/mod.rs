@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::observe::Observe;
 
 pub use dump::DumpResource;
+pub use pages::ENDPOINTS;
 pub use server::serve;
 
 /// What the running proxy does when the admin interface says so.

@@ -9,7 +9,7 @@ use super::server::{Page, Query};
 use super::{Sources, clusters, dump, info, stats};
 
 /// Path, whether it changes something (and so needs POST), and what it does.
-const HELP: &[(&str, bool, &str)] = &[
+pub const ENDPOINTS: &[(&str, bool, &str)] = &[
     ("/certs", false, "print certificates"),
     ("/clusters", false, "upstream cluster status; ?format=json"),
     (
@@ -58,7 +58,7 @@ const HELP: &[(&str, bool, &str)] = &[
 ];
 
 pub(super) fn page(sources: &Sources, path: &str, query: &Query, post: bool) -> Page {
-    let Some((_, changes, _)) = HELP.iter().find(|(known, ..)| *known == path) else {
+    let Some((_, changes, _)) = ENDPOINTS.iter().find(|(known, ..)| *known == path) else {
         return match path {
             "/" => help(StatusCode::OK),
             _ => help(StatusCode::NOT_FOUND),
@@ -98,7 +98,7 @@ pub(super) fn page(sources: &Sources, path: &str, query: &Query, post: bool) -> 
 
 fn help(status: StatusCode) -> Page {
     let mut body = String::from("admin commands are:\n");
-    for (path, changes, what) in HELP {
+    for (path, changes, what) in ENDPOINTS {
         let method = if *changes { " (POST)" } else { "" };
         body.push_str(&format!("  {path}{method}: {what}\n"));
     }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base::ContentHasher;
-use net::tls::{Identity, PeerFacts, provider};
+use net::tls::{Anyone, Identity, PeerFacts, provider};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 
 use super::facts::SUITES;
-use super::verify::{Checks, ClientChecks, NoChecks};
+use super::verify::{Checks, ClientChecks};
 use crate::config::Config;
 use crate::config::tls::{
     CommonTls, DownstreamTls, Secret, SecretKind, SecretRef, TlsCertificate, TlsVersion,
@@ -333,7 +333,7 @@ fn client(
                 checks.map_err(|error| error.to_string())?,
             ))
         }
-        None => builder.with_custom_certificate_verifier(Arc::new(NoChecks)),
+        None => builder.with_custom_certificate_verifier(Arc::new(Anyone)),
     };
     let mut built = match identities.into_iter().next() {
         Some(identity) => builder.with_client_cert_resolver(Arc::new(

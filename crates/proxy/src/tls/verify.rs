@@ -298,28 +298,3 @@ impl ClientCertVerifier for ClientChecks {
 
     signatures!();
 }
-
-/// Accepts whatever the server shows: a context without validation.
-#[derive(Debug)]
-pub(super) struct NoChecks;
-
-impl NoChecks {
-    fn algorithms(&self) -> WebPkiSupportedAlgorithms {
-        provider().signature_verification_algorithms
-    }
-}
-
-impl ServerCertVerifier for NoChecks {
-    fn verify_server_cert(
-        &self,
-        _leaf: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    signatures!();
-}

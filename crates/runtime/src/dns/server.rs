@@ -94,14 +94,14 @@ async fn converse(dns: &Dns, mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transport {
+pub(super) enum Transport {
     Udp,
     Tcp,
 }
 
 impl Dns {
     /// The answer to one message; `None` when it deserves none.
-    async fn respond(&self, raw: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub(super) async fn respond(&self, raw: &[u8], transport: Transport) -> Option<Vec<u8>> {
         let request = match Message::from_vec(raw) {
             Ok(request) if request.metadata.message_type == MessageType::Query => request,
             Ok(_) => return None,

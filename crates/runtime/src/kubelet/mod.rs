@@ -1,6 +1,7 @@
 //! The kubelet API of the node, for the API server alone: logs, exec, attach, port-forward.
 
 mod exec;
+pub(crate) mod fuzzing;
 mod logs;
 mod over_channels;
 mod over_spdy;

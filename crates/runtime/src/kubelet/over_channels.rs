@@ -55,7 +55,7 @@ pub(super) async fn port_forward(socket: WebSocket, ports: Vec<u16>, target: Tar
     }
 }
 
-async fn receive(inputs: &mut [Option<mpsc::Sender<Bytes>>], bytes: Bytes) {
+pub(super) async fn receive(inputs: &mut [Option<mpsc::Sender<Bytes>>], bytes: Bytes) {
     let Some(channel) = bytes.first().copied() else {
         return;
     };

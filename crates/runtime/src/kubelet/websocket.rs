@@ -76,7 +76,7 @@ fn frame(channel: u8, bytes: &[u8]) -> Message {
     Message::Binary(frame.into())
 }
 
-async fn receive(carrier: &mut Carrier, bytes: Bytes) {
+pub(super) async fn receive(carrier: &mut Carrier, bytes: Bytes) {
     match bytes.split_first() {
         Some((&STDIN, rest)) if !rest.is_empty() => {
             if let Some(stdin) = &carrier.stdin {

@@ -5,7 +5,6 @@ pub(crate) mod client;
 pub(crate) mod container;
 pub(crate) mod etc;
 mod grpc;
-mod insecure;
 mod prepare;
 pub(crate) mod prober;
 pub(crate) mod sandbox;

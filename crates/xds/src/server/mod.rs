@@ -1,5 +1,6 @@
 //! The server's end of aggregated discovery: [`Stream`] decides, [`ads_service`] connects it to tonic.
 
+pub(crate) mod fuzzing;
 mod references;
 mod service;
 mod stream;

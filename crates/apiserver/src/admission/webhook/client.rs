@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::api::Api;
+use crate::patch::json::JsonPatch;
 use crate::storage::ResourceId;
 
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -42,7 +43,7 @@ pub(super) enum CallError {
 pub(super) struct Review {
     pub(super) allowed: bool,
     pub(super) status: Value,
-    pub(super) patch: Option<json_patch::Patch>,
+    pub(super) patch: Option<JsonPatch>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -340,7 +341,7 @@ fn read(body: &[u8], uid: &Value) -> Result<Review, CallError> {
                 .decode(text)
                 .map_err(|_| wrong("response.patch is not valid base64"))?;
             Some(
-                serde_json::from_slice(&bytes)
+                JsonPatch::read(&bytes)
                     .map_err(|e| CallError::Response(format!("response.patch: {e}")))?,
             )
         }

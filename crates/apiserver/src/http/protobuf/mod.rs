@@ -43,7 +43,7 @@ pub(crate) fn decode(headers: &HeaderMap, bytes: &Bytes) -> ApiResult<Value> {
 }
 
 /// The object in an envelope; `None` when anything about it is not known.
-fn read(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
     let (mut raw, mut version, mut kind) = (None, "", "");
     let mut envelope = Fields(bytes.strip_prefix(MAGIC)?);
     while let Some((number, value)) = envelope.next()? {

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{EngineArg, connect, internal_kubeconfig, runtime, terminated};
 use crate::exit::{Code, Failure};
+use crate::reference::{MONITORING, SECURE_XDS, WEBHOOKS, XDS};
 use crate::up::NODE_IP;
 use crate::up::notify::Inherited;
 
@@ -121,9 +122,8 @@ async fn start(
         install::namespace(&*store).await?;
     }
     let authority = authority::Authority::start(store.clone()).await?;
-    if let Some(data_dir) = &setup.embedded {
+    if setup.embedded.is_some() {
         let options = controllers::Options {
-            kube_root: std::fs::read_to_string(data_dir.join("pki/ca.crt")).ok(),
             mesh_roots: Some(authority.roots()),
             load_balancer: Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
         };
@@ -164,10 +164,15 @@ async fn start(
     };
     let webhooks = admission::router(settings, snapshots.clone());
     let address = |port| SocketAddr::new(setup.listen, port);
-    serve::plain_grpc(address(15010), planner.clone(), shutdown).await?;
-    serve::secure_grpc(address(15012), planner.clone(), &authority, shutdown).await?;
-    serve::https(address(15017), webhooks, &authority, shutdown).await?;
-    serve::http(address(15014), debug::router(planner, snapshots), shutdown).await?;
+    serve::plain_grpc(address(XDS), planner.clone(), shutdown).await?;
+    serve::secure_grpc(address(SECURE_XDS), planner.clone(), &authority, shutdown).await?;
+    serve::https(address(WEBHOOKS), webhooks, &authority, shutdown).await?;
+    serve::http(
+        address(MONITORING),
+        debug::router(planner, snapshots),
+        shutdown,
+    )
+    .await?;
     if setup.embedded.is_some() {
         install::webhooks(&*store, &authority.bundle()).await?;
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use api::kinds;
 use api::store::Store;
+use api::{Condition, Revision};
 use base::ObjectRef;
-use control::{LastResolved, Revision, StatusUpdate};
-use source::{Condition, ConditionStatus, Report, Revisions, StatusWriter};
+use control::{LastResolved, StatusUpdate};
+use source::{Report, Revisions, StatusWriter};
 use tokio::sync::mpsc;
 
 /// Last resolved revisions, persisted by `source`.
@@ -14,39 +15,11 @@ pub(super) struct Kept(pub(super) Revisions);
 
 impl LastResolved for Kept {
     fn all(&self) -> Vec<(ObjectRef, Arc<Revision>)> {
-        let convert = |kept: &source::Revision| {
-            let source::Revision {
-                uid,
-                generation,
-                object,
-            } = kept.clone();
-            Arc::new(Revision {
-                uid,
-                generation,
-                object,
-            })
-        };
-        self.0
-            .all()
-            .iter()
-            .map(|(object, kept)| (object.clone(), convert(kept)))
-            .collect()
+        self.0.all()
     }
 
     fn record(&self, object: &ObjectRef, revision: Revision) {
-        let Revision {
-            uid,
-            generation,
-            object: content,
-        } = revision;
-        self.0.record(
-            object,
-            source::Revision {
-                uid,
-                generation,
-                object: content,
-            },
-        );
+        self.0.record(object, revision);
     }
 
     fn forget(&self, object: &ObjectRef) {
@@ -64,7 +37,7 @@ pub(super) async fn write(
         let StatusUpdate {
             object,
             generation,
-            conditions,
+            mut conditions,
             live,
         } = update;
         let istio = |ty: &&api::store::ResourceType| {
@@ -73,19 +46,6 @@ pub(super) async fn write(
         let Some(ty) = kinds::ALL.iter().find(istio) else {
             continue;
         };
-        let mut conditions: Vec<Condition> = conditions
-            .into_iter()
-            .map(|c| Condition {
-                kind: c.kind,
-                status: if c.status {
-                    ConditionStatus::True
-                } else {
-                    ConditionStatus::False
-                },
-                reason: c.reason,
-                message: c.message,
-            })
-            .collect();
         if let Some(live) = live
             && !conditions.iter().any(|c| c.kind == "Live")
         {

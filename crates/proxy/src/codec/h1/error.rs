@@ -44,6 +44,45 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::BareLf,
+        Self::BareCr,
+        Self::ObsFold,
+        Self::Nul,
+        Self::ControlByte,
+        Self::SpaceBeforeColon,
+        Self::HeaderNameByte,
+        Self::EmptyHeaderName,
+        Self::MissingColon,
+        Self::MethodByte,
+        Self::UnknownMethod,
+        Self::TargetByte,
+        Self::TargetHighByte,
+        Self::TargetRelative,
+        Self::TargetForm,
+        Self::Scheme,
+        Self::Version,
+        Self::VersionUnsupported,
+        Self::StatusLine,
+        Self::ContentLength,
+        Self::ContentLengthConflict,
+        Self::ContentLengthAndChunked,
+        Self::TransferEncoding,
+        Self::TransferEncodingInHttp10,
+        Self::Host,
+        Self::HostConflict,
+        Self::HeadTooLarge,
+        Self::TooManyHeaders,
+        Self::ChunkSize,
+        Self::ChunkExtension,
+        Self::ChunkEnd,
+        Self::TrailersTooLarge,
+        Self::TooManyTrailers,
+        Self::ClosedMidMessage,
+        Self::UnexpectedBody,
+    ];
+
     /// The status with which a proxy answers such a request, as Envoy 1.40 does.
     #[must_use]
     pub fn status(self) -> u16 {

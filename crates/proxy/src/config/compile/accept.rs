@@ -1,9 +1,9 @@
 //! Refuses fields that have no meaning here, by name. Works on the encoded message with the table of
-//! [`supported`](super::supported); descriptors are loaded only to name a field that is refused.
+//! [`supported`]; descriptors are loaded only to name a field that is refused.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use super::supported::MESSAGES;
+use super::supported;
 use super::{At, CompileError, Result};
 
 /// What is known of a message: the fields that are accepted.
@@ -33,15 +33,9 @@ pub enum Inner {
     AnyMap,
 }
 
-/// The fields that may be set although nothing reads them: message, field, reason. For the documentation.
-pub fn harmless() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let fields = MESSAGES.iter().flat_map(|message| {
-        message
-            .fields
-            .iter()
-            .map(move |field| (message.name, field))
-    });
-    fields.filter_map(|(message, field)| Some((message, field.name, field.harmless?)))
+/// Every message that is read, by name. For the documentation.
+pub fn messages() -> impl Iterator<Item = &'static Message> {
+    supported::messages()
 }
 
 /// Messages may be nested this deep.
@@ -49,7 +43,7 @@ const DEPTH: usize = 100;
 
 /// Checks an encoded message.
 pub(super) fn check(message: &str, body: &[u8], at: &At<'_>) -> Result<()> {
-    match find(message) {
+    match supported::find(message) {
         Some(known) => walk(known, body, at, 0),
         None => Err(at.error(format_args!(
             "message {message} is not supported by ferromesh-proxy"
@@ -60,13 +54,6 @@ pub(super) fn check(message: &str, body: &[u8], at: &At<'_>) -> Result<()> {
 /// Checks an encoded message that nothing contains.
 pub(crate) fn check_root(message: &str, body: &[u8], label: &str) -> Result<()> {
     check(message, body, &At::root(label))
-}
-
-pub(super) fn find(name: &str) -> Option<&'static Message> {
-    let at = MESSAGES
-        .binary_search_by(|message| message.name.cmp(name))
-        .ok()?;
-    MESSAGES.get(at)
 }
 
 fn walk(message: &'static Message, body: &[u8], at: &At<'_>, depth: usize) -> Result<()> {
@@ -122,7 +109,7 @@ fn count(seen: &mut smallvec::SmallVec<[(u32, usize); 8]>, number: u32) -> usize
 }
 
 fn nested(name: &'static str, body: &[u8], at: &At<'_>, depth: usize) -> Result<()> {
-    let known = find(name).expect("the table is closed; a test checks it");
+    let known = supported::find(name).expect("the table is closed; a test checks it");
     walk(known, body, at, depth + 1)
 }
 
@@ -130,7 +117,7 @@ fn nested(name: &'static str, body: &[u8], at: &At<'_>, depth: usize) -> Result<
 fn walk_any(body: &[u8], at: &At<'_>, depth: usize) -> Result<()> {
     let (url, value) = any_parts(body).map_err(|error| at.error(error))?;
     let name = url.rsplit('/').next().unwrap_or_default();
-    match find(name) {
+    match supported::find(name) {
         Some(known) => walk(known, value, at, depth + 1),
         None => Ok(()),
     }

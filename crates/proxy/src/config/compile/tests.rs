@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use xds::json::{FieldKind, Pool, Shape};
 
 use super::accept::{self, Inner};
-use super::supported::MESSAGES;
+use super::supported;
 use super::{At, Result};
 use crate::config::ids::Ids;
 
@@ -224,7 +224,7 @@ fn every_effective_field_has_an_effect() {
         prover.walk((kind, &resource), &before, "", kind);
     }
     let mut unproven: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for message in MESSAGES {
+    for message in supported::messages() {
         for field in message
             .fields
             .iter()
@@ -238,8 +238,7 @@ fn every_effective_field_has_an_effect() {
             }
         }
     }
-    let missing: Vec<_> = MESSAGES
-        .iter()
+    let missing: Vec<_> = supported::messages()
         .map(|m| m.name)
         .filter(|name| !prover.met.contains(*name))
         .collect();
@@ -256,7 +255,7 @@ fn every_effective_field_has_an_effect() {
 #[test]
 fn every_other_field_is_refused_by_name() {
     let pool = Pool::pruned();
-    for message in MESSAGES {
+    for message in supported::messages() {
         for field in pool.fields(message.name).unwrap() {
             if message
                 .fields
@@ -282,8 +281,8 @@ fn every_other_field_is_refused_by_name() {
 #[test]
 fn the_table_agrees_with_the_descriptors() {
     let pool = Pool::pruned();
-    assert!(MESSAGES.is_sorted_by_key(|message| message.name));
-    for message in MESSAGES {
+    assert!(supported::messages().is_sorted_by_key(|message| message.name));
+    for message in supported::messages() {
         let fields = pool.fields(message.name).unwrap();
         for known in message.fields {
             let field = fields.iter().find(|field| field.number == known.number);
@@ -315,7 +314,7 @@ fn the_table_agrees_with_the_descriptors() {
                 _ => panic!("{}.{} is not walked", message.name, known.name),
             }
             if let Inner::Message(name) | Inner::Messages(name) = known.inner {
-                assert!(accept::find(name).is_some(), "{name}");
+                assert!(supported::find(name).is_some(), "{name}");
             }
         }
     }

@@ -22,6 +22,17 @@ pub(crate) enum ResetReason {
 }
 
 impl ResetReason {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::RemoteConnectionFailure,
+        Self::LocalConnectionFailure,
+        Self::ConnectionTimeout,
+        Self::ConnectionTermination,
+        Self::Overflow,
+        Self::RemoteReset,
+        Self::RemoteRefusedStream,
+        Self::ProtocolError,
+    ];
+
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::RemoteConnectionFailure => "remote connection failure",

@@ -35,6 +35,7 @@ use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseF
 use crate::worker::Worker;
 
 use answer::Manner;
+pub(crate) use failure::ResetReason;
 use forward::Routing;
 
 /// What becomes of an HTTP/1 connection after a request.

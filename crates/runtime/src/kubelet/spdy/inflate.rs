@@ -1,25 +1,27 @@
 //! Decompression of SPDY header blocks: one zlib stream (RFC 1950, 1951) a connection, that starts from
 //! a dictionary and is flushed to a byte boundary after each block.
 
+use std::sync::LazyLock;
+
 use super::dictionary::dictionary;
 
-/// A header block is not larger than this.
-const LIMIT: usize = 64 * 1024;
+/// A header block is not larger than this, compressed or not.
+pub(in crate::kubelet) const LIMIT: usize = 64 * 1024;
 const WINDOW: usize = 32 * 1024;
 
 /// Why a block cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Corrupt;
+pub(in crate::kubelet) struct Corrupt;
 
 /// The state of one direction of a connection.
 #[derive(Debug)]
-pub(super) struct Inflater {
+pub(in crate::kubelet) struct Inflater {
     window: Vec<u8>,
     begun: bool,
 }
 
 impl Inflater {
-    pub(super) fn new() -> Self {
+    pub(in crate::kubelet) fn new() -> Self {
         Self {
             window: dictionary(),
             begun: false,
@@ -27,7 +29,10 @@ impl Inflater {
     }
 
     /// Decompresses the next block.
-    pub(super) fn block(&mut self, mut input: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    pub(in crate::kubelet) fn block(&mut self, mut input: &[u8]) -> Result<Vec<u8>, Corrupt> {
+        if input.len() > LIMIT {
+            return Err(Corrupt);
+        }
         if !self.begun {
             let [method, flags, rest @ ..] = input else {
                 return Err(Corrupt);
@@ -55,8 +60,8 @@ impl Inflater {
             match bits.take(2)? {
                 0 => self.stored(&mut bits, start)?,
                 1 => {
-                    let (literals, distances) = fixed();
-                    self.compressed(&mut bits, &literals, &distances, start)?;
+                    let (literals, distances) = &*FIXED;
+                    self.compressed(&mut bits, literals, distances, start)?;
                 }
                 2 => {
                     let (literals, distances) = dynamic(&mut bits)?;
@@ -221,12 +226,13 @@ impl Huffman {
     }
 }
 
-fn fixed() -> (Huffman, Huffman) {
+/// RFC 1951 §3.2.6. Made once: a block of ten bits may ask for it.
+static FIXED: LazyLock<(Huffman, Huffman)> = LazyLock::new(|| {
     let mut lengths = [8_u8; 288];
     lengths[144..256].fill(9);
     lengths[256..280].fill(7);
     (Huffman::new(&lengths), Huffman::new(&[5; 30]))
-}
+});
 
 fn dynamic(bits: &mut Bits<'_>) -> Result<(Huffman, Huffman), Corrupt> {
     let literals = bits.take(5)? as usize + 257;

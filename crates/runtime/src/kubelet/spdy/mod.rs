@@ -3,7 +3,7 @@
 //! slow stream holds back its connection.
 
 mod dictionary;
-mod inflate;
+pub(super) mod inflate;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
