@@ -64,7 +64,6 @@ pub async fn publish_roots(
     shutdown: CancellationToken,
 ) {
     let namespaces = namespaces::Namespaces {
-        kube_root: None,
         mesh_roots: Some(roots),
     };
     hub::run(store, vec![Arc::new(namespaces)], shutdown).await;

@@ -1,7 +1,7 @@
 //! Sockets with the options that a transparent proxy needs.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -55,11 +55,11 @@ pub fn original_dst(socket: &impl AsFd, local: SocketAddr) -> io::Result<SocketA
     let fd = socket.as_fd();
     if local.is_ipv4() {
         let raw = getsockopt(&fd, sockopt::OriginalDst)?;
-        let ip = std::net::Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
+        let ip = Ipv4Addr::from(u32::from_be(raw.sin_addr.s_addr));
         Ok(SocketAddr::new(ip.into(), u16::from_be(raw.sin_port)))
     } else {
         let raw = getsockopt(&fd, sockopt::Ip6tOriginalDst)?;
-        let ip = std::net::Ipv6Addr::from(raw.sin6_addr.s6_addr);
+        let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
         let ip = ip.to_ipv4_mapped().map_or(ip.into(), Into::into);
         Ok(SocketAddr::new(ip, u16::from_be(raw.sin6_port)))
     }

@@ -1,8 +1,8 @@
 //! The tables of [`super::support`] for the reference documentation.
 
 use super::support::{
-    GATEWAY, MESH_CONFIG, MESH_HARMLESS, MESH_SERVED, PORT_POLICY, PROXY, PROXY_CONFIG, PROXY_SERVED,
-    Refusal, SERVICE_ENTRY, TELEMETRY, TRAFFIC_POLICY, VIRTUAL_SERVICE, When,
+    GATEWAY, MESH_CONFIG, MESH_HARMLESS, MESH_SERVED, PORT_POLICY, PROXY, PROXY_CONFIG,
+    PROXY_SERVED, Refusal, SERVICE_ENTRY, TELEMETRY, TRAFFIC_POLICY, VIRTUAL_SERVICE, When,
 };
 use crate::kinds;
 use crate::store::ResourceType;

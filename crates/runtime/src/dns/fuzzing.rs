@@ -8,6 +8,7 @@ use hickory_proto::op::{Message, MessageType};
 use tokio::sync::watch;
 
 use super::server::{Dns, Transport};
+use super::upstream::Upstream;
 use crate::cluster::{Cluster, Endpoint, Port, Service, Slice};
 
 /// A message from a pod: an answer is a response to it that can be read, and no larger than it may be.
@@ -21,7 +22,7 @@ pub fn dns(data: &[u8]) {
             (Ipv4Addr::new(10, 244, 0, 0), 16),
             (Ipv4Addr::new(10, 96, 0, 0), 16),
         ],
-        upstream: None,
+        upstream: Upstream::none(),
     };
     for transport in [Transport::Udp, Transport::Tcp] {
         // Nothing waits: there is no resolver outside.

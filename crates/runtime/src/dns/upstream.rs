@@ -38,6 +38,14 @@ impl Upstream {
         })
     }
 
+    /// No resolver outside.
+    pub(super) const fn none() -> Self {
+        Self {
+            resolvers: Vec::new(),
+            silent: AtomicBool::new(false),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.resolvers.is_empty()
     }

@@ -119,7 +119,8 @@ fn find(args: &Args) -> Option<PathBuf> {
     let data_dir = PathBuf::from(
         std::env::var_os("FERROMESH_DATA_DIR").unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
     );
-    if holder(&data_dir).is_some() {
+    // A directory of another user is as good as none: the next place is tried.
+    if matches!(holder(&data_dir), Ok(Some(_))) {
         return Some(kubeconfig(&data_dir));
     }
     let home = PathBuf::from(std::env::var_os("HOME")?).join(".kube/config");
