@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Where a peer is: `$FERROMESH_PEERS/bin/<name>` first, then `$PATH`. Without it the test should
-/// return early; what is skipped is printed.
+/// Where a peer is: `bin/<name>` in `$FERROMESH_PEERS`, else in the user's cache, where `cargo xtask peers` puts
+/// it; then `$PATH`. Without it the test should return early; what is skipped is printed.
 ///
 /// # Panics
 /// With `CI=true` a missing peer is a failure.
@@ -27,13 +27,8 @@ pub fn peer(name: &str) -> Option<PathBuf> {
 /// With `CI=true` a missing peer is a failure.
 #[must_use]
 pub fn peer_directory(name: &str) -> Option<PathBuf> {
-    let cache = || {
-        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        Some(cache.or(home)?.join("ferromesh/peers"))
-    };
-    let peers = std::env::var_os("FERROMESH_PEERS").map_or_else(cache, |dir| Some(dir.into()));
-    let found = peers.map(|dir| dir.join(name)).filter(|dir| dir.is_dir());
+    let found = peers().map(|dir| dir.join(name));
+    let found = found.filter(|dir| dir.is_dir());
     if found.is_none() {
         assert!(
             std::env::var("CI").as_deref() != Ok("true"),
@@ -60,8 +55,18 @@ pub fn skipped(why: &str) {
     }
 }
 
+/// Where `cargo xtask peers` puts them.
+fn peers() -> Option<PathBuf> {
+    let cache = || {
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        Some(cache.or(home)?.join("ferromesh/peers"))
+    };
+    std::env::var_os("FERROMESH_PEERS").map_or_else(cache, |dir| Some(dir.into()))
+}
+
 fn locate(name: &str) -> Option<PathBuf> {
-    let own = std::env::var_os("FERROMESH_PEERS").map(|dir| PathBuf::from(dir).join("bin"));
+    let own = peers().map(|dir| dir.join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     own.into_iter()
         .chain(std::env::split_paths(&path))

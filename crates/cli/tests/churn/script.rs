@@ -159,10 +159,11 @@ impl Script {
             11 => self.without("DestinationRule", "app"),
             12 => self.route(&one("")),
             13 => self.subsets(&[&d]),
-            // … a second set of routes that comes and goes, before its subset and after …
-            14 => self.more(&e),
-            15 => self.subsets(&[&d, &e]),
-            16 => self.more(&d),
+            // … a second set of routes that comes and goes, after its subset and before; its first revision
+            // must resolve, as there is nothing that could be kept in use instead …
+            14 => self.more(&d),
+            15 => self.more(&e),
+            16 => self.subsets(&[&d, &e]),
             17 => self.without("VirtualService", "more"),
             18 => self.without("DestinationRule", "app"),
             // … and everything in the other order.

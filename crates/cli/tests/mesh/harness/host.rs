@@ -109,7 +109,8 @@ pub(crate) fn holders(namespaces: &BTreeSet<u64>) -> Vec<String> {
     found
 }
 
-/// What a mesh must not change: links, addresses, routes, rules, mounts, named namespaces, control groups.
+/// What a mesh must not change: links, addresses, routes, rules, mounts, named namespaces, control groups. Those
+/// in which a pod runs go with its processes, which others look for: here it is about what is forgotten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Host(BTreeMap<&'static str, BTreeSet<String>>);
 
@@ -124,7 +125,7 @@ impl Host {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let mut groups = BTreeSet::new();
         find(Path::new("/sys/fs/cgroup"), 6, &mut |path| {
-            if path.is_dir() && path.to_string_lossy().contains("ferromesh") {
+            if path.to_string_lossy().contains("ferromesh") && is_empty_group(path) {
                 groups.insert(path.display().to_string());
             }
         });
@@ -161,6 +162,20 @@ impl Host {
         }
         new
     }
+}
+
+/// A control group, also one above others, in which no process is.
+fn is_empty_group(path: &Path) -> bool {
+    let mut processes = std::fs::read_to_string(path.join("cgroup.procs"));
+    find(path, 6, &mut |below| {
+        if below.file_name().is_some_and(|name| name == "cgroup.procs")
+            && let (Ok(all), Ok(more)) = (&mut processes, std::fs::read_to_string(below))
+        {
+            all.push_str(&more);
+        }
+    });
+    // Without that file it is none, or it is gone.
+    processes.is_ok_and(|all| all.trim().is_empty())
 }
 
 /// A mount without its ids, which change by themselves.
