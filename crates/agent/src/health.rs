@@ -22,6 +22,9 @@ use crate::identity::Material;
 use crate::inject::AppProbe;
 
 /// What the server answers from.
+/// Where it is inside a pod.
+const AGENT_PORT: u16 = 15020;
+
 #[derive(Debug, Clone)]
 pub struct Health {
     pub admin: Admin,
@@ -37,7 +40,6 @@ impl Health {
     pub fn router(self) -> Router {
         Router::new()
             .route("/healthz/ready", get(ready))
-            .route("/healthz/wait", get(wait))
             .route("/app-health/{container}/{probe}", any(app))
             .route("/stats/prometheus", get(stats))
             .with_state(self)
@@ -58,17 +60,24 @@ async fn ready(State(health): State<Health>) -> Response {
     }
 }
 
-/// Answers once the proxy is ready; the postStart hook that holds the application waits here.
-async fn wait(State(health): State<Health>) -> Response {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+/// Returns once the agent of this pod says that its proxy is ready: a postStart hook that runs this holds the application
+/// (Istio's `pilot-agent wait`). The agent itself may not listen yet.
+///
+/// # Errors
+/// What the agent said last, when `patience` is over.
+pub async fn wait(patience: Duration) -> Result<(), String> {
+    let agent = Admin::local(AGENT_PORT);
+    let deadline = tokio::time::Instant::now() + patience;
     loop {
-        match health.check().await {
-            Ok(()) => return StatusCode::OK.into_response(),
-            Err(why) if tokio::time::Instant::now() > deadline => {
-                return (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response();
-            }
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        let why = match agent.call(Method::GET, "/healthz/ready").await {
+            Ok((StatusCode::OK, _)) => return Ok(()),
+            Ok((_, body)) => String::from_utf8_lossy(&body).trim().to_owned(),
+            Err(why) => why,
+        };
+        if tokio::time::Instant::now() > deadline {
+            return Err(why);
         }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -247,12 +247,13 @@ fn client(view: &MeshView, node: &NodeInfo) -> ContentHash {
         istio_filters,
         locality,
         proxy_config: _,
+        has_agent,
     } = node;
     let ipv4 = addresses.is_empty() || addresses.iter().any(std::net::IpAddr::is_ipv4);
     let labels = view.asks_for_labels().then_some(labels);
     let mut hasher = ContentHasher::default();
     let text = format!(
-        "{kind:?} {engine:?} {namespace} {labels:?} {ipv4} {dns_domain} {cluster_id} {istio_filters:?} {locality:?}"
+        "{kind:?} {engine:?} {namespace} {labels:?} {ipv4} {dns_domain} {cluster_id} {istio_filters:?} {locality:?} {has_agent}"
     );
     hasher.write(text.as_bytes());
     hasher.finish()

@@ -63,6 +63,9 @@ pub struct NodeInfo {
     pub locality: Locality,
     /// `concurrency`, `gatewayTopology` and the other keys of the agent's `PROXY_CONFIG`, as sent.
     pub proxy_config: Option<serde_json::Value>,
+    /// An agent is beside the proxy and holds the workload's certificate: Istio's and ours announce their
+    /// `PROXY_CONFIG`. Without one mutual TLS would be waited for for ever.
+    pub has_agent: bool,
 }
 
 /// Where something runs.
@@ -133,6 +136,7 @@ impl NodeInfo {
                 sub_zone: locality.sub_zone.into(),
             },
             proxy_config: meta.field("PROXY_CONFIG").map(json),
+            has_agent: meta.field("PROXY_CONFIG").is_some(),
         })
     }
 

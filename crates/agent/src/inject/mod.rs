@@ -10,6 +10,7 @@ pub(crate) use annotations::parse_cidr;
 pub use annotations::{Annotations, BadAnnotation};
 pub use decide::{Decision, Skip, decide};
 pub use probes::{AppProbe, Probes, app_probes};
+pub use template::PROGRAM;
 
 use std::collections::BTreeMap;
 

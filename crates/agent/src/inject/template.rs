@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Annotations, Engine, Settings, app_probes};
 
+/// Where the image of either engine has this program.
+pub const PROGRAM: &str = "/.ferromesh/bin/ferromesh";
+
 /// Ports of the agent and proxy that are never captured.
 const PROXY_PORTS: [&str; 3] = ["15090", "15021", "15020"];
 
@@ -39,8 +42,9 @@ pub(super) fn render(
     // A native sidecar holds the application in any case.
     let hold = settings_of_proxy.hold_application_until_proxy_starts;
     if !native && hold == Some(true) {
+        // A request to the agent would be made once, maybe before the agent listens; the command asks again.
         proxy["lifecycle"] =
-            json!({"postStart": {"httpGet": {"path": "/healthz/wait", "port": 15020}}});
+            json!({"postStart": {"exec": {"command": [PROGRAM, "agent", "wait"]}}});
     }
     place(
         &mut pod,

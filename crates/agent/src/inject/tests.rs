@@ -116,8 +116,8 @@ fn without_native_sidecars_the_proxy_is_first_and_may_hold_the_application() {
     let pod = injected(&pod);
     assert_eq!(pod["spec"]["containers"][0]["name"], "istio-proxy");
     assert_eq!(
-        pod["spec"]["containers"][0]["lifecycle"]["postStart"]["httpGet"]["path"],
-        "/healthz/wait"
+        pod["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]["command"],
+        json!([super::template::PROGRAM, "agent", "wait"])
     );
 }
 
@@ -192,8 +192,8 @@ spec:
     let config: Value = serde_json::from_str(config.as_str().unwrap()).unwrap();
     assert_eq!(config["concurrency"], 1);
     assert_eq!(config["terminationDrainDuration"], "9s");
-    let hold = &pod["spec"]["containers"][0]["lifecycle"]["postStart"]["httpGet"]["path"];
-    assert_eq!(hold, "/healthz/wait");
+    let hold = &pod["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]["command"];
+    assert_eq!(hold[2], "wait");
 }
 
 #[test]

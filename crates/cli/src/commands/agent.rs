@@ -1,5 +1,7 @@
 //! `ferromesh agent`
 
+use std::time::Duration;
+
 use ::agent::redirect::{Flags, apply, plan};
 use clap::Subcommand;
 
@@ -19,6 +21,15 @@ enum Role {
     Sidecar(proxy::Managed),
     /// Run a gateway with its engine.
     Gateway(proxy::Managed),
+    /// Wait until this pod's proxy is ready.
+    Wait(Wait),
+}
+
+#[derive(Debug, clap::Args)]
+struct Wait {
+    /// For how long at most.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    timeout_seconds: u64,
 }
 
 /// The flags of Istio's `istio-iptables`, by their long names.
@@ -54,7 +65,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<()> {
         Role::Redirect(flags) => redirect(flags),
         Role::Sidecar(managed) => proxy::run_managed(::agent::node::Role::Sidecar, &managed),
         Role::Gateway(managed) => proxy::run_managed(::agent::node::Role::Gateway, &managed),
+        Role::Wait(Wait { timeout_seconds }) => wait(Duration::from_secs(timeout_seconds)),
     }
+}
+
+fn wait(patience: Duration) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(::agent::health::wait(patience))
+        .map_err(|why| anyhow::anyhow!("the proxy is not ready: {why}"))
 }
 
 fn redirect(flags: Redirect) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::agent::inject::PROGRAM;
 use ::runtime::Program;
 
 /// Where containers have this program: where it lies on the host may be hidden by a volume.
@@ -36,7 +37,8 @@ fn exe() -> PathBuf {
 fn proxy() -> Program {
     let beside = exe().with_file_name("ferromesh-proxy");
     if beside.is_file() {
-        inside(beside, "ferromesh-proxy", &[])
+        // With this program too: what holds the application is one of its commands.
+        inside(beside, "ferromesh-proxy", &[]).with_file(exe(), PROGRAM)
     } else {
         own(&["proxy"])
     }

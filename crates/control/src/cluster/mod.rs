@@ -151,6 +151,7 @@ impl Security<'_> {
                 self.external(cluster, options, settings, true);
             }
             None if !self.scope.settings().auto_mtls || self.target.service.external => {}
+            None if !self.scope.node.has_agent => {}
             // Nothing says which endpoint a connection goes to, so all have to agree (`BestEffortInferServiceMTLSMode`).
             None if original => {
                 if self.target.all_take_mtls {

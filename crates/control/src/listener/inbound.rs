@@ -84,14 +84,15 @@ impl Builder<'_> {
                 destination_port: uint32(names::INBOUND_CAPTURE_PORT),
                 ..Default::default()
             }),
-            filters: tcp::proxy(
-                names::BLACK_HOLE_CLUSTER,
-                &Destination::Cluster(names::BLACK_HOLE_CLUSTER.to_owned()),
-                &[],
-                self.scope.node,
-            ),
+            filters: self.nowhere(),
             ..Default::default()
         }
+    }
+
+    fn nowhere(&self) -> Vec<listener_v3::Filter> {
+        let cluster = names::BLACK_HOLE_CLUSTER;
+        let destination = Destination::Cluster(cluster.to_owned());
+        tcp::proxy(cluster, &destination, &[], self.scope.node)
     }
 
     /// Ports that no service names: sniffed, and guarded by the same policy.
@@ -148,6 +149,9 @@ impl Builder<'_> {
             http,
             terminate_tls,
         } = chain;
+        // Without a certificate mutual TLS is closed. Its chain stays, so that a STRICT port does not fall to
+        // the chains of other ports.
+        let closed = terminate_tls && !self.scope.node.has_agent;
         listener_v3::FilterChain {
             name,
             filter_chain_match: Some(listener_v3::FilterChainMatch {
@@ -156,11 +160,11 @@ impl Builder<'_> {
                 transport_protocol: transport.to_owned(),
                 ..Default::default()
             }),
-            transport_socket: terminate_tls.then(|| {
+            transport_socket: (terminate_tls && !closed).then(|| {
                 let exchange = self.scope.node.istio_filters.metadata_exchange;
                 tls::inbound(http, exchange, self.scope.settings())
             }),
-            filters,
+            filters: if closed { self.nowhere() } else { filters },
             ..Default::default()
         }
     }

@@ -182,10 +182,13 @@ fn start(program: &Path, directory: &Path, node: &Node, delta: bool) -> Envoy {
         .iter()
         .flat_map(|metadata| &metadata.fields)
         .map(|(key, value)| {
-            let Some(xds::google::protobuf::value::Kind::StringValue(text)) = &value.kind else {
-                panic!("only strings are used here")
+            use xds::google::protobuf::value::Kind;
+            let value = match &value.kind {
+                Some(Kind::StringValue(text)) => json!(text),
+                Some(Kind::StructValue(fields)) if fields.fields.is_empty() => json!({}),
+                other => panic!("not used here: {other:?}"),
             };
-            (key.clone(), json!(text))
+            (key.clone(), value)
         })
         .collect();
     let source = json!({"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"});

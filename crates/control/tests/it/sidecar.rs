@@ -159,6 +159,34 @@ fn peer_authentication_decides_at_all_four_levels() {
 }
 
 #[test]
+fn without_an_agent_nothing_waits_for_a_certificate_and_a_strict_port_is_closed() {
+    let mut node = productpage();
+    let metadata = node.metadata.as_mut().unwrap();
+    metadata.fields.remove("PROXY_CONFIG").unwrap();
+    let policy = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: strict}\n\
+                  spec: {selector: {matchLabels: {app: productpage}}, portLevelMtls: {9080: {mode: STRICT}}}\n";
+    let generated = bookinfo().yaml(policy).generate(&node);
+    for kind in [LISTENER, CLUSTER] {
+        for name in names(&generated, kind) {
+            let text = json(&generated, kind, &name).to_string();
+            assert!(!text.contains("sds-grpc"), "{name}: {text}");
+        }
+    }
+    let listener = json(&generated, LISTENER, "virtualInbound");
+    let of_port: Vec<&serde_json::Value> = listener["filter_chains"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|chain| chain["filter_chain_match"]["destination_port"] == 9080)
+        .collect();
+    assert_eq!(of_port.len(), 1, "no plain text: {of_port:#?}");
+    assert_eq!(
+        of_port[0]["filters"][0]["typed_config"]["cluster"],
+        "BlackHoleCluster"
+    );
+}
+
+#[test]
 fn a_sniffed_port_has_five_permissive_chains() {
     let of_port: Vec<String> = chains(&bookinfo(), &auto())
         .into_iter()

@@ -213,6 +213,14 @@ fn node(kind: &str, name: &str, namespace: &str, ip: &str, more: &[(&str, &str)]
     fields.insert("NAMESPACE".into(), text(namespace));
     fields.insert("INSTANCE_IPS".into(), text(ip));
     fields.insert("ISTIO_VERSION".into(), text("1.30.0"));
+    // Every agent announces it.
+    let settings = Kind::StructValue(Struct::default());
+    fields.insert(
+        "PROXY_CONFIG".into(),
+        ProtoValue {
+            kind: Some(settings),
+        },
+    );
     Node {
         id: format!("{kind}~{ip}~{name}.{namespace}~{namespace}.svc.cluster.local"),
         cluster: name.to_owned(),
