@@ -345,6 +345,10 @@ fn pod(up: &Up) {
         (again.shim != details.shim).then_some(again)
     });
     assert_eq!((&again.name, &again.uid), (&details.name, &details.uid));
+    eventually("the killed shim's control groups are gone", || {
+        let left = host::forgotten_groups(&details.uid);
+        left.is_empty().then_some(())
+    });
     eventually("the page is whole", || whole(&up.page()).then_some(()));
     load.none_failed("without the pod of details");
 }

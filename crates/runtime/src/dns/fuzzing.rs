@@ -57,7 +57,7 @@ fn sample() -> Cluster {
     let endpoint = |n: u8| Endpoint {
         address: Ipv4Addr::new(10, 244, 0, n),
         hostname: Some(format!("h-{n}")),
-        ready: n % 7 != 0,
+        ready: !n.is_multiple_of(7),
     };
     let headless = ObjectKey::new("default", "h");
     let slice = Slice {

@@ -212,6 +212,8 @@ impl Sandboxes {
         } else {
             self.network(&record)?
         };
+        // Of a shim of this pod that was killed: the one that comes next counts on from there and has others.
+        shim::sweep_limits(&record.uid);
         network.run(|| self.spawn(&directory))?;
         let stream = protocol::connect(&directory)?;
         Self::assemble(directory, record, &stream)

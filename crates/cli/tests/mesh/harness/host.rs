@@ -123,12 +123,6 @@ impl Host {
             text.lines().map(|line| line.trim().to_owned()).collect()
         };
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mut groups = BTreeSet::new();
-        find(Path::new("/sys/fs/cgroup"), 6, &mut |path| {
-            if path.to_string_lossy().contains("ferromesh") && is_empty_group(path) {
-                groups.insert(path.display().to_string());
-            }
-        });
         let mut parameters = BTreeSet::new();
         for name in [
             "ip_forward",
@@ -145,7 +139,7 @@ impl Host {
             ("rules", run("nft", &["list", "ruleset"])),
             ("named namespaces", run("ip", &["netns", "list"])),
             ("mounts", mounts.lines().map(mount).collect()),
-            ("control groups", groups),
+            ("control groups", forgotten_groups("ferromesh")),
             ("kernel parameters", parameters),
         ]))
     }
@@ -162,6 +156,17 @@ impl Host {
         }
         new
     }
+}
+
+/// Control groups with `mark` in their names and nobody inside.
+pub(crate) fn forgotten_groups(mark: &str) -> BTreeSet<String> {
+    let mut groups = BTreeSet::new();
+    find(Path::new("/sys/fs/cgroup"), 6, &mut |path| {
+        if path.to_string_lossy().contains(mark) && is_empty_group(path) {
+            groups.insert(path.display().to_string());
+        }
+    });
+    groups
 }
 
 /// A control group, also one above others, in which no process is.
