@@ -8,6 +8,7 @@ pub mod explain;
 pub mod facts;
 pub mod finding;
 pub mod fix;
+pub mod fuzzing;
 pub mod input;
 pub mod knowledge;
 pub mod pages;
