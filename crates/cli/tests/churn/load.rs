@@ -138,7 +138,7 @@ async fn ask(
     };
     let host = if secure { "secure.test" } else { "plain.test" };
     let mut request = http::Request::builder().uri("/x").header("host", host);
-    if turn % 3 == 0 {
+    if turn.is_multiple_of(3) {
         request = request.header("x-more", "yes");
     }
     let request = request.body(Empty::new()).unwrap();
@@ -166,7 +166,7 @@ async fn ask(
         let step = step.unwrap_or_default();
         return Err(format!(
             "secure={secure} more={}: {status} {flags} {body:?} at step {step}",
-            turn % 3 == 0
+            turn.is_multiple_of(3)
         ));
     }
     let mut outcome = shared.outcome.lock().unwrap();

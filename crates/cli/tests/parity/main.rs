@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod differences;
+mod failures;
 mod harness;
 mod headers;
 mod retries;
@@ -22,4 +23,9 @@ fn retries_and_timeouts_agree_with_envoy() {
 #[test]
 fn headers_agree_with_envoy() {
     harness::run("headers", &headers::mesh(), headers::CASES);
+}
+
+#[test]
+fn failures_agree_with_envoy() {
+    harness::run("failures", &failures::mesh(), failures::CASES);
 }

@@ -22,7 +22,6 @@ pub(crate) const ADMIN: u16 = 20_997;
 pub(crate) struct Net {
     prefix: String,
     base: [u8; 3],
-    _claim: TcpListener,
 }
 
 impl Net {
@@ -36,11 +35,9 @@ impl Net {
             let address = Ipv4Addr::new(127, high, low, 1);
             if let Ok(claim) = TcpListener::bind((address, CLAIM)) {
                 let prefix = format!("127.{high}.{low}.");
-                return Self {
-                    prefix,
-                    base,
-                    _claim: claim,
-                };
+                // Workloads listen until the process ends, and so does the claim: the next class takes another network.
+                std::mem::forget(claim);
+                return Self { prefix, base };
             }
         }
         panic!("every loopback network is taken");
