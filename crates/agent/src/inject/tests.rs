@@ -117,7 +117,7 @@ fn without_native_sidecars_the_proxy_is_first_and_may_hold_the_application() {
     assert_eq!(pod["spec"]["containers"][0]["name"], "istio-proxy");
     assert_eq!(
         pod["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]["command"],
-        json!([super::template::PROGRAM, "agent", "wait"])
+        json!([PROGRAM, "agent", "wait"])
     );
 }
 

@@ -96,11 +96,6 @@ impl Conn {
         let _ = self.wire.write_all(bytes).and_then(|()| self.wire.flush());
     }
 
-    /// No more is sent; answers can still come.
-    pub(crate) fn finish(&mut self) {
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
-    }
-
     /// Ends with RST.
     pub(crate) fn reset(self) {
         let _ = socket2::SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));

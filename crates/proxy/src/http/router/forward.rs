@@ -286,6 +286,8 @@ impl Turn<'_> {
     /// Waits before the next attempt, unless the client leaves or time is up.
     async fn back_off(&mut self, plan: &mut Plan, wait: Duration) -> Result<(), Stop> {
         plan.release();
+        // The limits of the attempt that ended do not bound the pause before the next one.
+        (plan.clocks.per_try, plan.clocks.per_try_idle) = (None, None);
         if wait.is_zero() {
             return Ok(());
         }
