@@ -30,7 +30,15 @@ impl Drop for Program {
 fn engines() -> Vec<(&'static str, Vec<PathBuf>)> {
     let mut engines = vec![("ferromesh", vec![PathBuf::from(PROXY), "-c".into()])];
     if let Some(envoy) = testkit::peer("envoy") {
-        let command = vec![envoy, "--disable-hot-restart".into(), "-c".into()];
+        // As the agent starts it: else Envoy closes connections little by little over its drain time.
+        let arguments = [
+            "--disable-hot-restart",
+            "--drain-strategy",
+            "immediate",
+            "-c",
+        ];
+        let mut command = vec![envoy];
+        command.extend(arguments.map(PathBuf::from));
         engines.push(("envoy", command));
     }
     engines
@@ -95,6 +103,9 @@ fn in_flight(listen: u16, upstream: &TcpListener) -> (TcpStream, TcpStream) {
     });
     client
         .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        .unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
     let (mut server, _) = upstream.accept().unwrap();
     let mut seen = Vec::new();

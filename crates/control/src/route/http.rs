@@ -8,15 +8,15 @@ use api::istio::{
     HttpRoute, Percent, RedirectPortSelection,
 };
 
-use super::{grpc_timeout, matching, policy};
+use super::{matching, policy, with_timeout};
 use crate::generate::{Scope, Warning};
 use crate::mesh_view::model::subset_of;
 use crate::mesh_view::virtual_service::VirtualService;
 use crate::names;
 use crate::node::Engine;
 use crate::pb::{
-    any, bool_value, boolean, config_path, core_v3, duration, fractional_percent, matcher_v3,
-    metadata, regex, route_v3, string_value, structure, uint32,
+    any, bool_value, boolean, config_path, core_v3, fractional_percent, matcher_v3, metadata,
+    regex, route_v3, string_value, structure, uint32,
 };
 use route_v3::redirect_action::{PathRewriteSpecifier, SchemeRewriteSpecifier};
 use route_v3::route::Action;
@@ -208,13 +208,12 @@ impl Translation<'_> {
         // Istio has no time-out unless one is set (`setTimeout`); the gRPC header may only shorten it.
         let timeout = rule.timeout.map_or(Duration::ZERO, |timeout| timeout.0);
         let mesh_default = self.place.scope.settings().default_retries.as_ref();
-        let mut action = route_v3::RouteAction {
-            timeout: duration(timeout),
-            max_stream_duration: grpc_timeout(timeout),
+        let action = route_v3::RouteAction {
             retry_policy: self.retries(mesh_default),
             request_mirror_policies: self.mirrors(),
             ..Default::default()
         };
+        let mut action = with_timeout(action, timeout);
         let rewritten = rule
             .rewrite
             .as_ref()

@@ -41,13 +41,19 @@ pub(crate) fn configuration(
     }
 }
 
-/// How far a gRPC client's own `grpc-timeout` reaches: no farther than the route's time-out, and without one as far as it
-/// says. Istio still writes this in a field that Envoy has deprecated (`route.go`, `setTimeout`).
-pub(crate) fn grpc_timeout(timeout: Duration) -> Option<route_v3::route_action::MaxStreamDuration> {
-    Some(route_v3::route_action::MaxStreamDuration {
-        grpc_timeout_header_max: duration(timeout),
-        ..Default::default()
-    })
+/// Sets a route's time-out. A gRPC client's own `grpc-timeout` reaches no farther than that, and without one as far as it
+/// says. The field is deprecated, but with `max_stream_duration` in its place Envoy would heed `timeout` no more; Istio
+/// writes it for that reason (`route.go`, `setTimeout`).
+pub(crate) fn with_timeout(
+    mut action: route_v3::RouteAction,
+    timeout: Duration,
+) -> route_v3::RouteAction {
+    action.timeout = duration(timeout);
+    #[allow(deprecated)]
+    {
+        action.max_grpc_timeout = duration(timeout);
+    }
+    action
 }
 
 /// A route of everything to one action, named as Istio names generated routes.
@@ -67,14 +73,13 @@ pub(crate) fn default_route(action: route_v3::RouteAction, operation: &str) -> r
 /// The route to a service that has no VirtualService (`BuildDefaultHTTPOutboundRoute`).
 pub(crate) fn service_route(scope: &Scope<'_>, host: &str, port: u32) -> route_v3::Route {
     let action = route_v3::RouteAction {
-        timeout: duration(Duration::ZERO),
-        max_stream_duration: grpc_timeout(Duration::ZERO),
         retry_policy: policy::retries(scope.settings().default_retries.as_ref()),
         cluster_specifier: Some(ClusterSpecifier::Cluster(names::outbound_cluster(
             port, "", host,
         ))),
         ..Default::default()
     };
+    let action = with_timeout(action, Duration::ZERO);
     default_route(action, &format!("{host}:{port}/*"))
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 use base::ObjectRef;
 
 use super::http::{self, Place};
-use super::{DomainRegister, Made, configuration, domains, grpc_timeout, matching, service_route};
+use super::{DomainRegister, Made, configuration, domains, matching, service_route, with_timeout};
 use crate::generate::Scope;
 use crate::listener::chains::ListenerProtocol;
 use crate::mesh_view::model::{Port, Service};
 use crate::mesh_view::virtual_service::VirtualService;
 use crate::names;
-use crate::pb::{duration, route_v3};
+use crate::pb::route_v3;
 use route_v3::route::Action;
 use route_v3::route_action::ClusterSpecifier;
 
@@ -203,13 +203,12 @@ impl<'a> Shared<'a> {
 fn catch_all(scope: &Scope<'_>) -> route_v3::VirtualHost {
     let (name, action) = if scope.settings().allow_any {
         let action = route_v3::RouteAction {
-            timeout: duration(Duration::ZERO),
-            max_stream_duration: grpc_timeout(Duration::ZERO),
             cluster_specifier: Some(ClusterSpecifier::Cluster(
                 names::PASSTHROUGH_CLUSTER.to_owned(),
             )),
             ..Default::default()
         };
+        let action = with_timeout(action, Duration::ZERO);
         ("allow_any", Action::Route(action))
     } else {
         let refusal = route_v3::DirectResponseAction {

@@ -253,6 +253,8 @@ pub struct Forward {
     /// Overrides the connection manager's stream idle timeout; `Some(ZERO)` disables it.
     pub idle_timeout: Option<Duration>,
     pub max_stream_duration: Option<MaxStreamDuration>,
+    /// Takes the place of `timeout` for gRPC, and `grpc-timeout` may shorten it; `Some(ZERO)`: as long as that says.
+    pub max_grpc_timeout: Option<Duration>,
     pub retry: Option<Arc<RetryPolicy>>,
     pub mirror: Box<[MirrorPolicy]>,
     pub priority: Priority,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::request::RequestView;
 use crate::config::route::{Forward, MaxStreamDuration};
+use crate::config::route_match::is_grpc;
 
 /// The timeouts of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +47,7 @@ pub fn request_timeouts<R: RequestView>(
 ) -> RequestTimeouts {
     let retry = route.retry.as_deref();
     let mut timeouts = RequestTimeouts {
-        global: route.timeout,
+        global: of_route(route, request),
         per_try: retry.and_then(|retry| retry.per_try_timeout),
         per_try_idle: retry.and_then(|retry| retry.per_try_idle_timeout),
         expected_header_ms: None,
@@ -74,6 +75,22 @@ pub fn request_timeouts<R: RequestView>(
         timeouts.expected_header_ms = expected.map(|duration| duration.as_millis() as u64);
     }
     timeouts
+}
+
+/// What the route says of the whole response: nothing when it limits the stream (Envoy's `usingNewTimeouts`).
+fn of_route<R: RequestView>(route: &Forward, request: &R) -> Option<Duration> {
+    if route.max_stream_duration.is_some() {
+        return None;
+    }
+    match route.max_grpc_timeout {
+        Some(most) if is_grpc(request.header("content-type")) => {
+            let asked = request.header("grpc-timeout").and_then(grpc_timeout);
+            let asked = asked.filter(|asked| !asked.is_zero());
+            let most = Some(most).filter(|most| !most.is_zero());
+            most.into_iter().chain(asked).min()
+        }
+        _ => route.timeout,
+    }
 }
 
 /// `None`: no such header or no number. `Some(None)`: zero, which means no timeout.
@@ -154,6 +171,7 @@ mod tests {
             timeout,
             idle_timeout: None,
             max_stream_duration: None,
+            max_grpc_timeout: None,
             retry: Some(Arc::new(RetryPolicy {
                 per_try_timeout: per_try,
                 ..RetryPolicy::default()
@@ -230,6 +248,36 @@ mod tests {
         let per_try = request_timeouts(&route(ms(1_000), ms(400)), &request, false);
         assert_eq!(per_try.expected_ms(Duration::from_millis(100)), Some(400));
         assert_eq!(per_try.expected_ms(Duration::from_millis(700)), Some(300));
+    }
+
+    #[test]
+    fn grpc_requests_have_a_timeout_of_their_own() {
+        let grpc = TestRequest::new("POST", "/").header("content-type", "application/grpc");
+        let asking = |text| {
+            let request = TestRequest::new("POST", "/").header("content-type", "application/grpc");
+            request.header("grpc-timeout", text)
+        };
+        let mut route = route(ms(15_000), None);
+        let global =
+            |route: &Forward, request: &TestRequest| request_timeouts(route, request, false).global;
+        assert_eq!(global(&route, &asking("1S")), ms(15_000));
+        route.max_grpc_timeout = ms(5_000);
+        assert_eq!(global(&route, &grpc), ms(5_000));
+        assert_eq!(global(&route, &asking("1S")), ms(1_000));
+        assert_eq!(global(&route, &asking("9S")), ms(5_000));
+        assert_eq!(global(&route, &TestRequest::new("GET", "/")), ms(15_000));
+        route.max_grpc_timeout = Some(Duration::ZERO);
+        assert_eq!(global(&route, &grpc), None);
+        assert_eq!(global(&route, &asking("9S")), ms(9_000));
+    }
+
+    // Seen with Envoy 1.40: a route of 200 ms with a `grpc_timeout_header_max` waits without end.
+    #[test]
+    fn limits_of_the_stream_replace_the_timeout() {
+        let mut route = route(ms(200), None);
+        route.max_stream_duration = Some(MaxStreamDuration::default());
+        let request = TestRequest::new("GET", "/");
+        assert_eq!(request_timeouts(&route, &request, false).global, None);
     }
 
     #[test]

@@ -115,6 +115,11 @@ impl Forwarding<'_> {
             max_stream_duration: stream
                 .map(|s| stream_duration(&at.field("max_stream_duration"), s))
                 .transpose()?,
+            #[allow(deprecated)]
+            max_grpc_timeout: optional_duration(
+                &at.field("max_grpc_timeout"),
+                action.max_grpc_timeout.as_ref(),
+            )?,
             retry,
             mirror: if mirror.is_empty() {
                 self.defaults.mirror.clone()

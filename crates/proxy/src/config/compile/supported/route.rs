@@ -197,6 +197,7 @@ pub(super) const MESSAGES: &[Message] = &[
                 "host_rewrite_path_regex",
                 "envoy.type.matcher.v3.RegexMatchAndSubstitute",
             ),
+            e(23, "max_grpc_timeout"),
             m(
                 36,
                 "max_stream_duration",
