@@ -90,7 +90,7 @@ pub(crate) fn namespaces(up: &Up) -> BTreeSet<u64> {
 pub(crate) fn nothing_is_left(up: &Up, namespaces: &BTreeSet<u64>, before: &Host) {
     let left = host::marked(&up.data);
     assert!(left.is_empty(), "processes: {left:?}");
-    let holders = host::holders(namespaces);
+    let holders = host::holders(namespaces, &up.data);
     assert!(holders.is_empty(), "network namespaces: {holders:?}");
     same_host(before);
 }

@@ -135,25 +135,18 @@ pub(crate) const CASES: &[Case] = cases![
     an_answer_that_is_no_server_error_is_not_tried_again,
     a_gateway_error_is_not_any_server_error,
     named_codes_are_tried_again,
-    a_reset_is_tried_again,
     a_closed_connection_is_tried_again,
     no_retries_means_none,
     istios_default_tries_unavailable_again,
-    another_attempt_takes_another_host,
     a_slow_attempt_is_given_up_and_tried_again,
     the_per_try_timeout_is_a_504_when_attempts_are_used_up,
     the_timeout_of_the_route_is_a_504,
     the_timeout_of_the_route_bounds_all_attempts,
-    a_timeout_in_the_middle_of_a_response_breaks_it,
     a_refused_connection_is_tried_again,
     a_refused_connection_without_retries,
     a_stream_without_bytes_is_idle,
     a_stream_lives_no_longer_than_its_duration,
     an_attempt_without_bytes_is_idle,
-    a_header_of_the_response_asks_for_a_retry,
-    a_conflict_is_retriable,
-    a_grpc_status_is_retriable,
-    the_client_asks_for_retries_by_header,
     the_client_asks_for_a_timeout_by_header,
     external_clients_may_not_ask,
     a_grpc_client_brings_its_own_timeout,
@@ -218,11 +211,6 @@ fn named_codes_are_tried_again(s: &mut Session<'_>) {
     s.get("/codes").is(429);
 }
 
-fn a_reset_is_tried_again(s: &mut Session<'_>) {
-    s.upstream("flaky-v1", [reset()]);
-    s.get("/reset").is(200);
-}
-
 fn a_closed_connection_is_tried_again(s: &mut Session<'_>) {
     s.upstream("flaky-v1", [close(), reset(), close()]);
     s.request("POST", "/reset").body("unsafe").send().is(503);
@@ -238,14 +226,6 @@ fn istios_default_tries_unavailable_again(s: &mut Session<'_>) {
     s.get("/default").is(200);
     s.upstream("flaky-v1", [answer(500, &[], "one")]);
     s.get("/default").is(500);
-}
-
-fn another_attempt_takes_another_host(s: &mut Session<'_>) {
-    s.in_any_order();
-    let failing = [answer(503, &[], "failed")];
-    s.upstream("pair-v1", failing.clone());
-    s.upstream("pair-v2", failing);
-    s.get("/pair").is(503).body("failed");
 }
 
 fn a_slow_attempt_is_given_up_and_tried_again(s: &mut Session<'_>) {
@@ -266,12 +246,6 @@ fn the_timeout_of_the_route_is_a_504(s: &mut Session<'_>) {
 fn the_timeout_of_the_route_bounds_all_attempts(s: &mut Session<'_>) {
     s.upstream("flaky-v1", [hang(), hang()]);
     s.get("/overall").is(504);
-}
-
-fn a_timeout_in_the_middle_of_a_response_breaks_it(s: &mut Session<'_>) {
-    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
-    s.upstream("flaky-v1", [vec![Act::Body, Act::Send(head), Act::Hang]]);
-    s.get("/timeout").is(200).body("half");
 }
 
 fn a_refused_connection_is_tried_again(s: &mut Session<'_>) {
@@ -297,51 +271,6 @@ fn an_attempt_without_bytes_is_idle(s: &mut Session<'_>) {
     s.request("GET", "/try-idle").port(BARE).send().is(200);
     s.upstream("flaky-v1", [hang(), hang()]);
     s.request("GET", "/try-idle").port(BARE).send().is(504);
-}
-
-fn a_header_of_the_response_asks_for_a_retry(s: &mut Session<'_>) {
-    s.upstream("flaky-v1", [answer(200, &["x-again: please"], "one")]);
-    s.request("GET", "/by-header")
-        .port(BARE)
-        .send()
-        .is(200)
-        .from("flaky-v1");
-    s.upstream("flaky-v1", [answer(200, &["x-again: no"], "one")]);
-    s.request("GET", "/by-header")
-        .port(BARE)
-        .send()
-        .is(200)
-        .body("one");
-}
-
-fn a_conflict_is_retriable(s: &mut Session<'_>) {
-    s.upstream("flaky-v1", [answer(409, &[], "one")]);
-    s.request("GET", "/409").port(BARE).send().is(200);
-}
-
-fn a_grpc_status_is_retriable(s: &mut Session<'_>) {
-    let grpc = "content-type: application/grpc";
-    s.upstream("flaky-v1", [answer(200, &[grpc, "grpc-status: 14"], "")]);
-    s.request("POST", "/grpc")
-        .port(BARE)
-        .header(grpc)
-        .body("")
-        .send()
-        .is(200)
-        .from("flaky-v1");
-}
-
-fn the_client_asks_for_retries_by_header(s: &mut Session<'_>) {
-    s.upstream(
-        "flaky-v1",
-        [answer(503, &[], "one"), answer(503, &[], "two")],
-    );
-    s.request("GET", "/on-demand")
-        .port(BARE)
-        .header("x-envoy-retry-on: 5xx")
-        .header("x-envoy-max-retries: 2")
-        .send()
-        .is(200);
 }
 
 fn the_client_asks_for_a_timeout_by_header(s: &mut Session<'_>) {

@@ -80,14 +80,33 @@ pub(crate) fn namespace(pid: i32) -> Option<u64> {
     file.ok().map(|meta| meta.ino())
 }
 
-/// Who holds one of these network namespaces: processes in them, open descriptors, mounts.
-pub(crate) fn holders(namespaces: &BTreeSet<u64>) -> Vec<String> {
+/// Whether a process belongs to a mesh with another data directory, which may live beside this one.
+fn of_another_mesh(process: &Process, all: &[Process], data: &Path) -> bool {
+    let mut next = Some(process);
+    while let Some(process) = next {
+        let command = &process.command;
+        let of_a_mesh = command.contains("--data-dir") || command.contains("internal pod-shim");
+        if of_a_mesh {
+            return !command.contains(data.to_str().unwrap());
+        }
+        next = all.iter().find(|p| p.pid == process.parent);
+    }
+    false
+}
+
+/// Who holds one of these network namespaces of the mesh of `data`: processes in them, open descriptors, mounts. The
+/// kernel gives the number of a namespace that is gone to the next one, which may be another mesh's.
+pub(crate) fn holders(namespaces: &BTreeSet<u64>, data: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let names: BTreeSet<String> = namespaces.iter().map(|n| format!("net:[{n}]")).collect();
     let held = |path: &Path| {
         std::fs::read_link(path).is_ok_and(|to| names.contains(to.to_string_lossy().as_ref()))
     };
-    for process in processes() {
+    let all = processes();
+    for process in &all {
+        if of_another_mesh(process, &all, data) {
+            continue;
+        }
         let directory = PathBuf::from(format!("/proc/{}", process.pid));
         if held(&directory.join("ns/net")) {
             found.push(format!("{process:?} is inside"));
