@@ -149,7 +149,6 @@ pub(crate) const CASES: &[Case] = cases![
     an_attempt_without_bytes_is_idle,
     the_client_asks_for_a_timeout_by_header,
     external_clients_may_not_ask,
-    a_grpc_client_brings_its_own_timeout,
     a_request_that_never_ends_is_a_408,
 ];
 
@@ -290,17 +289,6 @@ fn external_clients_may_not_ask(s: &mut Session<'_>) {
         .header("x-envoy-expected-rq-timeout-ms: 77")
         .send()
         .is(503);
-}
-
-fn a_grpc_client_brings_its_own_timeout(s: &mut Session<'_>) {
-    s.upstream("flaky-v1", [hang()]);
-    s.request("POST", "/default")
-        .header("content-type: application/grpc")
-        .header("grpc-timeout: 150m")
-        .body("")
-        .send()
-        .is(200)
-        .has("grpc-status", "4");
 }
 
 fn a_request_that_never_ends_is_a_408(s: &mut Session<'_>) {
