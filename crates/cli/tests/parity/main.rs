@@ -13,6 +13,8 @@ mod harness;
 mod headers;
 mod retries;
 mod routing;
+mod tcp;
+mod tls;
 
 #[test]
 fn routing_agrees_with_envoy() {
@@ -32,4 +34,14 @@ fn headers_agree_with_envoy() {
 #[test]
 fn failures_agree_with_envoy() {
     harness::run("failures", &failures::mesh(), failures::CASES);
+}
+
+#[test]
+fn tcp_agrees_with_envoy() {
+    harness::run("tcp", &tcp::mesh(), tcp::CASES);
+}
+
+#[test]
+fn tls_agrees_with_envoy() {
+    harness::run("tls", &tls::mesh(), tls::CASES);
 }

@@ -77,7 +77,11 @@ impl Session {
         let id = self.proxy.clusters.choose(self.worker.random());
         let Some(cluster) = config.cluster(id).cloned() else {
             self.record.flags.insert(ResponseFlags::NO_CLUSTER_FOUND);
-            self.record.details = "cluster_not_found".into();
+            // Envoy has response code details for HTTP only; the flight recorder is told nevertheless.
+            self.record.cause = Some(Cause {
+                code: "cluster_not_found",
+                text: "the listener's cluster does not exist".into(),
+            });
             return;
         };
         self.record.cluster = Some(Arc::clone(&cluster.info));
@@ -91,7 +95,6 @@ impl Session {
         let most = self.proxy.max_connect_attempts.max(1);
         let mut back_off = self.proxy.back_off_base.unwrap_or(Duration::ZERO);
         loop {
-            self.record.attempts += 1;
             let Some(permit) = cluster
                 .breaker(Priority::Default)
                 .try_take(Resource::Connections)
@@ -112,6 +115,7 @@ impl Session {
             };
             let host = pick.host;
             self.record.host = Some(Arc::clone(&host));
+            self.record.attempts += 1;
             hooks::on_attempt(&self.worker, cluster, self.record.attempts > 1);
             self.record.moments.upstream_connect_begin = Some(Instant::now());
             match connect(
@@ -134,14 +138,10 @@ impl Session {
                 Err(error) => self.connect_failed(cluster, &host, &error),
             }
             if self.record.attempts >= most {
-                self.record
-                    .flags
-                    .insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
-                if most > 1 {
-                    self.record
-                        .flags
-                        .insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
-                }
+                let flags = &mut self.record.flags;
+                flags.insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
+                // As Envoy has it, one allowed attempt is a limit as well.
+                flags.insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
                 return None;
             }
             if !back_off.is_zero() {
@@ -223,17 +223,16 @@ impl Session {
             }
             let before = there.bytes + back.bytes;
             if let Poll::Ready(Err(side)) = there.poll(&mut down, &mut up.io, cx) {
-                return Poll::Ready(if side == Side::Read {
-                    End::Downstream
-                } else {
-                    End::Upstream
+                return Poll::Ready(match side {
+                    Side::Read | Side::Reset => End::Downstream,
+                    Side::Write => End::Upstream,
                 });
             }
             if let Poll::Ready(Err(side)) = back.poll(&mut up.io, &mut down, cx) {
-                return Poll::Ready(if side == Side::Read {
-                    End::Upstream
-                } else {
-                    End::Downstream
+                return Poll::Ready(match side {
+                    Side::Read => End::Upstream,
+                    Side::Reset => End::UpstreamReset,
+                    Side::Write => End::Downstream,
                 });
             }
             if there.ended && back.ended {
@@ -255,11 +254,22 @@ impl Session {
         self.record.received.wire = there.bytes;
         self.record.sent.body = back.bytes;
         self.record.sent.wire = back.bytes;
-        // Envoy sets no response flags here; the flight recorder is told nevertheless.
+        if end == End::UpstreamReset {
+            self.record
+                .flags
+                .insert(ResponseFlags::UPSTREAM_REMOTE_RESET);
+            // The client learns of it as Envoy's clients do: by a reset too.
+            if let Some(socket) = down.tcp() {
+                let _ = socket.set_zero_linger();
+            }
+        }
+        // Envoy sets no further response flags; the flight recorder is told nevertheless.
         let (code, text) = match end {
             End::Both => return,
             End::Downstream => ("downstream_reset", "the client reset the connection"),
-            End::Upstream => ("upstream_reset", "the upstream reset the connection"),
+            End::Upstream | End::UpstreamReset => {
+                ("upstream_reset", "the upstream reset the connection")
+            }
             End::Idle => (
                 "tcp_session_idle_timeout",
                 "no byte in either direction for the idle timeout",
@@ -273,10 +283,14 @@ impl Session {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Both,
     Downstream,
+    /// It broke, or took no more.
     Upstream,
+    /// It sent RST.
+    UpstreamReset,
     Idle,
     Local,
 }
@@ -284,6 +298,8 @@ enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Read,
+    /// Reading found that the peer sent RST.
+    Reset,
     Write,
 }
 
@@ -327,6 +343,9 @@ impl OneWay {
             match std::task::ready!(self.buffer.poll_read(from, cx)) {
                 Ok(0) => self.eof = true,
                 Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                    return Poll::Ready(Err(Side::Reset));
+                }
                 Err(_) => return Poll::Ready(Err(Side::Read)),
             }
         }

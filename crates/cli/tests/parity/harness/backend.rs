@@ -6,8 +6,14 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::http1::{Conn, Message};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::http1::{Conn, Message, Wire};
 use super::net::WORKLOAD;
+
+/// Workloads of the service with this name speak first.
+const GREETER: &str = "greeter-";
+const GREETING: &[u8] = b"220 ready\r\n";
 
 /// A step of a script; it begins once a request's head has been read.
 #[derive(Debug, Clone)]
@@ -18,6 +24,10 @@ pub(crate) enum Act {
     Wait(Duration),
     /// Answers nothing and stays until the proxy ends the connection.
     Hang,
+    /// Reads until the proxy sends no more.
+    Rest,
+    /// Sends no more; the connection goes on.
+    Finish,
     /// Ends the connection with FIN.
     Close,
     /// Ends the connection with RST.
@@ -78,7 +88,13 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn start(name: &str, ip: Ipv4Addr, journal: &Journal) -> Self {
+    /// With `tls` it takes nothing but TLS.
+    pub(crate) fn start(
+        name: &str,
+        ip: Ipv4Addr,
+        tls: Option<&Arc<ServerConfig>>,
+        journal: &Journal,
+    ) -> Self {
         let listener =
             TcpListener::bind((ip, WORKLOAD)).expect("an address of the claimed network");
         let scripts: Arc<Mutex<VecDeque<Script>>> = Arc::default();
@@ -87,12 +103,20 @@ impl Backend {
             scripts: Arc::clone(&scripts),
             journal: Arc::clone(journal),
         };
+        let tls = tls.cloned();
         std::thread::spawn(move || {
             for socket in listener.incoming().flatten() {
-                let server = server.clone();
+                let (server, tls) = (server.clone(), tls.clone());
                 std::thread::spawn(move || {
                     let Ok(wire) = socket.try_clone() else { return };
-                    server.serve(Conn::over(socket, Box::new(wire)));
+                    let wire: Box<dyn Wire> = match tls {
+                        None => Box::new(wire),
+                        Some(tls) => match ServerConnection::new(tls) {
+                            Ok(tls) => Box::new(StreamOwned::new(tls, wire)),
+                            Err(_) => return,
+                        },
+                    };
+                    server.serve(Conn::over(socket, wire));
                 });
             }
         });
@@ -122,6 +146,9 @@ struct Server {
 
 impl Server {
     fn serve(&self, mut conn: Conn) {
+        if self.name.starts_with(GREETER) {
+            conn.send(GREETING);
+        }
         while let Some(head) = conn.head() {
             let script = lock(&self.scripts).pop_front();
             let script = script.unwrap_or_else(|| answer(200, &[], &self.name));
@@ -151,6 +178,10 @@ impl Server {
                     conn.rest();
                     return None;
                 }
+                Act::Rest => {
+                    conn.rest();
+                }
+                Act::Finish => conn.finish(),
                 Act::Close => return None,
                 Act::Reset => {
                     conn.reset();

@@ -59,6 +59,14 @@ impl Message {
     }
 }
 
+/// A connection from this address.
+pub(crate) fn dial(from: Ipv4Addr, to: (Ipv4Addr, u16)) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&SocketAddr::from(to).into())?;
+    Ok(TcpStream::from(socket))
+}
+
 /// One end of a connection.
 pub(crate) struct Conn {
     socket: TcpStream,
@@ -70,10 +78,7 @@ pub(crate) struct Conn {
 impl Conn {
     /// A client with this address.
     pub(crate) fn connect(from: Ipv4Addr, to: (Ipv4Addr, u16)) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SocketAddr::from((from, 0)).into())?;
-        socket.connect(&SocketAddr::from(to).into())?;
-        let socket = TcpStream::from(socket);
+        let socket = dial(from, to)?;
         let wire = socket.try_clone()?;
         Ok(Self::over(socket, Box::new(wire)))
     }
@@ -94,6 +99,11 @@ impl Conn {
     /// Writes as far as the peer takes it.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.wire.write_all(bytes).and_then(|()| self.wire.flush());
+    }
+
+    /// No more is sent; answers can still come.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
     }
 
     /// Ends with RST.

@@ -9,7 +9,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use xds::envoy::config::core::v3::{Node, address, socket_address};
 use xds::envoy::config::listener::v3::Listener;
-use xds::type_url::{CLUSTER, LISTENER};
+use xds::type_url::{CLUSTER, LISTENER, SECRET};
 use xds::{Resource, View};
 
 use super::log;
@@ -20,6 +20,7 @@ pub(crate) struct Workload {
     pub(crate) name: String,
     pub(crate) host: u8,
     pub(crate) up: bool,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 /// What is deployed.
@@ -87,6 +88,15 @@ spec:
         self.service(service, "http", &versions)
     }
 
+    /// A service whose one workload, `<service>-v1`, takes nothing but TLS.
+    pub(crate) fn encrypted(self, service: &str, tls: &Arc<rustls::ServerConfig>) -> Self {
+        let mut mesh = self.deploy(service, &["v1"]);
+        if let Some(workload) = mesh.workloads.last_mut() {
+            workload.tls = Some(Arc::clone(tls));
+        }
+        mesh
+    }
+
     /// A service whose workloads do not answer to connections: nobody listens.
     pub(crate) fn deploy_dead(self, service: &str, versions: &[&str]) -> Self {
         let versions: Vec<_> = versions.iter().map(|version| (*version, false)).collect();
@@ -118,6 +128,7 @@ spec:
                 name,
                 host,
                 up: *up,
+                tls: None,
             });
         }
         let ip = format!("10.96.1.{}", self.documents.len());
@@ -147,6 +158,12 @@ spec:
     /// A cluster in Envoy's own terms.
     pub(crate) fn cluster(mut self, json: Value) -> Self {
         self.put(CLUSTER, json);
+        self
+    }
+
+    /// A secret in Envoy's own terms.
+    pub(crate) fn secret(mut self, json: Value) -> Self {
+        self.put(SECRET, json);
         self
     }
 

@@ -117,7 +117,14 @@ impl Lab {
         let journal = Journal::default();
         let up = mesh.workloads.iter().filter(|workload| workload.up);
         let backends = up
-            .map(|workload| Backend::start(&workload.name, net.ip(workload.host), &journal))
+            .map(|workload| {
+                Backend::start(
+                    &workload.name,
+                    net.ip(workload.host),
+                    workload.tls.as_ref(),
+                    &journal,
+                )
+            })
             .collect();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
