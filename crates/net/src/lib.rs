@@ -2,6 +2,7 @@
 
 pub mod drain;
 pub mod listenfd;
+pub mod memory;
 pub mod netns;
 pub mod nft;
 pub mod socket;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use base::ContentHasher;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use xds::envoy::config::core::v3::Node;
 use xds::json::{Pool, Print};
 use xds::type_url;
@@ -23,6 +23,9 @@ use crate::proxy::{Handle, Options, Proxy};
 use crate::xds::{
     Applier, DumpEntry, DumpState, LastGood, Session, Settings, connector, resolve_clusters,
 };
+
+/// How long after a configuration its leftovers are given back, so that a burst of them costs this once.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Queries (`None`) or changes the log filter; answers the one in force.
 pub type Logging = Box<dyn Fn(Option<&str>) -> Result<String, String> + Send + Sync>;
@@ -117,6 +120,7 @@ pub struct Instance {
     observe: Arc<Observe>,
     applier: Arc<Mutex<Applier>>,
     session: Option<tokio::task::JoinHandle<()>>,
+    housekeeping: tokio::task::JoinHandle<()>,
     quit: watch::Receiver<bool>,
     admin: Option<SocketAddr>,
 }
@@ -144,9 +148,10 @@ impl Instance {
         };
         let handle = Arc::new(Proxy::start(&proxy).map_err(StartError::Workers)?);
         let observe = handle.shared().observe.clone();
+        let published = Arc::new(Notify::new());
         let applier = Arc::new(Mutex::new(Applier::new(Settings {
             ids,
-            publish: publisher(&handle),
+            publish: publisher(&handle, Arc::clone(&published)),
         })));
         bootstrap
             .apply(&mut lock(&applier), Instant::now())
@@ -183,6 +188,7 @@ impl Instance {
             observe,
             applier,
             session: Some(session),
+            housekeeping: tokio::spawn(give_back_memory(published)),
             quit,
             admin,
         })
@@ -225,6 +231,7 @@ impl Instance {
         if let Some(session) = self.session.take() {
             session.abort();
         }
+        self.housekeeping.abort();
         drop(self.handle.take());
         self.observe.sinks.flush();
     }
@@ -236,9 +243,19 @@ impl Drop for Instance {
     }
 }
 
-fn publisher(handle: &Arc<Handle>) -> crate::xds::Publish {
+/// Compiling a configuration takes several times the memory that stays.
+async fn give_back_memory(published: Arc<Notify>) {
+    loop {
+        published.notified().await;
+        tokio::time::sleep(SETTLED).await;
+        net::memory::give_back();
+    }
+}
+
+fn publisher(handle: &Arc<Handle>, published: Arc<Notify>) -> crate::xds::Publish {
     let handle = Arc::downgrade(handle);
     Box::new(move |config| {
+        published.notify_one();
         let errors = handle
             .upgrade()
             .map(|handle| handle.publish(&config))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,8 @@ use super::{Sources, pages};
 
 /// Connections at a time; more are closed at once.
 const MAX_CONNECTIONS: usize = 64;
+/// Bytes from which on a page's memory is given back once it is sent.
+const LARGE_PAGE: usize = 128 << 10;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves the admin interface on `listener`, in a thread that ends with the process.
@@ -57,9 +60,11 @@ async fn accept(listener: TcpListener, sources: Arc<Sources>) {
         };
         let sources = sources.clone();
         tokio::spawn(async move {
+            let large = AtomicBool::new(false);
             let service = service_fn(|request: Request<Incoming>| {
                 let response = answer(&sources, &request);
-                async move { Ok::<_, Infallible>(response) }
+                large.fetch_or(response.body().len() > LARGE_PAGE, Ordering::Relaxed);
+                async move { Ok::<_, Infallible>(response.map(Full::new)) }
             });
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -67,6 +72,9 @@ async fn accept(listener: TcpListener, sources: Arc<Sources>) {
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
             drop(slot);
+            if large.into_inner() {
+                net::memory::give_back();
+            }
         });
     }
 }
@@ -135,7 +143,7 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn answer(sources: &Sources, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(sources: &Sources, request: &Request<Incoming>) -> Response<Bytes> {
     let post = request.method() == Method::POST;
     let page = pages::page(
         sources,
@@ -143,7 +151,7 @@ fn answer(sources: &Sources, request: &Request<Incoming>) -> Response<Full<Bytes
         &query(request.uri().query().unwrap_or_default()),
         post,
     );
-    let mut response = Response::new(Full::new(Bytes::from(page.body)));
+    let mut response = Response::new(Bytes::from(page.body));
     *response.status_mut() = page.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(page.kind));
