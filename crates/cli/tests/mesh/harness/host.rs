@@ -248,7 +248,7 @@ impl Files {
         Self(files)
     }
 
-    /// What is new or was changed, without what the package manager does meanwhile.
+    /// What is new or was changed, without what package managers and compilers do meanwhile.
     pub(crate) fn since(&self, before: &Self) -> Vec<PathBuf> {
         let changed = self
             .0
@@ -260,7 +260,10 @@ impl Files {
             "/run/lock",
             "/var/lib/systemd",
         ];
-        let ours = changed.filter(|(path, _)| !foreign.iter().any(|f| path.starts_with(f)));
+        let ours = changed.filter(|(path, _)| {
+            let go_telemetry = path.components().any(|part| part.as_os_str() == "go");
+            !go_telemetry && !foreign.iter().any(|f| path.starts_with(f))
+        });
         ours.map(|(path, _)| path.clone()).collect()
     }
 }
