@@ -337,6 +337,16 @@ impl JsonNode {
 /// Appends a JSON string with quotes. Bytes that are not UTF-8 become the replacement character.
 pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    // Nearly all values are plain: one pass without a branch a byte tells.
+    let special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+    if !text
+        .iter()
+        .fold(false, |found, byte| found | special(*byte))
+    {
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
     for chunk in text.utf8_chunks() {
         write_escaped(chunk.valid().as_bytes(), out);
         if !chunk.invalid().is_empty() {

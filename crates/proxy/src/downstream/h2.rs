@@ -24,11 +24,6 @@ use crate::observe::hooks;
 use crate::observe::record::{ConnectionFacts, RequestRecord};
 use crate::worker::Worker;
 
-thread_local! {
-    /// Header storage, reused from stream to stream.
-    static HEADS: RefCell<Vec<(RequestHead, ResponseHead)>> = const { RefCell::new(Vec::new()) };
-}
-
 /// What the streams of one connection share.
 struct Connection {
     worker: Rc<Worker>,
@@ -149,7 +144,13 @@ impl Connection {
             .await;
             match event {
                 Event::Accepted(Some(Ok((request, respond)))) => {
-                    self.clone().spawn(request, respond);
+                    self.served.set(self.served.get() + 1);
+                    Runner::give(Job {
+                        connection: Rc::clone(&self),
+                        active: Active::new(&self),
+                        request,
+                        respond,
+                    });
                 }
                 Event::Accepted(Some(Err(error))) => {
                     tracing::debug!(%error, remote = %self.facts.direct_remote, "HTTP/2 connection failed");
@@ -222,63 +223,52 @@ impl Connection {
         earlier(idle, oldest)
     }
 
-    fn spawn(
+    /// Serves one stream.
+    async fn exchange(
         self: Rc<Self>,
         request: ::http::Request<h2::RecvStream>,
         respond: h2::server::SendResponse<Bytes>,
+        head: &mut RequestHead,
+        response: &mut ResponseHead,
     ) {
-        self.active.set(self.active.get() + 1);
-        self.served.set(self.served.get() + 1);
-        tokio::task::spawn_local(async move {
-            let active = Active(Rc::clone(&self));
-            let (parts, body) = request.into_parts();
-            let (mut head, mut response) = HEADS.with_borrow_mut(Vec::pop).unwrap_or_default();
-            read_request(&parts, body.is_end_stream(), &mut head);
-            drop(parts);
-            let mut stream = Stream::H2(Box::new(H2Stream::server(body, respond)));
-            let mut timer = Deadline::default();
-            let mut turn = Turn {
-                worker: &self.worker,
-                connection: &self.facts,
+        let (parts, body) = request.into_parts();
+        read_request(&parts, body.is_end_stream(), head);
+        drop(parts);
+        let mut stream = Stream::H2(Box::new(H2Stream::server(body, respond)));
+        let mut timer = Deadline::default();
+        let mut turn = Turn {
+            worker: &self.worker,
+            connection: &self.facts,
+            hcm: &self.hcm,
+            down: &mut stream,
+            timer: &mut timer,
+            request: head,
+            response,
+            record: RequestRecord::new(Instant::now(), SystemTime::now()),
+            config: self.worker.config(),
+            last: Last {
+                guard: &self.guard,
+                served: &self.served,
                 hcm: &self.hcm,
-                down: &mut stream,
-                timer: &mut timer,
-                request: &mut head,
-                response: &mut response,
-                record: RequestRecord::new(Instant::now(), SystemTime::now()),
-                config: self.worker.config(),
-                last: Last {
-                    guard: &self.guard,
-                    served: &self.served,
-                    hcm: &self.hcm,
-                    facts: &self.facts,
-                },
-                manner: Manner {
-                    version: Version::Http2,
-                    to_head_request: false,
-                    close: false,
-                    keep_alive_asked: false,
-                    tunnel: false,
-                },
-                head_sent: false,
-                chosen: None,
-                trailers: None,
-            };
-            turn.run().await;
-            if let Stream::H2(stream) = &stream
-                && stream.peer_reset
-            {
-                self.on_reset();
-            }
-            head.clear();
-            response.clear();
-            HEADS.with_borrow_mut(|stock| {
-                if stock.len() < 256 {
-                    stock.push((head, response));
-                }
-            });
-            drop(active);
-        });
+                facts: &self.facts,
+            },
+            manner: Manner {
+                version: Version::Http2,
+                to_head_request: false,
+                close: false,
+                keep_alive_asked: false,
+                tunnel: false,
+            },
+            head_sent: false,
+            chosen: None,
+            trailers: None,
+        };
+        turn.run().await;
+        if let Stream::H2(stream) = &stream
+            && stream.peer_reset
+        {
+            self.on_reset();
+        }
     }
 }
 
@@ -297,10 +287,94 @@ enum Event {
     Abort,
 }
 
+/// Counts a stream while it lives.
 struct Active(Rc<Connection>);
+
+impl Active {
+    fn new(connection: &Rc<Connection>) -> Self {
+        connection.active.set(connection.active.get() + 1);
+        Self(Rc::clone(connection))
+    }
+}
 
 impl Drop for Active {
     fn drop(&mut self) {
         self.0.active.set(self.0.active.get() - 1);
+    }
+}
+
+/// A stream to be served.
+struct Job {
+    connection: Rc<Connection>,
+    active: Active,
+    request: ::http::Request<h2::RecvStream>,
+    respond: h2::server::SendResponse<Bytes>,
+}
+
+/// Runners that wait for work, a worker.
+const STOCK: usize = 256;
+
+thread_local! {
+    static STOCKED: RefCell<Vec<Rc<Runner>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A task that serves one stream after the other, whatever their connections. The state of a request is several
+/// kilobytes: a task for each stream would allocate it, move it and free it each time.
+#[derive(Default)]
+struct Runner {
+    job: RefCell<Option<Job>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Runner {
+    /// Hands work to a waiting runner, or to a new one.
+    fn give(job: Job) {
+        if let Some(runner) = STOCKED.with_borrow_mut(Vec::pop) {
+            runner.job.replace(Some(job));
+            if let Some(waker) = runner.waker.take() {
+                waker.wake();
+            }
+        } else {
+            let runner = Rc::new(Self::default());
+            runner.job.replace(Some(job));
+            tokio::task::spawn_local(runner.run());
+        }
+    }
+
+    async fn run(self: Rc<Self>) {
+        let (mut head, mut response) = (RequestHead::default(), ResponseHead::default());
+        loop {
+            let job = std::future::poll_fn(|cx| {
+                self.job.take().map_or_else(
+                    || {
+                        self.waker.replace(Some(cx.waker().clone()));
+                        Poll::Pending
+                    },
+                    Poll::Ready,
+                )
+            });
+            let Job {
+                connection,
+                active,
+                request,
+                respond,
+            } = job.await;
+            connection
+                .exchange(request, respond, &mut head, &mut response)
+                .await;
+            drop(active);
+            head.clear();
+            response.clear();
+            let kept = STOCKED.with_borrow_mut(|stock| {
+                let room = stock.len() < STOCK;
+                if room {
+                    stock.push(Rc::clone(&self));
+                }
+                room
+            });
+            if !kept {
+                return;
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
 use net::tls::PeerFacts;
@@ -32,6 +32,8 @@ pub struct TlsFacts {
     pub validated: bool,
     /// Our own leaf.
     pub local: Option<Arc<PeerFacts>>,
+    /// The element of `x-forwarded-client-cert`, made for the first request: it is the same for all.
+    pub client_cert_element: OnceLock<Box<str>>,
 }
 
 /// A downstream connection.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use net::tls::PeerFacts;
 use rustls::{AlertDescription, CommonState, Error, ProtocolVersion};
@@ -36,6 +36,7 @@ pub(super) fn gather(
         peer_der: leaf.map(|leaf| Box::from(leaf.as_ref())),
         validated: validated && leaf.is_some(),
         local,
+        client_cert_element: OnceLock::new(),
     }
 }
 

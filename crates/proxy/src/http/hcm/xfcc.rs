@@ -17,18 +17,14 @@ pub(super) fn mutate(hcm: &Hcm, connection: &ConnectionFacts, head: &mut Request
         head.headers.remove_id(HeaderId::XForwardedClientCert);
         return;
     };
+    let element = || {
+        tls.client_cert_element
+            .get_or_init(|| element(hcm, tls).into())
+    };
+    let field = HeaderId::XForwardedClientCert;
     match mode {
-        ForwardClientCert::AppendForward => {
-            head.headers.join_id(
-                HeaderId::XForwardedClientCert,
-                ",",
-                element(hcm, tls).as_bytes(),
-            );
-        }
-        ForwardClientCert::SanitizeSet => {
-            head.headers
-                .set_id(HeaderId::XForwardedClientCert, element(hcm, tls).as_bytes());
-        }
+        ForwardClientCert::AppendForward => head.headers.join_id(field, ",", element().as_bytes()),
+        ForwardClientCert::SanitizeSet => head.headers.set_id(field, element().as_bytes()),
         ForwardClientCert::ForwardOnly
         | ForwardClientCert::AlwaysForwardOnly
         | ForwardClientCert::Sanitize => {}
