@@ -245,10 +245,14 @@ impl Drop for Instance {
 
 /// Compiling a configuration takes several times the memory that stays.
 async fn give_back_memory(published: Arc<Notify>) {
+    let mut started = false;
     loop {
         published.notified().await;
         tokio::time::sleep(SETTLED).await;
         net::memory::give_back();
+        if !std::mem::replace(&mut started, true) {
+            net::memory::forget_startup_code();
+        }
     }
 }
 
