@@ -327,4 +327,10 @@ impl Checked<'_, '_> {
             .is_some_and(|response| response.header(name).is_none());
         self.expect(holds, &format!("no header {name}"))
     }
+
+    /// No response: the connection ended.
+    pub(crate) fn is_nothing(self) -> Self {
+        let holds = self.last().is_none();
+        self.expect(holds, "no response")
+    }
 }

@@ -149,12 +149,13 @@ impl Turn<'_> {
                 new
             }
         };
+        // Told even where the rewrite changes nothing, as in Envoy.
+        if self.envoy_headers() {
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyOriginalPath, &old);
+        }
         if new != old {
-            if self.envoy_headers() {
-                self.request
-                    .headers
-                    .set_id(HeaderId::XEnvoyOriginalPath, &old);
-            }
             self.request.set_path(&new);
         }
     }
