@@ -218,6 +218,9 @@ impl Lab {
         if session.unordered {
             lines.sort_by_key(|line| line["upstream_host"].to_string());
         }
+        if session.by_turn {
+            observer.number(&received, &backends);
+        }
         observer.upstream(&received);
         observer.log(&lines);
         for backend in &backends {
