@@ -21,7 +21,38 @@ pub(crate) struct Difference {
     pub(crate) because: Reason,
 }
 
-const ALL: &[Difference] = &[];
+pub(crate) const ALL: &[Difference] = &[
+    // A request that was received whole is no reason to close, even if it was answered before its body came.
+    Difference {
+        case: "the_method_chooses",
+        field: "client[1].headers",
+        envoy: "date: (date)\nserver: istio-envoy\nconnection: close\ncontent-length: 0\n",
+        ours: "date: (date)\nserver: istio-envoy\ncontent-length: 0\n",
+        because: Reason::Rfc("9112 §9.3"),
+    },
+    Difference {
+        case: "the_method_chooses",
+        field: "client[1].connection",
+        envoy: "announced",
+        ours: "Open",
+        because: Reason::Rfc("9112 §9.3"),
+    },
+    // What was replayed is no attempt of the retry policy's, and the upstream hears of one attempt.
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "log[1].upstream_attempts",
+        envoy: "2",
+        ours: "1",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "upstream[2].headers",
+        envoy: "host: parity.test\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 2\n",
+        ours: "host: parity.test\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 1\n",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+];
 
 /// The differences of a case.
 pub(crate) fn of(case: &str) -> impl Iterator<Item = &'static Difference> {

@@ -45,3 +45,26 @@ fn tcp_agrees_with_envoy() {
 fn tls_agrees_with_envoy() {
     harness::run("tls", &tls::mesh(), tls::CASES);
 }
+
+#[test]
+fn every_listed_difference_is_one_of_a_case() {
+    let classes = [
+        routing::CASES,
+        retries::CASES,
+        headers::CASES,
+        failures::CASES,
+        tcp::CASES,
+        tls::CASES,
+    ];
+    let cases: Vec<&str> = classes.concat().iter().map(|(name, _)| *name).collect();
+    for (at, name) in cases.iter().enumerate() {
+        assert!(!cases[..at].contains(name), "two cases are named {name}");
+    }
+    for listed in differences::ALL {
+        assert!(
+            cases.contains(&listed.case),
+            "no case is named {}",
+            listed.case
+        );
+    }
+}

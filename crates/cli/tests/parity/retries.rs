@@ -11,6 +11,8 @@ use crate::harness::{Case, cases};
 
 /// Envoy's own fields are here.
 const BARE: u16 = 20_081;
+/// A client that may ask for what others may not.
+const INSIDE: &str = "x-forwarded-for: 10.0.0.1";
 
 pub(crate) fn mesh() -> Mesh {
     let retry = |on: &str, extra: serde_json::Value| {
@@ -41,30 +43,36 @@ pub(crate) fn mesh() -> Mesh {
         ),
         route(
             "/by-header",
-            json!({"retry_policy": retry("retriable-headers", json!({
+            json!({"timeout": "0s", "retry_policy": retry("retriable-headers", json!({
             "retriable_headers": [{"name": "x-again", "string_match": {"exact": "please"}}]}))})
         ),
         route(
             "/409",
-            json!({"retry_policy": retry("retriable-4xx", json!({}))})
+            json!({"timeout": "0s", "retry_policy": retry("retriable-4xx", json!({}))})
         ),
         route(
             "/grpc",
-            json!({"retry_policy": retry("unavailable", json!({}))})
+            json!({"timeout": "0s", "retry_policy": retry("unavailable", json!({}))})
         ),
-        route("/on-demand", json!({"timeout": "3s"})),
+        route("/on-demand", json!({"timeout": "0s"})),
         route("/", json!({})),
     ]);
     Mesh::new()
         .deploy("flaky", &["v1"])
         .deploy("pair", &["v1", "v2"])
+        .deploy("racy", &["v1"])
         .deploy_dead("dead", &["v1"])
         .yaml(RULES)
         .cluster(cluster("bare", &["NET.11"]))
         .listener(listener(
             "bare",
             BARE,
-            json!([hcm("bare", routes, json!({"request_timeout": "0.3s"}))]),
+            json!([hcm(
+                "bare",
+                routes,
+                json!({"request_timeout": "0.3s",
+                       "internal_address_config": {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}})
+            )]),
         ))
 }
 
@@ -117,6 +125,10 @@ spec:
     timeout: 400ms
     retries: {attempts: 5, perTryTimeout: 250ms, retryOn: 5xx}
     route: [{destination: {host: flaky}}]
+  - name: racy
+    match: [{uri: {prefix: /racy}}]
+    retries: {attempts: 2, retryOn: reset}
+    route: [{destination: {host: racy}}]
   - name: dead
     match: [{uri: {prefix: /dead}}]
     retries: {attempts: 1, retryOn: connect-failure}
@@ -135,19 +147,28 @@ pub(crate) const CASES: &[Case] = cases![
     an_answer_that_is_no_server_error_is_not_tried_again,
     a_gateway_error_is_not_any_server_error,
     named_codes_are_tried_again,
+    a_new_connection_that_is_reset_is_tried_again,
+    an_idle_connection_that_is_reset_is_tried_again,
     a_closed_connection_is_tried_again,
     no_retries_means_none,
     istios_default_tries_unavailable_again,
+    another_attempt_takes_another_host,
     a_slow_attempt_is_given_up_and_tried_again,
     the_per_try_timeout_is_a_504_when_attempts_are_used_up,
     the_timeout_of_the_route_is_a_504,
     the_timeout_of_the_route_bounds_all_attempts,
+    a_timeout_in_the_middle_of_a_response_breaks_it,
     a_refused_connection_is_tried_again,
     a_refused_connection_without_retries,
     a_stream_without_bytes_is_idle,
     a_stream_lives_no_longer_than_its_duration,
     an_attempt_without_bytes_is_idle,
+    a_header_of_the_response_asks_for_a_retry,
+    a_conflict_is_retriable,
+    a_grpc_status_is_retriable,
+    the_client_asks_for_retries_by_header,
     the_client_asks_for_a_timeout_by_header,
+    the_client_asks_that_a_timeout_be_no_error,
     external_clients_may_not_ask,
     a_request_that_never_ends_is_a_408,
 ];
@@ -210,6 +231,19 @@ fn named_codes_are_tried_again(s: &mut Session<'_>) {
     s.get("/codes").is(429);
 }
 
+fn a_new_connection_that_is_reset_is_tried_again(s: &mut Session<'_>) {
+    let last = ["connection: close"];
+    s.upstream("racy-v1", [reset(), answer(200, &last, "done")]);
+    s.get("/racy").is(200).body("done");
+}
+
+fn an_idle_connection_that_is_reset_is_tried_again(s: &mut Session<'_>) {
+    s.get("/racy").is(200).from("racy-v1");
+    let last = ["connection: close"];
+    s.upstream("racy-v1", [reset(), answer(200, &last, "done")]);
+    s.get("/racy").is(200).body("done");
+}
+
 fn a_closed_connection_is_tried_again(s: &mut Session<'_>) {
     s.upstream("flaky-v1", [close(), reset(), close()]);
     s.request("POST", "/reset").body("unsafe").send().is(503);
@@ -225,6 +259,14 @@ fn istios_default_tries_unavailable_again(s: &mut Session<'_>) {
     s.get("/default").is(200);
     s.upstream("flaky-v1", [answer(500, &[], "one")]);
     s.get("/default").is(500);
+}
+
+fn another_attempt_takes_another_host(s: &mut Session<'_>) {
+    s.by_turn();
+    let failing = [answer(503, &[], "failed")];
+    s.upstream("pair-v1", failing.clone());
+    s.upstream("pair-v2", failing);
+    s.get("/pair").is(503).body("failed");
 }
 
 fn a_slow_attempt_is_given_up_and_tried_again(s: &mut Session<'_>) {
@@ -245,6 +287,12 @@ fn the_timeout_of_the_route_is_a_504(s: &mut Session<'_>) {
 fn the_timeout_of_the_route_bounds_all_attempts(s: &mut Session<'_>) {
     s.upstream("flaky-v1", [hang(), hang()]);
     s.get("/overall").is(504);
+}
+
+fn a_timeout_in_the_middle_of_a_response_breaks_it(s: &mut Session<'_>) {
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
+    s.upstream("flaky-v1", [vec![Act::Body, Act::Send(head), Act::Hang]]);
+    s.get("/timeout").is(200).body("half");
 }
 
 fn a_refused_connection_is_tried_again(s: &mut Session<'_>) {
@@ -272,13 +320,83 @@ fn an_attempt_without_bytes_is_idle(s: &mut Session<'_>) {
     s.request("GET", "/try-idle").port(BARE).send().is(504);
 }
 
+fn a_header_of_the_response_asks_for_a_retry(s: &mut Session<'_>) {
+    s.upstream("flaky-v1", [answer(200, &["x-again: please"], "one")]);
+    s.request("GET", "/by-header")
+        .port(BARE)
+        .send()
+        .is(200)
+        .from("flaky-v1");
+    s.upstream("flaky-v1", [answer(200, &["x-again: no"], "one")]);
+    s.request("GET", "/by-header")
+        .port(BARE)
+        .send()
+        .is(200)
+        .body("one");
+}
+
+fn a_conflict_is_retriable(s: &mut Session<'_>) {
+    s.upstream("flaky-v1", [answer(409, &[], "one")]);
+    s.request("GET", "/409").port(BARE).send().is(200);
+}
+
+fn a_grpc_status_is_retriable(s: &mut Session<'_>) {
+    let grpc = "content-type: application/grpc";
+    s.upstream(
+        "flaky-v1",
+        [
+            answer(200, &[grpc, "grpc-status: 14"], ""),
+            answer(200, &[grpc, "grpc-status: 0"], ""),
+        ],
+    );
+    s.request("POST", "/grpc")
+        .port(BARE)
+        .header(grpc)
+        .body("")
+        .send()
+        .is(200)
+        .has("grpc-status", "0");
+}
+
+fn the_client_asks_for_retries_by_header(s: &mut Session<'_>) {
+    s.upstream(
+        "flaky-v1",
+        [answer(503, &[], "one"), answer(503, &[], "two")],
+    );
+    s.request("GET", "/on-demand")
+        .port(BARE)
+        .header(INSIDE)
+        .header("x-envoy-retry-on: 5xx")
+        .header("x-envoy-max-retries: 2")
+        .header("x-envoy-retry-grpc-on: cancelled")
+        .header("x-envoy-retriable-status-codes: 418")
+        .header("x-envoy-retriable-header-names: x-again")
+        .header("x-envoy-hedge-on-per-try-timeout: false")
+        .header("x-envoy-upstream-rq-per-try-timeout-ms: 5000")
+        .header("x-envoy-upstream-rq-timeout-alt-response: 1")
+        .send()
+        .is(200);
+}
+
 fn the_client_asks_for_a_timeout_by_header(s: &mut Session<'_>) {
     s.upstream("flaky-v1", [hang()]);
     s.request("GET", "/on-demand")
         .port(BARE)
+        .header(INSIDE)
         .header("x-envoy-upstream-rq-timeout-ms: 150")
         .send()
         .is(504);
+}
+
+fn the_client_asks_that_a_timeout_be_no_error(s: &mut Session<'_>) {
+    s.upstream("flaky-v1", [hang()]);
+    s.request("GET", "/on-demand")
+        .port(BARE)
+        .header(INSIDE)
+        .header("x-envoy-upstream-rq-timeout-ms: 150")
+        .header("x-envoy-upstream-rq-timeout-alt-response: 1")
+        .send()
+        .is(204);
 }
 
 fn external_clients_may_not_ask(s: &mut Session<'_>) {

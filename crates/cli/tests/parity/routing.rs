@@ -1,14 +1,26 @@
 //! Routing: matches, rewrites, redirects, direct responses, weights and mirrors of VirtualServices.
 
-use crate::harness::mesh::Mesh;
+use serde_json::json;
+
+use crate::harness::mesh::{Mesh, hcm, listener};
 use crate::harness::session::Session;
 use crate::harness::{Case, cases};
 
+/// Answers any final status on the path of its number.
+const BARE: u16 = 20_081;
+
 pub(crate) fn mesh() -> Mesh {
+    let status = |status: u16| json!({"match": {"path": format!("/{status}")}, "direct_response": {"status": status}});
+    let statuses: Vec<_> = (200..600).map(status).collect();
     Mesh::new()
         .deploy("reviews", &["v1", "v2"])
         .deploy("ratings", &["v1"])
         .yaml(RULES)
+        .listener(listener(
+            "statuses",
+            BARE,
+            json!([hcm("statuses", json!(statuses), json!({}))]),
+        ))
 }
 
 const RULES: &str = "
@@ -17,6 +29,7 @@ kind: DestinationRule
 metadata: {name: reviews}
 spec:
   host: reviews
+  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}
   subsets:
   - {name: v1, labels: {version: v1}}
   - {name: v2, labels: {version: v2}}
@@ -113,25 +126,43 @@ spec:
 ";
 
 pub(crate) const CASES: &[Case] = cases![
+    an_exact_path_takes_its_path_with_any_query,
+    a_fragment_is_refused,
     an_exact_path_does_not_take_paths_below,
     a_prefix_is_replaced_and_the_query_stays,
     a_regex_has_to_match_the_whole_path,
+    a_regex_rewrite_moves_its_groups,
     a_path_matches_in_any_case_if_asked_to,
     a_header_chooses_the_subset,
     a_cookie_chooses_by_regex,
     the_absence_of_a_header_chooses,
     a_query_parameter_chooses,
+    the_method_chooses,
     a_redirect_has_its_own_authority_path_and_code,
+    a_redirect_to_https_drops_the_default_port,
     a_redirect_to_https_keeps_the_port_if_asked_to,
+    a_direct_response_needs_no_upstream,
+    a_status_has_its_reason_phrase,
     a_weight_of_zero_gets_nothing,
+    a_mirror_gets_a_copy_and_its_answer_is_dropped,
     a_rewritten_authority_reaches_the_upstream,
     a_cluster_that_is_not_there_is_a_503,
     a_subset_without_endpoints_is_a_503,
+    round_robin_takes_turns,
     a_host_with_a_port_is_the_same_host,
     a_wildcard_host_takes_its_subdomains,
     an_unknown_host_is_a_404,
     dot_segments_are_resolved_before_matching,
 ];
+
+fn an_exact_path_takes_its_path_with_any_query(s: &mut Session<'_>) {
+    s.get("/exact").is(200).from("reviews-v1");
+    s.get("/exact?a=b").is(200).from("reviews-v1");
+}
+
+fn a_fragment_is_refused(s: &mut Session<'_>) {
+    s.get("/exact?a=b#c").is(400);
+}
 
 fn an_exact_path_does_not_take_paths_below(s: &mut Session<'_>) {
     s.get("/exact/").is(404);
@@ -146,6 +177,13 @@ fn a_prefix_is_replaced_and_the_query_stays(s: &mut Session<'_>) {
 fn a_regex_has_to_match_the_whole_path(s: &mut Session<'_>) {
     s.get("/books/12/reviews?x=1").is(200).from("reviews-v2");
     s.get("/books/12/reviews/3").is(404);
+}
+
+fn a_regex_rewrite_moves_its_groups(s: &mut Session<'_>) {
+    s.get("/catalogue/books/7/x?q=/catalogue/a/1")
+        .is(200)
+        .from("reviews-v1");
+    s.get("/catalogue/7").is(200).from("reviews-v1");
 }
 
 fn a_path_matches_in_any_case_if_asked_to(s: &mut Session<'_>) {
@@ -188,10 +226,32 @@ fn a_query_parameter_chooses(s: &mut Session<'_>) {
     s.get("/query?version=22").is(404);
 }
 
+fn the_method_chooses(s: &mut Session<'_>) {
+    s.request("POST", "/method")
+        .body("text")
+        .send()
+        .is(200)
+        .from("reviews-v2");
+    s.request("PUT", "/method").body("text").send().is(404);
+}
+
 fn a_redirect_has_its_own_authority_path_and_code(s: &mut Session<'_>) {
     s.get("/moved/away?a=b")
         .is(302)
         .has("location", "http://elsewhere.test/here?a=b");
+}
+
+fn a_redirect_to_https_drops_the_default_port(s: &mut Session<'_>) {
+    s.request("GET", "/secure?a=b")
+        .host("parity.test:80")
+        .send()
+        .is(301)
+        .has("location", "https://parity.test/secure?a=b");
+    s.request("GET", "/secure?a=b")
+        .host("parity.test:8080")
+        .send()
+        .is(301)
+        .has("location", "https://parity.test:8080/secure?a=b");
 }
 
 fn a_redirect_to_https_keeps_the_port_if_asked_to(s: &mut Session<'_>) {
@@ -202,10 +262,34 @@ fn a_redirect_to_https_keeps_the_port_if_asked_to(s: &mut Session<'_>) {
     s.request("GET", "/port").host("parity.test").send().is(301);
 }
 
+fn a_direct_response_needs_no_upstream(s: &mut Session<'_>) {
+    s.get("/fixed").is(418).body("a teapot");
+    s.request("HEAD", "/fixed").send().is(418).body("");
+}
+
+fn a_status_has_its_reason_phrase(s: &mut Session<'_>) {
+    for status in 200..600 {
+        s.request("GET", &format!("/{status}?a=b"))
+            .port(BARE)
+            .send()
+            .is(status);
+    }
+}
+
 fn a_weight_of_zero_gets_nothing(s: &mut Session<'_>) {
     for _ in 0..5 {
         s.get("/weights").is(200).from("reviews-v2");
     }
+}
+
+fn a_mirror_gets_a_copy_and_its_answer_is_dropped(s: &mut Session<'_>) {
+    s.in_any_order();
+    s.arrive(2);
+    s.request("POST", "/mirrored")
+        .body("twice")
+        .send()
+        .is(200)
+        .from("reviews-v1");
 }
 
 fn a_rewritten_authority_reaches_the_upstream(s: &mut Session<'_>) {
@@ -218,6 +302,24 @@ fn a_cluster_that_is_not_there_is_a_503(s: &mut Session<'_>) {
 
 fn a_subset_without_endpoints_is_a_503(s: &mut Session<'_>) {
     s.get("/empty").is(503);
+}
+
+fn round_robin_takes_turns(s: &mut Session<'_>) {
+    s.in_any_order();
+    let mut counts = [0, 0];
+    let client = s.connect();
+    for _ in 0..6 {
+        s.request("GET", "/round").on(client).send().is(200);
+        let body = s
+            .answers
+            .pop()
+            .and_then(|answer| answer.response)
+            .unwrap_or_default()
+            .body;
+        counts[usize::from(body == b"reviews-v2")] += 1;
+    }
+    s.expect(counts == [3, 3], format!("three each, found {counts:?}"));
+    s.logs(6);
 }
 
 fn a_host_with_a_port_is_the_same_host(s: &mut Session<'_>) {

@@ -84,6 +84,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// A running workload.
 pub(crate) struct Backend {
     pub(crate) name: String,
+    pub(crate) ip: Ipv4Addr,
     scripts: Arc<Mutex<VecDeque<Script>>>,
 }
 
@@ -122,6 +123,7 @@ impl Backend {
         });
         Self {
             name: name.to_owned(),
+            ip,
             scripts,
         }
     }

@@ -4,6 +4,7 @@
 pub(crate) mod backend;
 mod engine;
 pub(crate) mod http1;
+mod judge;
 mod log;
 pub(crate) mod mesh;
 pub(crate) mod net;
@@ -17,12 +18,13 @@ use std::time::{Duration, Instant};
 
 use self::backend::{Backend, Journal, Received, lock};
 use self::engine::{Engine, Proxy};
+use self::judge::{Outcome, judge};
 use self::mesh::Mesh;
 use self::net::{CLIENT, MARK, Net};
 use self::observation::{Differing, Observation, Observer, compare};
 use self::plane::Plane;
 use self::session::Session;
-use crate::differences::{self, Difference};
+use crate::differences;
 
 /// A case: its name is a sentence.
 pub(crate) type Case = (&'static str, fn(&mut Session<'_>));
@@ -63,40 +65,6 @@ pub(crate) fn run(class: &str, mesh: &Mesh, cases: &[Case]) {
         began.elapsed()
     );
     assert!(problems.is_empty(), "{class}:\n{}", problems.join("\n"));
-}
-
-/// A case's outcome.
-struct Outcome {
-    unmet: Vec<String>,
-    differing: Vec<Differing>,
-}
-
-fn judge(case: &str, outcome: &Outcome, known: &[&Difference]) -> Vec<String> {
-    let mut problems: Vec<String> = outcome
-        .unmet
-        .iter()
-        .map(|what| format!("{case}: {what}"))
-        .collect();
-    let is = |known: &Difference, found: &Differing| {
-        known.field == found.field && known.envoy == found.envoy && known.ours == found.ours
-    };
-    for found in &outcome.differing {
-        if !known.iter().any(|known| is(known, found)) {
-            let Differing { field, envoy, ours } = found;
-            problems.push(format!(
-                "{case}: {field} is not listed as different\n  envoy: {envoy:?}\n  ours:  {ours:?}"
-            ));
-        }
-    }
-    for known in known {
-        if !outcome.differing.iter().any(|found| is(known, found)) {
-            problems.push(format!(
-                "{case}: the listed difference of {} has vanished",
-                known.field
-            ));
-        }
-    }
-    problems
 }
 
 /// A deployment with its workloads, its control plane and three proxies.
@@ -249,6 +217,9 @@ impl Lab {
         lines.retain(cases_own);
         if session.unordered {
             lines.sort_by_key(|line| line["upstream_host"].to_string());
+        }
+        if session.by_turn {
+            observer.number(&received, &backends);
         }
         observer.upstream(&received);
         observer.log(&lines);

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Map, Value};
 
-use super::backend::Received;
+use super::backend::{Backend, Received};
 use super::http1::{Ending, Message};
 use super::net::Net;
 use super::session::Session;
@@ -41,6 +41,8 @@ pub(crate) struct Observer<'a> {
     net: &'a Net,
     proxy: Ipv4Addr,
     found: Observation,
+    /// Names and addresses of workloads, and what stands for them.
+    numbers: Vec<(String, String)>,
 }
 
 impl<'a> Observer<'a> {
@@ -49,11 +51,33 @@ impl<'a> Observer<'a> {
             net,
             proxy,
             found: Observation::new(),
+            numbers: Vec::new(),
         }
     }
 
     fn put(&mut self, name: String, value: &str) {
-        self.found.insert(name, self.net.mask(value, self.proxy));
+        let mut masked = self.net.mask(value, self.proxy);
+        for (workload, number) in &self.numbers {
+            masked = masked.replace(workload, number);
+        }
+        self.found.insert(name, masked);
+    }
+
+    /// From here on workloads are told apart by the order in which they first received something.
+    pub(crate) fn number(&mut self, received: &[Received], backends: &[Backend]) {
+        for request in received {
+            let known = self
+                .numbers
+                .iter()
+                .any(|(name, _)| *name == request.workload);
+            let found = backends.iter().find(|b| b.name == request.workload);
+            if let Some(backend) = found.filter(|_| !known) {
+                let number = format!("(workload {})", self.numbers.len() / 2 + 1);
+                let address = self.net.mask(&format!("{}:", backend.ip), self.proxy);
+                self.numbers.push((backend.name.clone(), number.clone()));
+                self.numbers.push((address, format!("{number}:")));
+            }
+        }
     }
 
     pub(crate) fn clients(&mut self, session: &Session<'_>, endings: &[Option<Ending>]) {

@@ -35,6 +35,7 @@ pub(crate) struct Session<'a> {
     pub(crate) logs: Option<usize>,
     pub(crate) upstreams: usize,
     pub(crate) unordered: bool,
+    pub(crate) by_turn: bool,
 }
 
 /// A connection of a session.
@@ -53,6 +54,7 @@ impl<'a> Session<'a> {
             logs: None,
             upstreams: 0,
             unordered: false,
+            by_turn: false,
         }
     }
 
@@ -77,6 +79,11 @@ impl<'a> Session<'a> {
     /// Requests arrive upstream, and log lines are written, in no particular order.
     pub(crate) fn in_any_order(&mut self) {
         self.unordered = true;
+    }
+
+    /// Which workload comes first is left to chance: they are compared as the first, the second and so on.
+    pub(crate) fn by_turn(&mut self) {
+        self.by_turn = true;
     }
 
     /// A connection to the gateway.
@@ -326,5 +333,11 @@ impl Checked<'_, '_> {
             .last()
             .is_some_and(|response| response.header(name).is_none());
         self.expect(holds, &format!("no header {name}"))
+    }
+
+    /// No response: the connection ended.
+    pub(crate) fn is_nothing(self) -> Self {
+        let holds = self.last().is_none();
+        self.expect(holds, "no response")
     }
 }

@@ -150,9 +150,11 @@ impl BodyEncoder {
 #[must_use]
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
-        // Envoy does not know the two; http does.
-        418 => "I'm a teapot",
+        // As Envoy has them: it knows neither RFC 2324 nor RFC 7725.
+        418 | 451 => "Unknown",
+        203 => "Non-Authoritative Information",
         425 => "Too Early",
+        599 => "Last Unassigned Server Error Code",
         _ => ::http::StatusCode::from_u16(status)
             .ok()
             .and_then(|s| s.canonical_reason())

@@ -7,5 +7,5 @@ mod response;
 mod xfcc;
 
 pub(crate) use reply::Reply;
-pub(crate) use request::{Refusal, process as process_request};
+pub(crate) use request::{Refusal, process as process_request, sign_copy};
 pub(crate) use response::process as process_response;

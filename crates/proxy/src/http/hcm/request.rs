@@ -293,14 +293,27 @@ fn set_origin(
     edge
 }
 
+/// This host's own address, found out once.
+fn host_address() -> IpAddr {
+    static HOST: LazyLock<IpAddr> = LazyLock::new(net::socket::host_address);
+    *HOST
+}
+
 /// A client on this host is passed on by the host's own address, as in Envoy.
 fn forwarded_for(peer: IpAddr) -> IpAddr {
-    static HOST: LazyLock<IpAddr> = LazyLock::new(net::socket::host_address);
     if peer == IpAddr::V4(Ipv4Addr::LOCALHOST) || peer == IpAddr::V6(Ipv6Addr::LOCALHOST) {
-        *HOST
+        host_address()
     } else {
         peer
     }
+}
+
+/// A copy of a request comes from this host and from inside, whoever sent the original (Envoy's `AsyncStreamImpl`).
+pub(crate) fn sign_copy(head: &mut RequestHead) {
+    let address = host_address().to_string();
+    head.headers
+        .join_id(HeaderId::XForwardedFor, ",", address.as_bytes());
+    head.headers.set_id(HeaderId::XEnvoyInternal, b"true");
 }
 
 fn append_xff(hcm: &Hcm, address: IpAddr, head: &mut RequestHead) {

@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) replays: u32,
     /// The last attempt ended by its time limit.
     pub(super) after_timeout: bool,
+    /// `x-envoy-upstream-rq-timeout-alt-response`
+    pub(super) alt_response: bool,
     /// Copies to send once the body is complete.
     pub(super) mirrors: Vec<super::mirror::Copy>,
     pub(super) permit: Option<Permit>,
@@ -328,7 +330,7 @@ impl Turn<'_> {
                     crate::balance::HostTotals::count(&host.shared.totals.rq_timeout);
                 }
                 self.outlier(plan, Outcome::ConnectTimeout);
-                super::forward::response_timeout().into()
+                plan.timed_out("response_timeout").into()
             }
             Expiry::PerTry | Expiry::PerTryIdle => {
                 Reply::new(504, "upstream request timeout", PER_TRY).into()

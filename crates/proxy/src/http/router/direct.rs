@@ -8,10 +8,22 @@ use bytes::Bytes;
 use super::{Stop, Turn};
 use crate::config::hcm::ReplyProgram;
 use crate::config::headers::HeaderMutations;
-use crate::config::route::{Action, DirectResponse, Redirect, Route, RouteTable, VirtualHost};
+use crate::config::route::{
+    Action, DirectResponse, PathRedirect, Redirect, Route, RouteTable, SchemeRedirect, VirtualHost,
+};
 use crate::filters::headers::{Direction, apply};
 use crate::http::HeaderId;
 use crate::http::hcm::{self, Reply};
+
+/// A redirect that changes nothing.
+static IN_PLACE: Redirect = Redirect {
+    status: 0,
+    scheme: SchemeRedirect::Keep,
+    host: None,
+    port: None,
+    path: PathRedirect::Keep,
+    strip_query: false,
+};
 
 impl Turn<'_> {
     pub(super) fn direct(
@@ -26,6 +38,10 @@ impl Turn<'_> {
             .request_end
             .get_or_insert(self.record.start);
         let mut reply = Reply::new(direct.status, direct.body.clone(), "direct_response");
+        // As Envoy: what names a place without saying which names the request's own.
+        if matches!(direct.status, 201 | 300..=399) {
+            reply = reply.header(HeaderId::Location, self.redirect_location(route, &IN_PLACE));
+        }
         self.stage_response_mutations(table, vhost, route, &mut reply);
         reply.into()
     }

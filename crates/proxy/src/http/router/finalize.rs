@@ -44,10 +44,19 @@ impl Turn<'_> {
 
     pub(super) fn finalize_request(&mut self, routing: Routing<'_>, plan: &Plan) {
         let Routing { route, forward, .. } = routing;
+        // What the client asked of this proxy is not for the upstream (Envoy's `RetryStateImpl::create`).
         self.request.headers.retain_ids(|id| {
             !matches!(
                 id,
-                HeaderId::XEnvoyUpstreamRqTimeoutMs | HeaderId::XEnvoyUpstreamRqPerTryTimeoutMs
+                HeaderId::XEnvoyUpstreamRqTimeoutMs
+                    | HeaderId::XEnvoyUpstreamRqPerTryTimeoutMs
+                    | HeaderId::XEnvoyUpstreamRqTimeoutAltResponse
+                    | HeaderId::XEnvoyRetryOn
+                    | HeaderId::XEnvoyRetryGrpcOn
+                    | HeaderId::XEnvoyMaxRetries
+                    | HeaderId::XEnvoyRetriableStatusCodes
+                    | HeaderId::XEnvoyRetriableHeaderNames
+                    | HeaderId::XEnvoyHedgeOnPerTryTimeout
             )
         });
         if self.envoy_headers()
@@ -149,12 +158,13 @@ impl Turn<'_> {
                 new
             }
         };
+        // Told even where the rewrite changes nothing, as in Envoy.
+        if self.envoy_headers() {
+            self.request
+                .headers
+                .set_id(HeaderId::XEnvoyOriginalPath, &old);
+        }
         if new != old {
-            if self.envoy_headers() {
-                self.request
-                    .headers
-                    .set_id(HeaderId::XEnvoyOriginalPath, &old);
-            }
             self.request.set_path(&new);
         }
     }

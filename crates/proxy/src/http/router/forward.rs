@@ -17,6 +17,7 @@ use crate::config::route::{
     ClusterChoice, Forward, Route, RouteFilters, RouteTable, VirtualHost, WeightedCluster,
     WeightedTarget,
 };
+use crate::http::HeaderId;
 use crate::http::hcm::Reply;
 use crate::http::stream::Stream;
 use crate::observe::record::{Cause, ResponseFlags};
@@ -79,7 +80,7 @@ impl Turn<'_> {
                     plan.after_timeout = true;
                     match self.retry_on_timeout(&mut plan) {
                         Some(wait) => self.back_off(&mut plan, wait).await?,
-                        None => return Err(per_try_timeout(details)),
+                        None => return Err(plan.timed_out(details).into()),
                     }
                 }
                 Err(Attempt::Failed(failure, replayable)) => {
@@ -222,6 +223,10 @@ impl Turn<'_> {
             upgrade,
             replays: 0,
             after_timeout: false,
+            alt_response: self
+                .request
+                .headers
+                .has_id(HeaderId::XEnvoyUpstreamRqTimeoutAltResponse),
             mirrors: Vec::new(),
             permit: None,
             active: None,
@@ -311,15 +316,15 @@ fn no_host(reason: NoHost) -> Stop {
     }
 }
 
-pub(super) fn response_timeout() -> Reply {
-    Reply::new(504, "upstream request timeout", "response_timeout")
-        .flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
-}
-
-fn per_try_timeout(details: &'static str) -> Stop {
-    Reply::new(504, "upstream request timeout", details)
-        .flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
-        .into()
+impl Plan {
+    /// The answer when the upstream took too long; internal clients may have asked for one that is no error.
+    pub(super) fn timed_out(&self, details: &'static str) -> Reply {
+        let (status, body) = match self.alt_response {
+            false => (504, "upstream request timeout"),
+            true => (204, ""),
+        };
+        Reply::new(status, body, details).flag(ResponseFlags::UPSTREAM_REQUEST_TIMEOUT)
+    }
 }
 
 impl Turn<'_> {

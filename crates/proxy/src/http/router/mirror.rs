@@ -63,6 +63,7 @@ impl Turn<'_> {
                 }
                 None => {}
             }
+            crate::http::hcm::sign_copy(&mut head);
             let limit = plan.timeout.unwrap_or(Duration::from_secs(60));
             plan.mirrors.push(Copy {
                 cluster,

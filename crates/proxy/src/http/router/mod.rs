@@ -354,7 +354,9 @@ impl<'c> Turn<'c> {
         }
         let staged = self.with_route_headers(reply);
         let body = self.local_reply(staged.as_ref().unwrap_or(reply));
+        // As Envoy: a 400 speaks of messages that may have gone out of step, whoever found it.
         self.manner.close |= reply.close
+            || (reply.status == 400 && !self.down_is_h2())
             || self.request.is_connect()
             || !self.down.body_done()
             || self.last.is_last();
