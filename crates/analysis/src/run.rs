@@ -109,7 +109,7 @@ pub fn worst(findings: &[Finding]) -> Option<Level> {
 }
 
 /// Whether a pattern with `*` matches a text whole.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {

@@ -4,6 +4,7 @@
 mod access_log;
 mod causes;
 mod names;
+mod statistics;
 
 pub use self::access_log::{AccessLog, Format};
 pub use self::causes::{Cause, causes};

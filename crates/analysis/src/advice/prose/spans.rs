@@ -1,9 +1,10 @@
 //! What stands in backticks.
 
 use super::super::blocks::Piece;
+use super::super::command::curl;
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{curl, fields, fragment, manifest, metadata, path, promql, values};
+use super::super::{fields, fragment, manifest, metadata, path, promql, values};
 use super::words;
 use crate::knowledge::{ConfigKey, DETAILS, FILTERS, LOGS, nearest, settings, shapes};
 
