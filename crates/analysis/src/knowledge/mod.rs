@@ -3,6 +3,7 @@
 
 mod commands;
 mod kinds;
+mod meant;
 mod settings;
 mod shape;
 mod table;
@@ -10,6 +11,7 @@ mod version;
 
 pub use self::commands::{Destructive, FlagSpec, SubCommand, commands};
 pub use self::kinds::{Kind, Kinds, RemovedKind, kinds};
+pub use self::meant::meant_fields;
 pub use self::settings::{
     Annotation, ConfigKey, Default, Intent, Metric, Note, Opposite, Settings, Workload, settings,
 };
