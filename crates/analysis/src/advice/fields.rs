@@ -54,8 +54,11 @@ pub(crate) fn walk(sink: &mut Sink, scope: &Scope<'_>, node: &Node, shape: &Shap
     }
     match (&node.kind, shape) {
         (Value::Map(entries), Shape::Object(_) | Shape::Map(_)) => {
+            let hides = holds_secrets(scope, path);
+            let named = names_a_secret(entries);
             for (key, value) in entries {
-                entry(sink, scope, key, value, shape, path);
+                let secret = hides || named && key.text == "value";
+                entry(sink, scope, key, value, (shape, path), secret);
             }
         }
         (Value::List(items), Shape::List(item)) => {
@@ -106,7 +109,42 @@ fn list_item(sink: &mut Sink, scope: &Scope<'_>, value: &Node, shape: &Shape, pa
     sink.put(value.line, value.column, Kind::Field, &text, judgement);
 }
 
-fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Shape, path: &str) {
+/// Whether the values at a place are secret whatever they are.
+fn holds_secrets(scope: &Scope<'_>, path: &str) -> bool {
+    path == "stringData" || path == "data" && scope.kind() == "Secret"
+}
+
+/// Whether a `name` beside says that the `value` is secret, as of an environment variable.
+fn names_a_secret(entries: &[(Key, Node)]) -> bool {
+    const WORDS: &[&str] = &[
+        "PASSWORD",
+        "PASSWD",
+        "TOKEN",
+        "SECRET",
+        "API_KEY",
+        "ACCESS_KEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ];
+    entries
+        .iter()
+        .filter(|(key, _)| key.text == "name")
+        .filter_map(|(_, value)| value.as_str())
+        .any(|name| {
+            let name = name.to_uppercase().replace('-', "_");
+            WORDS.iter().any(|word| name.contains(word))
+        })
+}
+
+/// Judges a key of the mapping that is of `shape` and stands at `path`; a secret's value is not shown.
+fn entry(
+    sink: &mut Sink,
+    scope: &Scope<'_>,
+    key: &Key,
+    value: &Node,
+    (shape, path): (&Shape, &str),
+    secret: bool,
+) {
     let name = name_of(scope, shape, &key.text);
     let below = if path.is_empty() {
         name.clone()
@@ -118,6 +156,7 @@ fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Sh
     }
     let text = values::text_of(value);
     let shown = match &text {
+        Some(_) if secret => format!("{}: [redacted]", key.text),
         Some(text) if !text.contains('\n') => format!("{}: {text}", key.text),
         _ => format!("{}:", key.text),
     };

@@ -29,6 +29,8 @@ pub(crate) struct Parsed<'a> {
     /// What stands behind `--`.
     pub inner: &'a [Word],
     pub source: &'static str,
+    /// Any flag and argument is taken.
+    pub open: bool,
     pub problems: Vec<Judgement>,
 }
 

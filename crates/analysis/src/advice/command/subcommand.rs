@@ -14,9 +14,17 @@ pub(super) fn resolve(
     words: &[&Word],
     parsed: &mut Parsed<'_>,
 ) -> usize {
-    if let Some(gone) = removed(sink, parsed.tool, words) {
-        parsed.problems.push(gone);
-        return words.len();
+    match removed(sink, parsed.tool, words) {
+        Some(Some(gone)) => {
+            parsed.problems.push(gone);
+            return words.len();
+        }
+        // The chosen version still has it; of its flags nothing is known.
+        Some(None) => {
+            parsed.open = true;
+            return words.len();
+        }
+        None => {}
     }
     let mut depth = 0;
     while let Some(word) = words.get(depth) {
@@ -159,8 +167,8 @@ fn first_name(tool: &str, word: &str) -> String {
     }
 }
 
-/// A sub-command that is gone or stands elsewhere.
-fn removed(sink: &Sink, tool: &str, words: &[&Word]) -> Option<Judgement> {
+/// A sub-command that is gone or stands elsewhere; `Some(None)` if it goes later than the chosen version.
+fn removed(sink: &Sink, tool: &str, words: &[&Word]) -> Option<Option<Judgement>> {
     let said: Vec<String> = words
         .iter()
         .take(4)
@@ -180,7 +188,7 @@ fn removed(sink: &Sink, tool: &str, words: &[&Word]) -> Option<Judgement> {
         .max_by_key(|row| row.get("sub").len())?;
     let until = row.get("until");
     if !until.is_empty() && sink.options.istio.within("", until) && tool == "istioctl" {
-        return None;
+        return Some(None);
     }
     let sub = row.get("sub");
     let why = if until.is_empty() {
@@ -191,5 +199,7 @@ fn removed(sink: &Sink, tool: &str, words: &[&Word]) -> Option<Judgement> {
             format!("{tool} {sub} 自 {until} 起移除"),
         )
     };
-    Some(Judgement::new(Verdict::Unknown, why, row.get("source")).fix(row.get("instead")))
+    Some(Some(
+        Judgement::new(Verdict::Unknown, why, row.get("source")).fix(row.get("instead")),
+    ))
 }

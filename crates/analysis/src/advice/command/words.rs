@@ -17,6 +17,7 @@ pub(crate) fn parse<'a>(sink: &Sink, tool: &'static str, words: &'a [Word]) -> P
         flags: Vec::new(),
         inner: &[],
         source: "",
+        open: false,
         problems: Vec::new(),
     };
     let plain = positional(tool, words);
@@ -30,7 +31,7 @@ pub(crate) fn parse<'a>(sink: &Sink, tool: &'static str, words: &'a [Word]) -> P
                 .all(|(names, word)| names[0] == *word)
     });
     parsed.source = sub.map_or("", |sub| sub.source);
-    let open = sub.is_none_or(|sub| sub.open) || !parsed.problems.is_empty();
+    let open = parsed.open || sub.is_none_or(|sub| sub.open) || !parsed.problems.is_empty();
     let mut specs: Vec<FlagSpec> = global(tool).to_vec();
     for sub in subs
         .iter()

@@ -53,8 +53,9 @@ pub(super) fn judge(
     let denied = super::negated(around);
     if items::starts_command(text) && text.split_whitespace().nth(1).is_some() {
         let mark = sink.mark();
-        if !denied {
-            super::command_text(sink, line, column, text, context);
+        super::command_text(sink, line, column, text, context);
+        if denied {
+            sink.forget_wrong_since(mark);
         }
         if sink.mark() > mark || denied {
             return;
