@@ -47,6 +47,8 @@ pub struct Options {
     pub namespace: String,
     /// What is not wanted.
     pub suppressions: Vec<Suppression>,
+    /// The analyzers to run, by name; all where empty.
+    pub analyzers: Vec<String>,
 }
 
 /// Runs every rule. The findings are sorted as istioctl sorts them, equal ones left out.
@@ -54,6 +56,10 @@ pub struct Options {
 pub fn analyze(facts: &Facts, options: &Options) -> Vec<Finding> {
     let mut findings: Vec<Finding> = RULES
         .iter()
+        .filter(|rule| {
+            options.analyzers.is_empty()
+                || options.analyzers.iter().any(|name| name == rule.analyzer)
+        })
         .flat_map(|rule| rules::run(rule, facts))
         .filter(|finding| wanted(facts, options, finding))
         .collect();
@@ -109,7 +115,7 @@ pub fn worst(findings: &[Finding]) -> Option<Level> {
 }
 
 /// Whether a pattern with `*` matches a text whole.
-fn glob(pattern: &str, text: &str) -> bool {
+pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else {

@@ -17,6 +17,8 @@ pub(crate) enum Code {
     InUse = 4,
     /// Something did not become ready in time.
     TimedOut = 5,
+    /// `analyze` could not read a text; istioctl's code (EX_DATAERR of sysexits.h).
+    Unreadable = 65,
     /// `analyze` found what reaches its failure threshold; istioctl's code.
     FoundIssues = 79,
 }
@@ -36,11 +38,12 @@ impl Code {
     }
 
     /// Those that are ours to explain: clap ends with [`Self::Usage`] as well.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Failure,
         Self::Prerequisite,
         Self::InUse,
         Self::TimedOut,
+        Self::Unreadable,
         Self::FoundIssues,
     ];
 
@@ -53,6 +56,7 @@ impl Code {
             Self::InUse => "another `ferromesh up` holds the data directory",
             Self::TimedOut => "something was not ready in time",
             Self::Usage => "wrong usage",
+            Self::Unreadable => "`analyze` could not read a text as YAML or JSON (istioctl's code)",
             Self::FoundIssues => {
                 "`analyze` found something that reaches `--failure-threshold` (istioctl's code; formats json and yaml always end with 0, as istioctl's), or `lint-advice --strict` something wrong"
             }

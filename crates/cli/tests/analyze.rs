@@ -68,9 +68,9 @@ fn thresholds_namespaces_and_suppressions_narrow_what_counts() {
 }
 
 #[test]
-fn texts_that_cannot_be_read_end_with_1_and_others_are_passed_over() {
+fn texts_that_cannot_be_read_end_with_65_and_others_are_passed_over() {
     let broken = analyze(&["-"], "a: [\n");
-    assert_eq!(broken.status.code(), Some(1), "{}", text(&broken.stderr));
+    assert_eq!(broken.status.code(), Some(65), "{}", text(&broken.stderr));
     assert_eq!(
         analyze(&["--ignore-unknown", "-"], "a: [\n").status.code(),
         Some(0)

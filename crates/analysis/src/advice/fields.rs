@@ -1,5 +1,7 @@
 //! Walks a tree of values along its shape: every key gets its verdict.
 
+mod unknown;
+
 use api::parse::{Key, Kind as Value, Node};
 
 use super::blocks::Piece;
@@ -7,7 +9,7 @@ use super::items::{Kind, Sink};
 use super::values::{self, Misfit};
 use super::verdict::{Judgement, Verdict};
 use super::{envoy, manifest, metadata, promql, prose};
-use crate::knowledge::{Note, Scalar, Shape, nearest, settings, shapes};
+use crate::knowledge::{Note, Scalar, Shape, settings};
 
 /// What the walk knows of where it is.
 #[derive(Clone, Copy)]
@@ -52,8 +54,11 @@ pub(crate) fn walk(sink: &mut Sink, scope: &Scope<'_>, node: &Node, shape: &Shap
     }
     match (&node.kind, shape) {
         (Value::Map(entries), Shape::Object(_) | Shape::Map(_)) => {
+            let hides = holds_secrets(scope, path);
+            let named = names_a_secret(entries);
             for (key, value) in entries {
-                entry(sink, scope, key, value, shape, path);
+                let secret = hides || named && key.text == "value";
+                entry(sink, scope, key, value, (shape, path), secret);
             }
         }
         (Value::List(items), Shape::List(item)) => {
@@ -104,7 +109,42 @@ fn list_item(sink: &mut Sink, scope: &Scope<'_>, value: &Node, shape: &Shape, pa
     sink.put(value.line, value.column, Kind::Field, &text, judgement);
 }
 
-fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Shape, path: &str) {
+/// Whether the values at a place are secret whatever they are.
+fn holds_secrets(scope: &Scope<'_>, path: &str) -> bool {
+    path == "stringData" || path == "data" && scope.kind() == "Secret"
+}
+
+/// Whether a `name` beside says that the `value` is secret, as of an environment variable.
+fn names_a_secret(entries: &[(Key, Node)]) -> bool {
+    const WORDS: &[&str] = &[
+        "PASSWORD",
+        "PASSWD",
+        "TOKEN",
+        "SECRET",
+        "API_KEY",
+        "ACCESS_KEY",
+        "PRIVATE_KEY",
+        "CREDENTIAL",
+    ];
+    entries
+        .iter()
+        .filter(|(key, _)| key.text == "name")
+        .filter_map(|(_, value)| value.as_str())
+        .any(|name| {
+            let name = name.to_uppercase().replace('-', "_");
+            WORDS.iter().any(|word| name.contains(word))
+        })
+}
+
+/// Judges a key of the mapping that is of `shape` and stands at `path`; a secret's value is not shown.
+fn entry(
+    sink: &mut Sink,
+    scope: &Scope<'_>,
+    key: &Key,
+    value: &Node,
+    (shape, path): (&Shape, &str),
+    secret: bool,
+) {
     let name = name_of(scope, shape, &key.text);
     let below = if path.is_empty() {
         name.clone()
@@ -116,6 +156,7 @@ fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Sh
     }
     let text = values::text_of(value);
     let shown = match &text {
+        Some(_) if secret => format!("{}: [redacted]", key.text),
         Some(text) if !text.contains('\n') => format!("{}: {text}", key.text),
         _ => format!("{}:", key.text),
     };
@@ -123,7 +164,7 @@ fn entry(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, shape: &Sh
     let judgement = match known {
         _ if values::is_placeholder(&key.text) => Judgement::fine(scope.source),
         None => note(sink, scope, &below, text.as_deref(), Some(value))
-            .unwrap_or_else(|| unknown(sink, scope, &name, path, shape)),
+            .unwrap_or_else(|| unknown::judge(sink, scope, &name, path, shape)),
         Some(field) => opposite(sink, scope, key, value, &below, text.as_deref())
             .or_else(|| note(sink, scope, &below, text.as_deref(), Some(value)))
             .or_else(|| misfit(sink, scope, value, field))
@@ -212,6 +253,12 @@ fn special(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, path: &s
         }
         _ => {}
     }
+    texts_within(sink, kind, value, path);
+    false
+}
+
+/// Formats and environment variables that a value holds; it is judged as a field too.
+fn texts_within(sink: &mut Sink, kind: &str, value: &Node, path: &str) {
     let leaf = path.rsplit('.').next().unwrap_or(path);
     match (leaf, &value.kind) {
         ("accessLogFormat", Value::String(text)) => {
@@ -220,31 +267,17 @@ fn special(sink: &mut Sink, scope: &Scope<'_>, key: &Key, value: &Node, path: &s
         ("text", Value::String(text)) if path.contains("logFormat") => {
             prose::operators(sink, value.line, value.column, text, Verdict::Refused);
         }
-        ("proxyMetadata", Value::Map(entries)) => {
-            for (name, value) in entries {
-                prose::env(
-                    sink,
-                    name.line,
-                    name.column,
-                    &name.text,
-                    values::text_of(value).as_deref(),
-                );
-            }
-        }
-        ("env", Value::Map(entries)) if kind == "IstioValues" => {
-            for (name, value) in entries {
-                prose::env(
-                    sink,
-                    name.line,
-                    name.column,
-                    &name.text,
-                    values::text_of(value).as_deref(),
-                );
-            }
-        }
+        ("proxyMetadata", Value::Map(entries)) => variables(sink, entries),
+        ("env", Value::Map(entries)) if kind == "IstioValues" => variables(sink, entries),
         _ => {}
     }
-    false
+}
+
+fn variables(sink: &mut Sink, entries: &[(Key, Node)]) {
+    for (name, value) in entries {
+        let value = values::text_of(value);
+        prose::env(sink, name.line, name.column, &name.text, value.as_deref());
+    }
 }
 
 /// The path without the marks of lists.
@@ -357,136 +390,6 @@ fn scalar_misfit(scope: &Scope<'_>, scalar: &Scalar, value: &Node) -> Option<Mis
         return None;
     }
     values::fits(scalar, value)
-}
-
-/// A key that the shape does not have.
-fn unknown(sink: &Sink, scope: &Scope<'_>, name: &str, path: &str, shape: &Shape) -> Judgement {
-    let Shape::Object(fields) = shape else {
-        return Judgement::fine(scope.source);
-    };
-    if fields.is_empty() {
-        return Judgement::fine(scope.source);
-    }
-    let siblings = fields.keys().map(String::as_str);
-    if let Some(near) = nearest(name, siblings).filter(|near| similar(near, name)) {
-        let why = sink.say(
-            format!("{} has no field {name}", scope.kind()),
-            format!("{} 没有字段 {name}", scope.kind()),
-        );
-        return Judgement::new(Verdict::Unknown, why, scope.source).fix(near);
-    }
-    if let Some(place) = meant_place(scope.root, name, path) {
-        let place = place.replace("[]", "");
-        let why = sink.say(
-            format!(
-                "{name} does not belong here: {} has it at {place}",
-                scope.kind()
-            ),
-            format!("{name} 的位置不对：{} 的该字段在 {place}", scope.kind()),
-        );
-        return Judgement::new(Verdict::Misplaced, why, scope.source).fix(place);
-    }
-    let known: Vec<&str> = fields.keys().map(String::as_str).take(30).collect();
-    let why = sink.say(
-        format!("{} has no field {name}", scope.kind()),
-        format!("{} 没有字段 {name}", scope.kind()),
-    );
-    let elsewhere = elsewhere(scope, name);
-    let fix = elsewhere.unwrap_or_else(|| known.join(", "));
-    Judgement::new(Verdict::Unknown, why, scope.source).fix(fix)
-}
-
-/// Names that differ in spelling alone, or by a letter or two of many.
-fn similar(a: &str, b: &str) -> bool {
-    strsim::damerau_levenshtein(&a.to_lowercase(), &b.to_lowercase()) <= 1 + a.len() / 6
-        || a.eq_ignore_ascii_case(&b.replace(['_', '-'], ""))
-}
-
-/// Fields whose name says little: they are in the wrong place only where the right one is near.
-const GENERIC: &[&str] = &[
-    "name",
-    "protocol",
-    "mode",
-    "host",
-    "hosts",
-    "port",
-    "ports",
-    "type",
-    "labels",
-    "metadata",
-    "value",
-    "namespace",
-    "path",
-    "key",
-    "kind",
-    "timeout",
-    "interval",
-    "enabled",
-    "image",
-    "number",
-    "spec",
-    "annotations",
-    "selector",
-    "percent",
-    "service",
-    "headers",
-    "match",
-    "uri",
-    "version",
-    "env",
-    "replicas",
-    "target",
-    "http",
-    "tcp",
-];
-
-/// Where the kind really has the field, if that is what was meant.
-fn meant_place(root: &Shape, name: &str, path: &str) -> Option<String> {
-    let here: Vec<&str> = path.split('.').collect();
-    let distance = |place: &String| {
-        let steps: Vec<&str> = place.split('.').collect();
-        let parent = &steps[..steps.len() - 1];
-        let common = parent.iter().zip(&here).take_while(|(a, b)| a == b).count();
-        (parent.len() - common) + (here.len() - common)
-    };
-    let place = root
-        .places_of(name)
-        .into_iter()
-        .filter(|place| !place.starts_with("status") && !place.starts_with("metadata"))
-        .min_by_key(|place| (distance(place), place.len()))?;
-    let limit = if GENERIC.contains(&name) { 1 } else { 12 };
-    (distance(&place) <= limit).then_some(place)
-}
-
-/// A setting of another place altogether, such as a field of MeshConfig in a values file.
-fn elsewhere(scope: &Scope<'_>, name: &str) -> Option<String> {
-    if name.len() < 8 {
-        return None;
-    }
-    let all = shapes();
-    let others = [
-        ("MeshConfig", all.mesh_config().clone()),
-        (
-            "DestinationRule",
-            all.named("DestinationRule.networking.istio.io")?.clone(),
-        ),
-        (
-            "VirtualService",
-            all.named("VirtualService.networking.istio.io")?.clone(),
-        ),
-        (
-            "Telemetry",
-            all.named("Telemetry.telemetry.istio.io")?.clone(),
-        ),
-        (
-            "Service (serving.knative.dev)",
-            all.named("Service.serving.knative.dev")?.clone(),
-        ),
-    ];
-    others.iter().find_map(|(kind, shape)| {
-        let place = shape.places_of(name).into_iter().next()?;
-        (*kind != scope.kind()).then(|| format!("{kind}: {}", place.replace("[]", "")))
-    })
 }
 
 /// Whether the text around it says the opposite of what the setting does.

@@ -134,7 +134,7 @@ impl Sink {
             text: shown(text),
             verdict,
             reason: shown(&reason),
-            fix,
+            fix: crate::advice::report::redact(&fix),
             source,
         });
     }
@@ -151,6 +151,15 @@ impl Sink {
     /// How many items there are so far.
     pub(crate) fn mark(&self) -> usize {
         self.items.len()
+    }
+
+    /// Takes back what is wrong of the items since a mark: the text says itself that they are.
+    pub(crate) fn forget_wrong_since(&mut self, mark: usize) {
+        let since = self.items.split_off(mark.min(self.items.len()));
+        let right = since
+            .into_iter()
+            .filter(|item| item.verdict == Verdict::Works);
+        self.items.extend(right);
     }
 
     /// The worst of the items since a mark.

@@ -3,14 +3,12 @@
 
 pub mod blocks;
 mod command;
-mod curl;
 pub mod encoding;
 mod envoy;
 mod fields;
 mod fragment;
 mod insights;
 pub mod items;
-mod kubectl;
 mod manifest;
 mod metadata;
 mod output;

@@ -3,10 +3,9 @@
 use api::parse::{Kind as Value, Node};
 
 use super::blocks::Piece;
-use super::command::Parsed;
+use super::command::{Parsed, kubectl};
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
-use super::kubectl;
 use super::manifest;
 use super::values;
 use super::verdict::{Judgement, Verdict};

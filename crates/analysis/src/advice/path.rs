@@ -1,8 +1,8 @@
 //! Paths into objects: JSONPath, jq, custom columns, `--set`, `kubectl explain`.
 
+use super::command::kubectl;
 use super::fields::{camel, snake};
 use super::items::Sink;
-use super::kubectl;
 use super::values;
 use super::verdict::{Judgement, Verdict};
 use crate::knowledge::{Kind, Scalar, Shape, nearest, settings, shapes};

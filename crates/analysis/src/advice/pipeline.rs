@@ -1,9 +1,8 @@
 //! Pipes: can this pattern ever match that output?
 
-use super::command;
+use super::command::{self, kubectl};
 use super::fields::{camel, snake};
 use super::items::{Kind, Sink, tool_of};
-use super::kubectl;
 use super::output::{self, Format, Output};
 use super::path;
 use super::shell::{Pipeline, Word};

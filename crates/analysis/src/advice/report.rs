@@ -137,7 +137,10 @@ pub fn redact(text: &str) -> String {
         [
             r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\z)",
             r"(?i)((?:authorization|x-api-key|cookie)\s*[:=]\s*(?:bearer|basic)?\s*)([^\s'\x22,}]{6,})",
-            r"(?i)(\b(?:[a-z_-]*password|passwd|token|access[-_]?key|api[-_]?key|client[-_]?secret|secret[-_]?access[-_]?key)\s*[:=]\s*['\x22]?)([^\s'\x22,}$<]{6,})",
+            r"(?i)(\b(?:[a-z_-]*password|passwd|(?:[a-z0-9]+[-_])*token|access[-_]?key|api[-_]?key|client[-_]?secret|secret[-_]?access[-_]?key)\s*[:=]\s*['\x22]?)([^\s'\x22,}$<&]{3,})",
+            r"(--from-literal[= ][^=\s]+=)([^\s$<][^\s]*)",
+            r"(?i)(--[a-z-]*(?:password|token|secret-key|api-key|client-secret)[= ])([^\s$<-][^\s]*)",
+            r"(://[^/\s:@]+:)([^@/\s$<{]+)(@)",
             r"()(\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)",
             r"()(\bAKIA[0-9A-Z]{16}\b)",
             r"(\s-u\s+[^\s:]+:)(\S+)",
@@ -149,7 +152,7 @@ pub fn redact(text: &str) -> String {
     let mut text = text.to_owned();
     for secret in SECRETS.iter() {
         if secret.is_match(&text) {
-            text = secret.replace_all(&text, "${1}[redacted]").into_owned();
+            text = secret.replace_all(&text, "${1}[redacted]${3}").into_owned();
         }
     }
     text
@@ -167,6 +170,10 @@ mod tests {
             "password: hunter22222",
             "token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
             "AKIAIOSFODNN7EXAMPLE",
+            "kubectl create secret generic a --from-literal=x=hunter2",
+            "kubectl create secret docker-registry a --docker-password hunter2",
+            "https://admin:hunter2@grafana:3000/",
+            "/a?id_token=hunter2&b=c",
         ] {
             let shown = redact(text);
             assert!(shown.contains("[redacted]"), "{shown}");
@@ -177,6 +184,10 @@ mod tests {
         for text in [
             "kubectl get secret istio-ca-secret",
             "secretName: shop-cert",
+            "automountServiceAccountToken: false",
+            "kubectl --token $TOKEN get pods",
+            "password: <PASSWORD>",
+            "https://localhost:15000/stats",
         ] {
             assert_eq!(redact(text), text);
         }

@@ -4,6 +4,7 @@
 mod access_log;
 mod causes;
 mod names;
+mod statistics;
 
 pub use self::access_log::{AccessLog, Format};
 pub use self::causes::{Cause, causes};
@@ -47,7 +48,11 @@ fn of_log(log: &AccessLog, lang: Lang) -> Explanation {
     }
     let mut facts: Vec<(String, String)> = Vec::new();
     for (name, value) in &log.fields {
-        let value = crate::advice::report::redact(value);
+        // A header's value is a secret by the header's name.
+        let whole = crate::advice::report::redact(&format!("{name}: {value}"));
+        let value = whole
+            .split_once(": ")
+            .map_or_else(String::new, |(_, value)| value.to_owned());
         let gloss = names::gloss(name, &value, lang);
         let shown = if gloss.is_empty() {
             value

@@ -1,6 +1,6 @@
 //! Names: codes, flags, details, operators, metrics, annotations, fields, keys, variables, ports, log texts.
 
-use super::{AccessLog, Explanation};
+use super::{AccessLog, Explanation, statistics};
 use crate::advice::{Lang, Options, places};
 use crate::knowledge::{DETAILS, ENV, LOGS, OPERATORS, PORTS, RESPONSE_FLAGS, settings};
 use crate::rules::RULES;
@@ -14,7 +14,7 @@ pub(super) fn all(query: &str, options: &Options) -> Vec<Explanation> {
     found.extend(flag(bare, lang));
     found.extend(detail(bare, lang));
     found.extend(operator(bare));
-    found.extend(metric(bare, options));
+    found.extend(statistics::all(bare, options));
     found.extend(annotation(bare, options));
     found.extend(config_keys(bare, options));
     found.extend(variable(bare, options));
@@ -28,7 +28,7 @@ pub(super) fn all(query: &str, options: &Options) -> Vec<Explanation> {
     found
 }
 
-fn fact(name: &str, value: impl Into<String>) -> (String, String) {
+pub(super) fn fact(name: &str, value: impl Into<String>) -> (String, String) {
     (name.to_owned(), value.into())
 }
 
@@ -93,42 +93,6 @@ fn operator(query: &str) -> Option<Explanation> {
         },
         source: row.get("source").to_owned(),
         ..Explanation::default()
-    })
-}
-
-fn metric(query: &str, options: &Options) -> Option<Explanation> {
-    let name = query.split('{').next().unwrap_or(query);
-    let all = settings();
-    let row = all.metric(name).or_else(|| {
-        ["_bucket", "_sum", "_count"]
-            .iter()
-            .find_map(|suffix| all.metric(name.strip_suffix(suffix)?))
-    })?;
-    let mut facts = vec![fact("type", row.ty)];
-    if !row.labels.is_empty() && row.labels != "*" {
-        facts.push(fact("labels", row.labels.replace(' ', ", ")));
-    }
-    for (name, value) in [
-        ("since", row.since),
-        ("until", row.until),
-        ("instead", row.instead),
-    ] {
-        if !value.is_empty() {
-            facts.push(fact(name, value));
-        }
-    }
-    let lang = options.lang;
-    let exists = row.exists(options.istio, options.knative);
-    Some(Explanation {
-        title: lang.pick(format!("metric {}", row.name), format!("指标 {}", row.name)),
-        meaning: if exists {
-            String::new()
-        } else {
-            lang.pick("it does not exist in this version", "此版本中不存在")
-        },
-        facts,
-        checks: Vec::new(),
-        source: row.source.to_owned(),
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod commands;
 mod kinds;
+mod meant;
 mod settings;
 mod shape;
 mod table;
@@ -10,6 +11,7 @@ mod version;
 
 pub use self::commands::{Destructive, FlagSpec, SubCommand, commands};
 pub use self::kinds::{Kind, Kinds, RemovedKind, kinds};
+pub use self::meant::meant_fields;
 pub use self::settings::{
     Annotation, ConfigKey, Default, Intent, Metric, Note, Opposite, Settings, Workload, settings,
 };
@@ -51,6 +53,8 @@ tables! {
     PORTS_REMOVED = "ports-removed.tsv";
     /// Admin endpoints that need POST.
     ADMIN_PATHS = "admin-paths.tsv";
+    /// Admin endpoints under names that they do not have.
+    ADMIN_MEANT = "admin-meant.tsv";
     /// Envoy filter names that are gone.
     FILTERS = "filters.tsv";
     /// Fields of Envoy's messages.
@@ -71,6 +75,8 @@ tables! {
     COMMON_LABELS = "metrics/common-labels.tsv";
     /// Labels that do not exist and what was meant.
     LABEL_FIXES = "metrics/label-fixes.tsv";
+    /// What metrics and statistics count.
+    METRIC_MEANINGS = "metrics/meanings.tsv";
     /// What flags of commands take.
     FLAG_VALUES = "commands/flag-values.tsv";
     /// Sub-commands that are gone.

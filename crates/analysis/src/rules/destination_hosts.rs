@@ -1,6 +1,6 @@
 //! Destinations of VirtualServices that name no service, no port, or leave the port open.
 
-use api::parse::Node;
+use api::parse::{Kind as Value, Node};
 
 use super::report::reportable;
 use super::{Code, Report, Rule};
@@ -120,6 +120,11 @@ fn destination_exists(
     export_to: &[&str],
     destination: &Destination<'_>,
 ) {
+    // `host: off` is a boolean: it has its finding (IST0106), and no host of this name is missing.
+    let of_other_type = |value: &Node| value.as_str().is_none() && value.kind != Value::Null;
+    if destination.node.get("host").is_some_and(of_other_type) {
+        return;
+    }
     let host = destination.host();
     let path = destination.host_path();
     let Some(found) = facts.hosts().find(&service.namespace, export_to, host) else {
@@ -147,7 +152,14 @@ fn destination_exists(
         }
         None => {}
         Some(port) => {
-            let number = port.int("number").unwrap_or(0);
+            // Protobuf's JSON takes a number in quotes too; what is no number has its finding (IST0106).
+            let number = match port.get("number").and_then(Fields::scalar) {
+                Some(text) => match text.parse() {
+                    Ok(number) => number,
+                    Err(_) => return,
+                },
+                None => 0,
+            };
             if !found.ports.iter().any(|port| port.number == number) {
                 let message = format!("Referenced host:port not found: \"{host}:{number}\"");
                 let ports: Vec<String> = found.ports.iter().map(|p| p.number.to_string()).collect();

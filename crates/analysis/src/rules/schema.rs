@@ -3,6 +3,7 @@
 use super::report::reportable;
 use super::{Code, Report, Rule};
 use crate::facts::{Facts, Resource};
+use crate::knowledge::{Shape, meant_fields, shapes};
 use crate::finding::{Change, Edit, EditAction, Fix, Level};
 
 pub(super) const RULE: Rule = Rule {
@@ -56,10 +57,11 @@ fn check(facts: &Facts, report: &mut Report) {
                 "" => String::new(),
                 path => format!("{path}: "),
             };
-            let hint = found.suggestion.as_ref();
-            let tail = hint.map_or(String::new(), |hint| format!("; {hint}"));
-            let text = format!("{at}{}{tail}", found.message);
             let unknown = found.message.starts_with("unknown field");
+            let of_words = || unknown.then(|| meant(resource, &found.path)).flatten();
+            let hint = found.suggestion.clone().or_else(of_words);
+            let tail = hint.as_ref().map_or(String::new(), |hint| format!("; {hint}"));
+            let text = format!("{at}{}{tail}", found.message);
             let (code, message) = match (unknown, found.is_error()) {
                 (true, _) => ("FM0001", text),
                 (_, true) => ("IST0106", format!("Schema validation error: {text}")),
@@ -79,6 +81,29 @@ fn check(facts: &Facts, report: &mut Report) {
                 }
             }
         }
+    }
+}
+
+/// The neighbour that a name of the same words means.
+fn meant(resource: &Resource, path: &str) -> Option<String> {
+    let (group, _) = resource.api_version.rsplit_once('/')?;
+    let shape = shapes().kind(&resource.kind_name, group)?;
+    let (parent, name) = path.rsplit_once('.')?;
+    let plain: String = parent.split('[').map(|part| part.split_once(']').map_or(part, |(_, rest)| rest)).collect();
+    let mut at = &**shape;
+    for step in plain.split('.') {
+        at = at.field(step)?;
+        while let Shape::List(item) = at {
+            at = item;
+        }
+    }
+    let Shape::Object(fields) = at else {
+        return None;
+    };
+    match meant_fields(name, fields.keys().map(String::as_str)).as_slice() {
+        [] => None,
+        [field] => Some(format!("did you mean \"{field}\"?")),
+        several => Some(format!("did you mean one of {}?", several.join(", "))),
     }
 }
 

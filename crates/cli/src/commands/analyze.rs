@@ -25,8 +25,8 @@ pub(crate) struct Args {
     /// Report on all namespaces.
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// Read directories with those below them.
-    #[arg(short = 'R', long)]
+    /// Accepted for older scripts' sake; directories are always read with those below them.
+    #[arg(short = 'R', long, hide = true)]
     recursive: bool,
     /// Read the cluster too; `--use-kube=false` reads files alone.
     #[arg(short = 'k', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -63,6 +63,9 @@ pub(crate) struct Args {
     /// List the analyzers and do nothing else.
     #[arg(short = 'L', long)]
     list_analyzers: bool,
+    /// Run these analyzers alone; may be repeated. `-L` lists them.
+    #[arg(long, value_name = "NAME")]
+    analyzer: Vec<String>,
     /// Accept texts that cannot be read.
     #[arg(long)]
     ignore_unknown: bool,
@@ -107,7 +110,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         (false, "") => "default".to_owned(),
         (false, named) => named.to_owned(),
     };
-    let texts = files::gather(&args.files, args.recursive)?;
+    let texts = files::gather(&args.files)?;
     let mesh = mesh(args)?;
     let mut input = Input::new(&namespace);
     let live = cluster::read(args, &mut input, !texts.is_empty())?;
@@ -130,6 +133,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let options = Options {
         namespace: namespace.clone(),
         suppressions: suppressions(args)?,
+        analyzers: analyzers(args)?,
     };
     let findings = analysis::analyze(&facts, &options);
     if args.diff || args.fix {
@@ -197,6 +201,18 @@ fn suppressions(args: &Args) -> anyhow::Result<Vec<Suppression>> {
     Ok(found)
 }
 
+fn analyzers(args: &Args) -> anyhow::Result<Vec<String>> {
+    let known = |name: &&String| !RULES.iter().any(|rule| rule.analyzer == name.as_str());
+    if let Some(unknown) = args.analyzer.iter().find(known) {
+        return Err(
+            Failure::new(Code::Failure, format!("there is no analyzer {unknown}"))
+                .remedy("ferromesh analyze -L")
+                .into(),
+        );
+    }
+    Ok(args.analyzer.clone())
+}
+
 fn print(args: &Args, facts: &Facts, findings: &[Finding]) -> anyhow::Result<()> {
     let shown: Vec<Finding> = findings
         .iter()
@@ -241,17 +257,19 @@ fn conclude(
         .any(|finding| finding.level.reaches(args.output_threshold));
     if !shown {
         let files: Vec<&str> = texts.iter().map(|(name, _)| name.as_str()).collect();
-        let what = if files.is_empty() {
-            target.clone()
-        } else {
-            files.join("\n")
-        };
-        match broken {
-            0 => eprintln!("\u{2714} No validation issues found when analyzing {what}."),
-            1 => eprintln!(
+        match (broken, files.as_slice()) {
+            (0, [] | [_]) => {
+                let what = files.first().copied().unwrap_or(&target);
+                eprintln!("\u{2714} No validation issues found when analyzing {what}.");
+            }
+            (0, _) => eprintln!(
+                "\u{2714} No validation issues found when analyzing:\n  - {}",
+                files.join("\n  - ")
+            ),
+            (1, _) => eprintln!(
                 "No validation issues found when analyzing {target} (but 1 file could not be parsed)."
             ),
-            _ => eprintln!(
+            (_, _) => eprintln!(
                 "No validation issues found when analyzing {target} (but {broken} files could not be parsed)."
             ),
         }
@@ -269,7 +287,7 @@ fn conclude(
         .into());
     }
     if broken > 0 && !args.ignore_unknown {
-        anyhow::bail!("Some files couldn't be parsed.");
+        return Err(Failure::new(Code::Unreadable, "Some files couldn't be parsed.").into());
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! What stands in backticks.
 
 use super::super::blocks::Piece;
+use super::super::command::curl;
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{curl, fields, fragment, manifest, metadata, path, promql, values};
+use super::super::{fields, fragment, manifest, metadata, path, promql, values};
 use super::words;
 use crate::knowledge::{ConfigKey, DETAILS, FILTERS, LOGS, nearest, settings, shapes};
 
@@ -52,8 +53,9 @@ pub(super) fn judge(
     let denied = super::negated(around);
     if items::starts_command(text) && text.split_whitespace().nth(1).is_some() {
         let mark = sink.mark();
-        if !denied {
-            super::command_text(sink, line, column, text, context);
+        super::command_text(sink, line, column, text, context);
+        if denied {
+            sink.forget_wrong_since(mark);
         }
         if sink.mark() > mark || denied {
             return;

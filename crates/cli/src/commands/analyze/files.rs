@@ -12,8 +12,8 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// Deepest directory that is read.
 const DEPTH: usize = 64;
 
-/// Names and texts, in the order that istioctl reads them.
-pub(super) fn gather(paths: &[PathBuf], recursive: bool) -> anyhow::Result<Vec<(String, String)>> {
+/// Names and texts, in the order that istioctl reads them: directories with those below them.
+pub(super) fn gather(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut texts = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -24,7 +24,8 @@ pub(super) fn gather(paths: &[PathBuf], recursive: bool) -> anyhow::Result<Vec<(
             .with_context(|| path.display().to_string())?
             .is_dir()
         {
-            directory(path, recursive, DEPTH, &mut texts)?;
+            // A file of `./k8s` is called `k8s/…`, as istioctl calls it.
+            directory(&path.components().collect::<PathBuf>(), DEPTH, &mut texts)?;
         } else {
             file(path, &mut texts)?;
         }
@@ -32,12 +33,7 @@ pub(super) fn gather(paths: &[PathBuf], recursive: bool) -> anyhow::Result<Vec<(
     Ok(texts)
 }
 
-fn directory(
-    path: &Path,
-    recursive: bool,
-    depth: usize,
-    texts: &mut Vec<(String, String)>,
-) -> anyhow::Result<()> {
+fn directory(path: &Path, depth: usize, texts: &mut Vec<(String, String)>) -> anyhow::Result<()> {
     let mut entries = fs::read_dir(path)
         .with_context(|| path.display().to_string())?
         .collect::<Result<Vec<_>, _>>()?;
@@ -46,14 +42,19 @@ fn directory(
         // Links are not followed, so no directory is read twice.
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            if recursive && depth > 0 {
-                directory(&entry.path(), recursive, depth - 1, texts)?;
+            if depth > 0 {
+                directory(&path.join(entry.file_name()), depth - 1, texts)?;
             }
         } else {
-            file(&entry.path(), texts)?;
+            file(&plain(&path.join(entry.file_name())), texts)?;
         }
     }
     Ok(())
+}
+
+/// Without a leading `./`.
+fn plain(path: &Path) -> PathBuf {
+    path.strip_prefix(".").unwrap_or(path).to_owned()
 }
 
 fn file(path: &Path, texts: &mut Vec<(String, String)>) -> anyhow::Result<()> {

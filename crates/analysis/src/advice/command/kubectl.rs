@@ -1,11 +1,11 @@
 //! kubectl: kinds, names, containers, JSONPath, patches, and who owns what is scaled.
 
-use super::command::Parsed;
-use super::items::Sink;
-use super::shell::Word;
-use super::values::{self, Misfit};
-use super::verdict::{Judgement, Verdict};
-use super::{manifest, metadata, patch, path};
+use super::super::items::Sink;
+use super::super::shell::Word;
+use super::super::values::{self, Misfit};
+use super::super::verdict::{Judgement, Verdict};
+use super::super::{manifest, metadata, patch, path, prose};
+use super::Parsed;
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
 /// Judges a kubectl command beyond its flags.
@@ -30,6 +30,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         "logs" | "exec" | "port-forward" | "attach" | "debug" => {
             add(workload(sink, parsed, words));
             add(container(sink, parsed, words));
+            add(undashed(sink, parsed, words));
         }
         _ => {}
     }
@@ -308,6 +309,24 @@ fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgem
     None
 }
 
+/// `kubectl exec POD COMMAND`, as it once was: `--` has to stand before the command.
+fn undashed(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
+    let [pod, command, ..] = words else {
+        return None;
+    };
+    let placeholder = values::is_placeholder(&command.text);
+    if parsed.path != ["exec"] || !parsed.inner.is_empty() || placeholder {
+        return None;
+    }
+    let why = sink.say(
+        "kubectl exec wants -- before the command: it stops with an error",
+        "kubectl exec 的命令前必须有 --：否则报错退出",
+    );
+    let rest: Vec<&str> = words[1..].iter().map(|word| word.text.as_str()).collect();
+    let fix = format!("kubectl exec {} -- {}", pod.text, rest.join(" "));
+    Some(Judgement::new(Verdict::Refused, why, "kubectl exec").fix(fix))
+}
+
 /// Replicas that somebody else writes.
 fn owned(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
     let namespace = parsed.flag("--namespace");
@@ -378,7 +397,7 @@ fn env(sink: &mut Sink, words: &[&Word]) -> Option<Judgement> {
     let istiod = target(words).iter().any(|(_, name)| name == "istiod");
     words.iter().find_map(|word| {
         let (name, _) = word.text.split_once('=')?;
-        let judgement = super::prose::env_judgement(sink, name)?;
+        let judgement = prose::env_judgement(sink, name)?;
         (istiod || name.starts_with("PILOT_") || name.starts_with("ISTIO_META_"))
             .then_some(judgement)
             .filter(Judgement::is_wrong)

@@ -1,9 +1,9 @@
 //! curl against the ports of the mesh: which endpoint stands where, by which method; the variables of `-w`.
 
-use super::command::Parsed;
-use super::items::Sink;
-use super::verdict::{Judgement, Verdict};
-use crate::knowledge::{ADMIN_PATHS, CURL_VARIABLES, PORTS, Row, nearest};
+use super::super::items::Sink;
+use super::super::verdict::{Judgement, Verdict};
+use super::Parsed;
+use crate::knowledge::{ADMIN_MEANT, ADMIN_PATHS, CURL_VARIABLES, PORTS, Row, nearest};
 
 /// Judges a curl command beyond its flags.
 pub(crate) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
@@ -139,7 +139,12 @@ fn elsewhere(sink: &Sink, row: &Row<'_>, path: &str) -> Judgement {
         return Judgement::new(Verdict::Misplaced, why, row.get("source"))
             .fix(format!("curl localhost:{right}{path}"));
     }
-    let near = nearest(path, row.list("paths")).unwrap_or_default();
+    let near = ADMIN_MEANT
+        .find("path", path)
+        .filter(|_| port == "15000")
+        .map(|row| row.get("meant"))
+        .or_else(|| nearest(path, row.list("paths")))
+        .unwrap_or_default();
     let why = sink.say(
         format!(
             "port {port} ({}) has no endpoint {path}: 404",

@@ -1,0 +1,36 @@
+//! helm and istioctl: the settings that they are given.
+
+use super::super::items::Sink;
+use super::super::path;
+use super::super::verdict::Judgement;
+use super::Parsed;
+
+/// `--set a.b=c` of helm and istioctl.
+pub(super) fn sets(sink: &mut Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let istio = parsed.tool == "istioctl"
+        || parsed
+            .positional
+            .iter()
+            .any(|word| word.text.contains("istio"));
+    if !istio {
+        return None;
+    }
+    let mut worst: Option<Judgement> = None;
+    let given: Vec<String> = parsed
+        .flags
+        .iter()
+        .filter(|(flag, _, _)| flag.starts_with("--set"))
+        .filter_map(|(_, value, _)| value.clone())
+        .collect();
+    for setting in given.iter().flat_map(|value| value.split(',')) {
+        let Some((path, value)) = setting.split_once('=') else {
+            continue;
+        };
+        let judgement = path::setting(sink, parsed.tool, path, value);
+        worst = match (worst, judgement) {
+            (Some(worst), Some(judgement)) => Some(worst.worse(judgement)),
+            (worst, judgement) => worst.or(judgement),
+        };
+    }
+    worst
+}
