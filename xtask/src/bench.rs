@@ -7,14 +7,18 @@ use anyhow::{Context, ensure};
 
 use crate::peers;
 
+/// What images ship.
+const PROFILE: &str = "dist";
+
 pub(crate) fn proxy(arguments: &[&str]) -> anyhow::Result<()> {
     let found = peers::obtain()?;
     for package in [["cli", "ferromesh-proxy"], ["bench", "proxy-bench"]] {
-        println!("> cargo build --release --bin {}", package[1]);
+        println!("> cargo build --profile {PROFILE} --bin {}", package[1]);
         let status = Command::new(env!("CARGO"))
             .args([
                 "build",
-                "--release",
+                "--profile",
+                PROFILE,
                 "--quiet",
                 "--package",
                 package[0],
@@ -24,10 +28,10 @@ pub(crate) fn proxy(arguments: &[&str]) -> anyhow::Result<()> {
             .status()?;
         ensure!(status.success(), "cargo build: {status}");
     }
-    let release = target_directory()?.join("release");
-    let status = Command::new(release.join("proxy-bench"))
+    let built = target_directory()?.join(PROFILE);
+    let status = Command::new(built.join("proxy-bench"))
         .arg("--ferromesh")
-        .arg(release.join("ferromesh-proxy"))
+        .arg(built.join("ferromesh-proxy"))
         .arg("--envoy")
         .arg(found.directory.join("bin/envoy"))
         .args(arguments)

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end.
                   --long also fuzzes every target and runs the long churn tests.
   fuzz [TARGET]   run the fuzz targets, or one of them. FERROMESH_FUZZ_SECONDS (60) for each.
-  bench proxy     CPU, latency and memory of our proxy beside Envoy's, release build; -h lists its options
+  bench proxy     CPU, latency and memory of our proxy beside Envoy's, profile `dist`; -h lists its options
   docs [--check]  write docs/reference from the code, or check that it is current
   peers           obtain the programs that the tests run against
   layers          check that dependencies point down and that each is used

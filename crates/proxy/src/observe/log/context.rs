@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use net::tls::PeerFacts;
 
+use super::address::{address, endpoint};
 use super::time::{formatted, iso};
-use crate::config::cluster::EndpointAddress;
 use crate::config::format::{
     Address, DurationPoint, FormatContext, HeaderOp, Operator, Peer, Rendered, Side,
 };
@@ -36,7 +36,7 @@ fn maybe(value: Option<&[u8]>, out: &mut Vec<u8>) -> Rendered {
     value.map_or(Rendered::Absent, |value| text(value, out))
 }
 
-fn number(value: u64, out: &mut Vec<u8>) -> Rendered {
+pub(super) fn number(value: u64, out: &mut Vec<u8>) -> Rendered {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     Rendered::Number
 }
@@ -57,29 +57,6 @@ fn joined(values: &[String], out: &mut Vec<u8>) -> Rendered {
     } else {
         Rendered::Text
     }
-}
-
-fn address(address: Option<SocketAddr>, part: Address, out: &mut Vec<u8>) -> Rendered {
-    let Some(address) = address else {
-        return Rendered::Absent;
-    };
-    match part {
-        Address::WithPort => _ = write!(out, "{address}"),
-        Address::WithoutPort => _ = write!(out, "{}", address.ip()),
-        Address::Port => return number(u64::from(address.port()), out),
-    }
-    Rendered::Text
-}
-
-fn endpoint(address: &EndpointAddress, port: bool, out: &mut Vec<u8>) -> Rendered {
-    let _ = match address {
-        EndpointAddress::Socket(socket) if port => write!(out, "{socket}"),
-        EndpointAddress::Socket(socket) => write!(out, "{}", socket.ip()),
-        EndpointAddress::Name { host, port: number } if port => write!(out, "{host}:{number}"),
-        EndpointAddress::Name { host, .. } => write!(out, "{host}"),
-        EndpointAddress::Pipe(path) => write!(out, "{}", path.display()),
-    };
-    Rendered::Text
 }
 
 /// Response time so far: a response that is not over yet counts to now.
