@@ -8,7 +8,7 @@ use super::blocks::Piece;
 use super::items::{Kind, Sink};
 use super::values::{self, Misfit};
 use super::verdict::{Judgement, Verdict};
-use super::{envoy, manifest, metadata, promql, prose};
+use super::{envoy, manifest, metadata, nested, prose};
 use crate::knowledge::{Note, Scalar, Shape, settings};
 
 /// What the walk knows of where it is.
@@ -71,30 +71,9 @@ pub(crate) fn walk(sink: &mut Sink, scope: &Scope<'_>, node: &Node, shape: &Shap
                 }
             }
         }
-        (Value::Map(entries), Shape::Any) => entries
-            .iter()
-            .for_each(|(key, value)| anything(sink, key, value)),
-        (Value::List(items), Shape::Any) => {
-            items.iter().for_each(|item| below_anything(sink, item))
+        (Value::Map(_) | Value::List(_), Shape::Any) => {
+            nested::judge(sink, node, scope.context, scope.pieces);
         }
-        _ => {}
-    }
-}
-
-/// Where no shape is known, expressions are judged all the same.
-fn anything(sink: &mut Sink, key: &Key, value: &Node) {
-    if let (Value::String(text), "expr" | "query") = (&value.kind, key.text.as_str()) {
-        promql::judge_text(sink, value.line, value.column, text, true);
-    }
-    below_anything(sink, value);
-}
-
-pub(crate) fn below_anything(sink: &mut Sink, value: &Node) {
-    match &value.kind {
-        Value::Map(entries) => entries
-            .iter()
-            .for_each(|(key, value)| anything(sink, key, value)),
-        Value::List(items) => items.iter().for_each(|item| below_anything(sink, item)),
         _ => {}
     }
 }

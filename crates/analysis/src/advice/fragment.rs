@@ -9,7 +9,7 @@ use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use super::{envoy, manifest, metadata, values};
+use super::{envoy, manifest, metadata, nested, values};
 use crate::knowledge::{ENVOY_FIELDS, Shape, kinds, nearest, settings, shapes};
 
 /// A place that a fragment may be from.
@@ -197,7 +197,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
         return name.to_owned();
     }
     if keys.iter().any(|key| metadata::is_known_prefix(key)) {
-        let scope = scope("", index().roots[0].1, context, pieces);
+        let scope = unknown_scope(context, pieces);
         let label = None;
         annotations(sink, &scope, node, label);
         return "annotations".into();
@@ -211,7 +211,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
     }
     let Some((name, path, shape, hits, misses)) = best(node) else {
         typo(sink, node);
-        fields::below_anything(sink, node);
+        nested::judge(sink, node, context, pieces);
         return String::new();
     };
     let leaf = if let [key] = keys[..] { key } else { "" };
@@ -225,7 +225,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
         if !vague {
             typo(sink, node);
         }
-        fields::below_anything(sink, node);
+        nested::judge(sink, node, context, pieces);
         return String::new();
     }
     let scope = Scope {
@@ -253,6 +253,11 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
     format!("{} {}", name.trim_end_matches('.'), path.replace("[]", ""))
         .trim_end()
         .to_owned()
+}
+
+/// The scope of what is not of any known kind.
+pub(super) fn unknown_scope<'a>(context: &'a str, pieces: &'a [Piece]) -> Scope<'a> {
+    scope("", index().roots[0].1, context, pieces)
 }
 
 fn scope<'a>(name: &'a str, root: &'a Shape, context: &'a str, pieces: &'a [Piece]) -> Scope<'a> {

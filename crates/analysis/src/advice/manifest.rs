@@ -8,7 +8,7 @@ use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use super::{fragment, values, yaml};
+use super::{fragment, nested, values, yaml};
 use crate::knowledge::{Shape, VERSIONS_REMOVED, kinds, nearest, settings, shapes};
 
 /// How a manifest reaches the cluster, where that matters.
@@ -30,6 +30,11 @@ pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece], context: &str, applied: O
             .collect();
         node(sink, &document.node, context, &inside, applied);
     }
+}
+
+/// Judges a manifest that stands inside something else.
+pub(crate) fn judge_node(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) {
+    self::node(sink, node, context, pieces, None);
 }
 
 fn node(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece], applied: Option<Applied>) {
@@ -89,7 +94,11 @@ fn object(
         .or_else(|| kinds().of_name(kind).next());
     if let (Some(known), false) = (known, values::is_placeholder(kind)) {
         let right = of_kind.verdict != Verdict::Unknown || served.verdict != Verdict::Works;
-        if let (true, Some(shape)) = (right, shapes().kind(known.kind, known.group)) {
+        let shape = shapes().kind(known.kind, known.group);
+        if shape.is_none() {
+            nested::judge(sink, node, context, pieces);
+        }
+        if let (true, Some(shape)) = (right, shape) {
             let name = known.key();
             let scope = Scope {
                 name: &name,
@@ -104,7 +113,7 @@ fn object(
             body(sink, &scope, node, shape);
         }
     } else {
-        fields::below_anything(sink, node);
+        nested::judge(sink, node, context, pieces);
     }
     whole(sink, node, kind, applied, mark);
 }

@@ -11,6 +11,7 @@ mod insights;
 pub mod items;
 mod manifest;
 mod metadata;
+mod nested;
 mod output;
 mod patch;
 mod path;

@@ -170,43 +170,65 @@ fn matchers(chars: &[char], start: usize) -> (Vec<Matcher>, usize) {
     (out, (at + 1).min(chars.len()))
 }
 
-/// Judges a block of PromQL.
+/// Judges a block of PromQL; an expression may go over several lines.
 pub(crate) fn judge_block(sink: &mut Sink, pieces: &[Piece]) {
-    for piece in pieces {
-        if !piece.text.trim_start().starts_with('#') {
-            judge_text(sink, piece.line, piece.column, &piece.text, true);
-        }
-    }
+    let text: Vec<Piece> = pieces
+        .iter()
+        .filter(|piece| !piece.text.trim_start().starts_with('#'))
+        .cloned()
+        .collect();
+    judge_pieces(sink, &text, true);
 }
 
 /// Judges every metric of a text. `query` says that it is an expression, not a mention.
 pub(crate) fn judge_text(sink: &mut Sink, line: u32, column: u32, text: &str, query: bool) {
-    for name in names(text) {
-        let place = column.saturating_add(u32::try_from(name.at).unwrap_or(0));
+    let piece = Piece {
+        line,
+        column,
+        text: text.to_owned(),
+    };
+    judge_pieces(sink, std::slice::from_ref(&piece), query);
+}
+
+/// Line and column of the character at `at` of the joined lines.
+fn place(pieces: &[Piece], mut at: usize) -> (u32, u32) {
+    for piece in pieces {
+        let length = piece.text.chars().count() + 1;
+        if at < length {
+            let column = u32::try_from(at).unwrap_or(0).saturating_add(piece.column);
+            return (piece.line, column);
+        }
+        at -= length;
+    }
+    pieces
+        .last()
+        .map_or((1, 1), |piece| (piece.line, piece.column))
+}
+
+fn judge_pieces(sink: &mut Sink, pieces: &[Piece], query: bool) {
+    let lines: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
+    let text = lines.join("\n");
+    for name in names(&text) {
         let searched = query && (name.range || name.selector);
         let mut judgement =
             metric(sink, &name.text, searched).unwrap_or_else(|| Judgement::fine(""));
         let mut worst = Judgement::fine("");
         for matcher in &name.labels {
             let found = label(sink, &name.text, matcher);
-            let at = column.saturating_add(u32::try_from(matcher.at).unwrap_or(0));
+            let (line, column) = place(pieces, matcher.at);
             let shown = format!("{}{}\"{}\"", matcher.label, matcher.op, matcher.value);
             worst = worst.worse(found.clone());
-            sink.put(line, at, Kind::MetricLabel, &shown, found);
+            sink.put(line, column, Kind::MetricLabel, &shown, found);
         }
         judgement = judgement.worse(worst);
-        let kind = if name.selector {
-            Kind::PromQl
+        let (kind, shown) = if name.selector {
+            (Kind::PromQl, selector(&name))
         } else {
-            Kind::Metric
+            (Kind::Metric, name.text.clone())
         };
-        let shown = if name.selector {
-            selector(&name)
-        } else {
-            name.text.clone()
-        };
-        sink.put(line, place, kind, &shown, judgement);
-        grouping(sink, line, column, text, &name.text);
+        let (line, column) = place(pieces, name.at);
+        sink.put(line, column, kind, &shown, judgement);
+        grouping(sink, pieces, &text, &name.text);
     }
 }
 
@@ -305,7 +327,7 @@ fn swap(name: &str) -> Option<String> {
 }
 
 fn family(metric: &str) -> &str {
-    ["istio_", "pilot_", "envoy_"]
+    ["istio_", "pilot_", "envoy_", "kn_"]
         .into_iter()
         .find(|family| metric.starts_with(family))
         .unwrap_or("")
@@ -313,6 +335,11 @@ fn family(metric: &str) -> &str {
 
 fn known_label(sink: &Sink, metric: &str, label: &str) -> bool {
     let Some(row) = find(metric) else { return true };
+    if metric.starts_with("kn_") {
+        return !LABEL_FIXES
+            .rows()
+            .any(|row| row.get("family") == "kn_" && row.get("wrong") == label);
+    }
     if row.labels == "*" || !metric.starts_with("istio_") {
         return true;
     }
@@ -475,7 +502,7 @@ fn possible(values: &str, matcher: &Matcher) -> bool {
 }
 
 /// Labels behind `by`, `without`, `on`.
-fn grouping(sink: &mut Sink, line: u32, column: u32, text: &str, metric: &str) {
+fn grouping(sink: &mut Sink, pieces: &[Piece], text: &str, metric: &str) {
     for word in ["by (", "by(", "without (", "without("] {
         for (at, _) in text.match_indices(word) {
             let rest = &text[at + word.len()..];
@@ -488,9 +515,9 @@ fn grouping(sink: &mut Sink, line: u32, column: u32, text: &str, metric: &str) {
                 let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
                 if plain && !known_label(sink, metric, label) {
                     let offset = text[..at].chars().count();
-                    let place = column.saturating_add(u32::try_from(offset).unwrap_or(0));
+                    let (line, column) = place(pieces, offset);
                     let judgement = no_label(sink, metric, label);
-                    sink.put(line, place, Kind::MetricLabel, label, judgement);
+                    sink.put(line, column, Kind::MetricLabel, label, judgement);
                 }
             }
         }
