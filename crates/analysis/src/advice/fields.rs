@@ -82,7 +82,8 @@ fn list_item(sink: &mut Sink, scope: &Scope<'_>, value: &Node, shape: &Shape, pa
     let Some(text) = values::text_of(value) else {
         return;
     };
-    let judgement = note(sink, scope, path, Some(&text), None)
+    let judgement = opposite(sink, scope, value.line, value, path, Some(&text))
+        .or_else(|| note(sink, scope, path, Some(&text), None))
         .or_else(|| misfit(sink, scope, value, shape))
         .unwrap_or_else(|| Judgement::fine(scope.source));
     sink.put(value.line, value.column, Kind::Field, &text, judgement);
@@ -144,7 +145,7 @@ fn entry(
         _ if values::is_placeholder(&key.text) => Judgement::fine(scope.source),
         None => note(sink, scope, &below, text.as_deref(), Some(value))
             .unwrap_or_else(|| unknown::judge(sink, scope, &name, path, shape)),
-        Some(field) => opposite(sink, scope, key, value, &below, text.as_deref())
+        Some(field) => opposite(sink, scope, key.line, value, &below, text.as_deref())
             .or_else(|| note(sink, scope, &below, text.as_deref(), Some(value)))
             .or_else(|| misfit(sink, scope, value, field))
             .unwrap_or_else(|| Judgement::fine(scope.source)),
@@ -375,7 +376,7 @@ fn scalar_misfit(scope: &Scope<'_>, scalar: &Scalar, value: &Node) -> Option<Mis
 fn opposite(
     sink: &Sink,
     scope: &Scope<'_>,
-    key: &Key,
+    line: u32,
     value: &Node,
     path: &str,
     text: Option<&str>,
@@ -388,7 +389,7 @@ fn opposite(
             && (row.value != "block" || !turned_off(value))
             && settings()
                 .intent(row.intent)
-                .is_some_and(|intent| intent.is_in(&around(scope, key.line)))
+                .is_some_and(|intent| intent.is_in(&around(scope, line)))
     })?;
     let why = sink.say(row.why.0, row.why.1);
     Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))

@@ -351,7 +351,7 @@ pub(crate) fn config_map(sink: &mut Sink, scope: &Scope<'_>, name: &str, data: &
             continue;
         }
         let text = values::text_of(value).unwrap_or_default();
-        let judgement = config_key(sink, scope, name, key, value, &text);
+        let judgement = config_key(sink, scope, name, (key, value, data), &text);
         put_key(
             sink,
             key,
@@ -365,16 +365,63 @@ fn put_key(sink: &mut Sink, key: &Key, text: &str, judgement: Judgement) {
     sink.put(key.line, key.column, Kind::ConfigMapKey, text, judgement);
 }
 
+/// A key that must not exceed another one of its ConfigMap, and that one's default.
+const BOUNDS: &[(&str, &str, &str, f64)] = &[
+    (
+        "config-defaults",
+        "revision-timeout-seconds",
+        "max-revision-timeout-seconds",
+        600.0,
+    ),
+    (
+        "config-defaults",
+        "revision-response-start-timeout-seconds",
+        "revision-timeout-seconds",
+        300.0,
+    ),
+    (
+        "config-defaults",
+        "revision-idle-timeout-seconds",
+        "revision-timeout-seconds",
+        300.0,
+    ),
+];
+
+fn exceeds(sink: &Sink, name: &str, key: &str, text: &str, data: &Node) -> Option<Judgement> {
+    let (_, _, bound, default) = BOUNDS
+        .iter()
+        .find(|(map, lower, ..)| *map == name && *lower == key)?;
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let most = data
+        .get(bound)
+        .and_then(values::text_of)
+        .and_then(|text| number(&text))
+        .unwrap_or(*default);
+    if number(text)? <= most {
+        return None;
+    }
+    let why = sink.say(
+        format!("{key} exceeds {bound}, which is {most}; the webhook refuses the ConfigMap"),
+        format!("{key} 超过了 {bound}（{most}）；Webhook 会拒绝该 ConfigMap"),
+    );
+    Some(
+        Judgement::new(Verdict::Refused, why, "knative/serving config-defaults")
+            .fix(format!("{bound}: \"{text}\"")),
+    )
+}
+
 fn config_key(
     sink: &Sink,
     scope: &Scope<'_>,
     name: &str,
-    key: &Key,
-    value: &Node,
+    (key, value, data): (&Key, &Node, &Node),
     text: &str,
 ) -> Judgement {
     if let Some(opposed) = opposed(sink, scope, name, &key.text, text, key.line) {
         return opposed;
+    }
+    if let Some(exceeds) = exceeds(sink, name, &key.text, text, data) {
+        return exceeds;
     }
     let judgement = config_value(sink, name, &key.text, Some(text));
     if !judgement.is_wrong() && !matches!(value.kind, Value::String(_) | Value::Null) {
@@ -451,6 +498,13 @@ pub(crate) fn config_value(sink: &Sink, name: &str, key: &str, value: Option<&st
         );
         return Judgement::new(Verdict::Refused, why, row.source)
             .fix(misfit.fix.unwrap_or_default());
+    }
+    if !row.instead.is_empty() {
+        let why = sink.say(
+            format!("still read; the present key is {}", row.instead),
+            format!("仍会读取；现在的键是 {}", row.instead),
+        );
+        return Judgement::new(Verdict::Deprecated, why, row.source).fix(row.instead);
     }
     Judgement::fine(row.source)
 }

@@ -2,6 +2,7 @@
 
 use api::parse::{Kind as Value, Node};
 
+use super::command::aws;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::values;
@@ -133,6 +134,12 @@ pub(crate) fn one(
         let why = sink.say(misfit.why.0, misfit.why.1);
         return Judgement::new(Verdict::Refused, why, row.source)
             .fix(misfit.fix.unwrap_or_default());
+    }
+    if let Some(refused) = value
+        .filter(|_| row.ty.starts_with("map:"))
+        .and_then(|value| aws::annotation(sink, key, value))
+    {
+        return refused;
     }
     if row.status == "deprecated" {
         let why = sink.say(

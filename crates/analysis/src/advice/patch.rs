@@ -45,11 +45,14 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
     let mut judgement: Option<Judgement> = None;
     for document in yaml::read(&pieces) {
         if let Value::List(operations) = &document.node.kind {
-            judgement = judgement.or(operations
-                .iter()
-                .find_map(|operation| self::operation(sink, &kind, operation)));
+            judgement = judgement.or(operations.iter().find_map(|operation| {
+                wipes_all(sink, operation).or_else(|| self::operation(sink, &kind, operation))
+            }));
             continue;
         }
+        judgement = judgement
+            .or_else(|| nulled(sink, &document.node))
+            .or_else(|| example(sink, &kind, &name, &document.node));
         let mesh = mesh_of(&document.node, &kind, &name);
         if mesh.is_some_and(|mesh| manifest::mesh_is_short(&mesh)) {
             judgement = Some(manifest::wipes(sink));
@@ -71,8 +74,64 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
     }
 }
 
+/// A JSON patch that puts one value in the place of everything.
+fn wipes_all(sink: &Sink, operation: &Node) -> Option<Judgement> {
+    let text = |field| operation.get(field).and_then(Node::as_str);
+    let (op, path) = (text("op")?, text("path")?);
+    let everything = matches!(
+        path,
+        "/data" | "/spec" | "/metadata/annotations" | "/metadata/labels"
+    );
+    // `add` makes the map where there is none, and replaces it where there is one.
+    if !everything || !matches!(op, "replace" | "remove" | "add") {
+        return None;
+    }
+    Some(wiped(sink, path))
+}
+
+fn wiped(sink: &Sink, what: &str) -> Judgement {
+    let why = sink.say(
+        format!("all that stands in {what} is gone, not only what you name"),
+        format!("{what} 中的全部内容都会丢失，而不只是你写的键"),
+    );
+    Judgement::new(Verdict::Destructive, why, "RFC 6902, RFC 7396")
+        .fix("--type merge -p '{\"data\":{\"KEY\":\"VALUE\"}}'")
+}
+
+/// A merge patch whose null removes everything.
+fn nulled(sink: &Sink, node: &Node) -> Option<Judgement> {
+    ["data", "spec"].into_iter().find_map(|field| {
+        let null = matches!(node.get(field)?.kind, Value::Null);
+        null.then(|| wiped(sink, field))
+    })
+}
+
+fn is_config_map(kind: &str) -> bool {
+    matches!(kind, "cm" | "configmap" | "configmaps")
+}
+
+/// Knative guards the documentation in its ConfigMaps by a checksum.
+fn example(sink: &Sink, kind: &str, name: &str, node: &Node) -> Option<Judgement> {
+    if !is_config_map(kind) || !name.starts_with("config-") {
+        return None;
+    }
+    node.get("data")?.get("_example")?;
+    let why = sink.say(
+        "_example is documentation under a checksum: the webhook refuses the change; keys stand beside it",
+        "_example 只是带校验和的文档：Webhook 会拒绝修改；键应与它并列",
+    );
+    Some(
+        Judgement::new(
+            Verdict::Refused,
+            why,
+            "knative/pkg configmap example checksum",
+        )
+        .fix("-p '{\"data\":{\"KEY\":\"VALUE\"}}'"),
+    )
+}
+
 fn mesh_of(node: &Node, kind: &str, name: &str) -> Option<String> {
-    if !matches!(kind, "cm" | "configmap" | "configmaps") || name != "istio" {
+    if !is_config_map(kind) || name != "istio" {
         return None;
     }
     node.get("data")?.get("mesh")?.as_str().map(str::to_owned)

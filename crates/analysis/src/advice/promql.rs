@@ -76,7 +76,9 @@ pub(crate) fn names(text: &str) -> Vec<Name> {
     let (mut out, mut at) = (Vec::new(), 0);
     while at < chars.len() {
         let c = chars[at];
-        if c == '"' || c == '\'' {
+        // An apostrophe within a word begins no string.
+        let word_before = at > 0 && chars[at - 1].is_alphanumeric();
+        if c == '"' || (c == '\'' && !word_before) {
             at = skip_string(&chars, at);
             continue;
         }
@@ -92,6 +94,10 @@ pub(crate) fn names(text: &str) -> Vec<Name> {
         }
         let word: String = chars[start..at].iter().collect();
         let word = word.trim_end_matches(':').to_owned();
+        if let Some(end) = labels_end(&chars, &word, at) {
+            at = end;
+            continue;
+        }
         let metric = is_metric(&word);
         let mut name = Name {
             text: word,
@@ -112,6 +118,28 @@ pub(crate) fn names(text: &str) -> Vec<Name> {
         }
     }
     out
+}
+
+/// Where a list of labels ends that a word such as `by` begins.
+fn labels_end(chars: &[char], word: &str, at: usize) -> Option<usize> {
+    const BEFORE: &[&str] = &[
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+    ];
+    let open = at + chars[at..].iter().take_while(|c| **c == ' ').count();
+    if !BEFORE.contains(&word) || chars.get(open) != Some(&'(') {
+        return None;
+    }
+    let length = chars[open..].iter().position(|c| *c == ')')?;
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | ',' | ' ' | '\n' | '(');
+    chars[open..open + length]
+        .iter()
+        .all(plain)
+        .then_some(open + length)
 }
 
 fn skip_string(chars: &[char], at: usize) -> usize {
@@ -190,24 +218,41 @@ pub(crate) fn judge_text(sink: &mut Sink, line: u32, column: u32, text: &str, qu
     judge_pieces(sink, std::slice::from_ref(&piece), query);
 }
 
-/// Line and column of the character at `at` of the joined lines.
-fn place(pieces: &[Piece], mut at: usize) -> (u32, u32) {
-    for piece in pieces {
-        let length = piece.text.chars().count() + 1;
-        if at < length {
-            let column = u32::try_from(at).unwrap_or(0).saturating_add(piece.column);
-            return (piece.line, column);
-        }
-        at -= length;
+/// Where the lines of a text begin once they are joined, in characters.
+struct Places<'a> {
+    pieces: &'a [Piece],
+    starts: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(pieces: &'a [Piece]) -> Self {
+        let mut next = 0;
+        let starts = pieces
+            .iter()
+            .map(|piece| {
+                let start = next;
+                next += piece.text.chars().count() + 1;
+                start
+            })
+            .collect();
+        Self { pieces, starts }
     }
-    pieces
-        .last()
-        .map_or((1, 1), |piece| (piece.line, piece.column))
+
+    /// Line and column of a character.
+    fn of(&self, at: usize) -> (u32, u32) {
+        let index = self.starts.partition_point(|start| *start <= at);
+        let Some(piece) = index.checked_sub(1).map(|index| &self.pieces[index]) else {
+            return (1, 1);
+        };
+        let column = u32::try_from(at - self.starts[index - 1]).unwrap_or(0);
+        (piece.line, piece.column.saturating_add(column))
+    }
 }
 
 fn judge_pieces(sink: &mut Sink, pieces: &[Piece], query: bool) {
     let lines: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
     let text = lines.join("\n");
+    let places = Places::new(pieces);
     for name in names(&text) {
         let searched = query && (name.range || name.selector);
         let mut judgement =
@@ -215,7 +260,7 @@ fn judge_pieces(sink: &mut Sink, pieces: &[Piece], query: bool) {
         let mut worst = Judgement::fine("");
         for matcher in &name.labels {
             let found = label(sink, &name.text, matcher);
-            let (line, column) = place(pieces, matcher.at);
+            let (line, column) = places.of(matcher.at);
             let shown = format!("{}{}\"{}\"", matcher.label, matcher.op, matcher.value);
             worst = worst.worse(found.clone());
             sink.put(line, column, Kind::MetricLabel, &shown, found);
@@ -226,9 +271,9 @@ fn judge_pieces(sink: &mut Sink, pieces: &[Piece], query: bool) {
         } else {
             (Kind::Metric, name.text.clone())
         };
-        let (line, column) = place(pieces, name.at);
+        let (line, column) = places.of(name.at);
         sink.put(line, column, kind, &shown, judgement);
-        grouping(sink, pieces, &text, &name.text);
+        grouping(sink, &places, &text, &name.text);
     }
 }
 
@@ -502,7 +547,7 @@ fn possible(values: &str, matcher: &Matcher) -> bool {
 }
 
 /// Labels behind `by`, `without`, `on`.
-fn grouping(sink: &mut Sink, pieces: &[Piece], text: &str, metric: &str) {
+fn grouping(sink: &mut Sink, places: &Places<'_>, text: &str, metric: &str) {
     for word in ["by (", "by(", "without (", "without("] {
         for (at, _) in text.match_indices(word) {
             let rest = &text[at + word.len()..];
@@ -515,7 +560,7 @@ fn grouping(sink: &mut Sink, pieces: &[Piece], text: &str, metric: &str) {
                 let plain = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
                 if plain && !known_label(sink, metric, label) {
                     let offset = text[..at].chars().count();
-                    let (line, column) = place(pieces, offset);
+                    let (line, column) = places.of(offset);
                     let judgement = no_label(sink, metric, label);
                     sink.put(line, column, Kind::MetricLabel, label, judgement);
                 }

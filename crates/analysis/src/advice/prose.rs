@@ -21,11 +21,13 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
         .collect::<Vec<_>>()
         .join(" ");
     let context = format!("{}\n{paragraph}", block.context);
-    for piece in &block.pieces {
+    for (index, piece) in block.pieces.iter().enumerate() {
         let (spans, outside) = spans::split(&piece.text);
         for (at, text) in &spans {
             let column = piece.column.saturating_add(*at);
-            spans::judge(sink, piece.line, column, text, &piece.text, &context);
+            let sentence = sentence(&block.pieces, index, *at as usize);
+            let near = format!("{}\n{sentence}", block.context);
+            spans::judge(sink, piece.line, column, text, &piece.text, &near);
         }
         if !negated(&piece.text) || !promql::names(&outside).iter().any(|name| !name.selector) {
             promql::judge_text(
@@ -41,6 +43,49 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
         claims::defaults(sink, piece);
         claims::ports(sink, piece);
     }
+}
+
+/// Lines and characters to either side in which the ends of a sentence are looked for.
+const REACH: (usize, usize) = (6, 600);
+
+/// The sentence, lower case, in which the character at `at` of a line stands. Items of a list and rows of a table are
+/// sentences, too.
+fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
+    let begins = |piece: &Piece| {
+        let text = piece.text.trim_start();
+        super::blocks::is_item(text) || text.starts_with(['|', '['])
+    };
+    let least = index.saturating_sub(REACH.0);
+    let most = pieces.len().min(index + 1 + REACH.0);
+    let first = (least..=index)
+        .rev()
+        .find(|i| begins(&pieces[*i]))
+        .unwrap_or(least);
+    let last = (index + 1..most)
+        .find(|i| begins(&pieces[*i]))
+        .unwrap_or(most);
+    let (mut chars, mut from) = (Vec::new(), 0);
+    for (number, piece) in pieces[first..last].iter().enumerate() {
+        let own = first + number == index;
+        let skip = if own { at.saturating_sub(REACH.1) } else { 0 };
+        if own {
+            from = chars.len() + at - skip;
+        }
+        let near = piece.text.chars().skip(skip).take(2 * REACH.1);
+        chars.extend(near.map(|c| c.to_ascii_lowercase()));
+        chars.push(' ');
+    }
+    let ends = |at: usize| match chars[at] {
+        '。' | '；' | '！' | '？' => true,
+        '.' | ';' | '!' | '?' => chars.get(at + 1).is_none_or(|next| *next == ' '),
+        _ => false,
+    };
+    let from = from.min(chars.len().saturating_sub(1));
+    let start = (0..from).rev().find(|at| ends(*at)).map_or(0, |at| at + 1);
+    let end = (from..chars.len())
+        .find(|at| ends(*at))
+        .unwrap_or(chars.len());
+    chars[start..end].iter().collect()
 }
 
 /// Commands in the middle of a sentence: a tool, then a sub-command or a flag of it, up to where the sentence goes on.

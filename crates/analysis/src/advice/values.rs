@@ -57,6 +57,7 @@ pub(crate) fn check(ty: &str, value: &str) -> Option<Misfit> {
         "int-or" => integer(value, "0.."),
         "port-or" => integer(value, "1..65535"),
         "quantity" => quantity(value),
+        "name" => name_within(value, bounds),
         "enum" => choice(value, bounds),
         "class" => class(value, bounds),
         "ports" | "ports-star" => ports(value, name == "ports-star"),
@@ -86,6 +87,18 @@ fn boolean(value: &str) -> Option<Misfit> {
         return None;
     }
     none_of(value, &["true", "false"])
+}
+
+fn name_within(value: &str, most: &str) -> Option<Misfit> {
+    let most: usize = most.parse().ok()?;
+    let length = value.chars().count();
+    if length <= most {
+        return None;
+    }
+    misfit(
+        format!("{value:?} has {length} characters; at most {most} are taken"),
+        format!("{value:?} 有 {length} 个字符，最多 {most} 个"),
+    )
 }
 
 fn bounds_of<T: std::str::FromStr>(bounds: &str) -> (Option<T>, Option<T>, bool) {
@@ -311,9 +324,15 @@ fn attributes(value: &str, known: &str) -> Option<Misfit> {
 pub(crate) fn row_fits(row: &str, value: Option<&str>) -> bool {
     match (row, value) {
         ("" | "any" | "block", _) => true,
-        (row, Some(value)) => row
-            .strip_prefix('=')
-            .is_some_and(|wanted| same(wanted, value)),
+        (row, Some(value)) => match row.strip_prefix("above:") {
+            Some(least) => match (least.parse::<f64>(), value.parse::<f64>()) {
+                (Ok(least), Ok(value)) => value > least,
+                _ => false,
+            },
+            None => row
+                .strip_prefix('=')
+                .is_some_and(|wanted| same(wanted, value)),
+        },
         _ => false,
     }
 }

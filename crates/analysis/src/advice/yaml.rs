@@ -229,6 +229,7 @@ impl Loose<'_> {
             Some('|' | '>') if value.len() <= 2 => self.literal(column, line),
             Some(_) => {
                 let value = value.split(" #").next().unwrap_or(value).trim();
+                let value = quoted(value).unwrap_or(value);
                 let kind = if value.starts_with(['"', '\'']) {
                     Kind::String(value.trim_matches(['"', '\'']).to_owned())
                 } else {
@@ -255,6 +256,13 @@ impl Loose<'_> {
         }
         self.node(Kind::String(text), line, column)
     }
+}
+
+/// The quoted text that a value begins with: prose goes on behind it.
+fn quoted(value: &str) -> Option<&str> {
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let end = value[1..].find(quote)?;
+    Some(&value[..end + 2])
 }
 
 fn unique(entries: Vec<(Key, Node)>) -> Vec<(Key, Node)> {

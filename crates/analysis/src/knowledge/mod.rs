@@ -69,6 +69,8 @@ tables! {
     PREFIXES = "prefixes.tsv";
     /// apiVersions that are not served any more.
     VERSIONS_REMOVED = "versions-removed.tsv";
+    /// Attributes of AWS load balancers.
+    AWS_ATTRIBUTES = "aws-attributes.tsv";
     /// Labels of metrics and their values.
     LABEL_VALUES = "metrics/label-values.tsv";
     /// Labels that scraping adds.

@@ -355,30 +355,73 @@ fn workload(row: &Row<'_>) -> Workload {
 }
 
 impl Intent {
-    /// Whether a text (lower case) states the intent. `*` in a phrase stands for the rest of a word.
+    /// Whether a text (lower case) states the intent. In a phrase, `*` stands for the rest of a word and `~` for up to
+    /// a few words of the same sentence.
     #[must_use]
     pub fn is_in(&self, text: &str) -> bool {
-        self.phrases.iter().any(|phrase| stated(phrase, text))
+        let plain = text.replace(['*', '`', '"'], "");
+        self.phrases.iter().any(|phrase| stated(phrase, &plain))
     }
 }
 
+/// Longest gap that `~` stands for, in bytes.
+const GAP: usize = 40;
+
 fn stated(phrase: &str, text: &str) -> bool {
+    let (first, rest) = phrase.split_once('~').unwrap_or((phrase, ""));
+    let mut from = 0;
+    while let Some((start, end)) = find_part(first, &text[from..]) {
+        let tail = &text[from + end..];
+        let limited = ["only", "just", "仅", "只"]
+            .iter()
+            .any(|word| tail.trim_start().starts_with(word));
+        if rest.is_empty() && !limited {
+            return true;
+        }
+        let sentence = tail
+            .find(['.', '\n', '。', ';', '；', '，'])
+            .unwrap_or(tail.len());
+        let mut gap = sentence.min(GAP);
+        while !tail.is_char_boundary(gap) {
+            gap -= 1;
+        }
+        let within = &tail[..sentence];
+        if within
+            .char_indices()
+            .take_while(|(at, _)| *at <= gap)
+            .any(|(at, _)| starts_with(rest, &within[at..]))
+        {
+            return true;
+        }
+        from += start
+            + text[from + start..]
+                .chars()
+                .next()
+                .map_or(1, char::len_utf8);
+    }
+    false
+}
+
+/// Where a phrase without gaps stands.
+fn find_part(phrase: &str, text: &str) -> Option<(usize, usize)> {
+    let head = phrase.split('*').next().unwrap_or_default();
+    text.match_indices(head)
+        .find_map(|(at, _)| Some((at, at + length(phrase, &text[at..])?)))
+}
+
+fn starts_with(phrase: &str, text: &str) -> bool {
+    length(phrase, text).is_some()
+}
+
+/// How much of the beginning of a text a phrase takes.
+fn length(phrase: &str, text: &str) -> Option<usize> {
     let mut parts = phrase.split('*');
-    let first = parts.next().unwrap_or_default();
-    let rest: Vec<&str> = parts.collect();
-    text.match_indices(first).any(|(at, _)| {
-        let mut after = &text[at + first.len()..];
-        rest.iter().all(|part| {
-            after = after.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-            match after.strip_prefix(part) {
-                Some(tail) => {
-                    after = tail;
-                    true
-                }
-                None => false,
-            }
-        })
-    })
+    let mut rest = text.strip_prefix(parts.next().unwrap_or_default())?;
+    for part in parts {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        rest = rest.strip_prefix(part)?;
+    }
+    Some(text.len() - rest.len())
 }
 
 impl Metric {

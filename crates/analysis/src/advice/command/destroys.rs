@@ -1,10 +1,11 @@
 //! Commands that destroy.
 
 use super::super::items::Sink;
-use super::super::shell::Word;
+use super::super::items::tool_of;
+use super::super::shell::{Command, Pipeline, Word};
 use super::super::verdict::{Judgement, Verdict};
 use super::Parsed;
-use crate::knowledge::commands;
+use crate::knowledge::{commands, settings};
 
 /// Whether the command destroys.
 pub(super) fn destructive(sink: &Sink, parsed: &Parsed<'_>, words: &[Word]) -> Option<Judgement> {
@@ -44,4 +45,57 @@ fn has(tool: &str, words: &[Word], wanted: &str) -> bool {
         });
         text == wanted || of_kind || clustered
     })
+}
+
+/// Kinds that are piped into `kubectl delete` by name.
+const MANY: &[&str] = &[
+    "crd",
+    "crds",
+    "customresourcedefinitions",
+    "namespaces",
+    "ns",
+];
+
+/// What a pipe destroys: a ConfigMap of a component made anew from a few keys, or every custom resource with its kind.
+pub(super) fn replaced(sink: &Sink, pipeline: &Pipeline) -> Option<Judgement> {
+    let (first, rest) = pipeline.commands.split_first()?;
+    let last = rest.last()?;
+    let texts = |command: &Command| -> Vec<String> {
+        super::proper(&command.words)
+            .iter()
+            .map(|word| word.text.clone())
+            .collect()
+    };
+    let (maker, taker) = (texts(first), texts(last));
+    let kubectl = |words: &[String], sub: &str| {
+        words.first().and_then(|word| tool_of(word)) == Some("kubectl")
+            && words.iter().any(|word| word == sub)
+    };
+    let makes = kubectl(&maker, "create") && maker.iter().any(|w| w == "configmap" || w == "cm");
+    let component = maker
+        .iter()
+        .any(|word| word == "istio" || settings().config_map(word).next().is_some());
+    if makes && component && kubectl(&taker, "replace") {
+        let why = sink.say(
+            "the ConfigMap is replaced as a whole: every key that is not named here is gone",
+            "ConfigMap 会被整体替换：未写出的键全部丢失",
+        );
+        return Some(
+            Judgement::new(Verdict::Destructive, why, "kubectl replace").fix(
+                "kubectl patch configmap NAME -n NAMESPACE --type merge -p '{\"data\":{\"KEY\":\"VALUE\"}}'",
+            ),
+        );
+    }
+    let lists = kubectl(&maker, "get") && maker.iter().any(|word| MANY.contains(&word.as_str()));
+    if lists && kubectl(&taker, "delete") {
+        let why = sink.say(
+            "deletes the kinds, and with them every object of theirs in all namespaces",
+            "会删除这些类型，以及所有命名空间中的全部对象",
+        );
+        return Some(
+            Judgement::new(Verdict::Destructive, why, "Kubernetes custom resources")
+                .fix("kubectl get KIND -A -o yaml > backup.yaml first"),
+        );
+    }
+    None
 }

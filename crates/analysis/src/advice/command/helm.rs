@@ -2,7 +2,8 @@
 
 use super::super::items::Sink;
 use super::super::path;
-use super::super::verdict::Judgement;
+use super::super::values;
+use super::super::verdict::{Judgement, Verdict};
 use super::Parsed;
 
 /// `--set a.b=c` of helm and istioctl.
@@ -33,4 +34,24 @@ pub(super) fn sets(sink: &mut Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
         };
     }
     worst
+}
+
+/// `helm install CHART` without a name for the release.
+pub(super) fn nameless(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let [chart] = parsed.positional.as_slice() else {
+        return None;
+    };
+    let named = parsed.has("--generate-name") || values::is_placeholder(&chart.text);
+    if !matches!(parsed.path.as_slice(), ["install"]) || named || !chart.text.contains('/') {
+        return None;
+    }
+    let name = chart.text.rsplit('/').next().unwrap_or("NAME");
+    let why = sink.say(
+        "the release has no name: helm stops with an error",
+        "没有指定 release 名称：helm 会报错退出",
+    );
+    Some(
+        Judgement::new(Verdict::Refused, why, "helm install")
+            .fix(format!("helm install {name} {}", chart.text)),
+    )
 }

@@ -5,7 +5,7 @@ use super::super::shell::Word;
 use super::super::values::{self, Misfit};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{manifest, metadata, patch, path, prose};
-use super::Parsed;
+use super::{Parsed, selector};
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
 /// Judges a kubectl command beyond its flags.
@@ -44,6 +44,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         "rollout restart" | "rollout undo" => {}
         _ => {}
     }
+    add(selector::judge(sink, parsed));
     if let Some(output) = parsed.flag("--output") {
         let kind = words
             .first()

@@ -1,12 +1,15 @@
 //! Commands: whether the tool has the sub-command and the flags, and what the command does.
 
-mod aws;
+pub(crate) mod aws;
 pub(crate) mod curl;
 mod destroys;
 mod flag;
 mod helm;
+mod iptables;
 pub(crate) mod kubectl;
+mod load;
 mod pilot_agent;
+mod selector;
 mod subcommand;
 mod words;
 
@@ -62,8 +65,9 @@ pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece], context: &str) {
 /// Judges one pipeline.
 pub(crate) fn judge_pipeline(sink: &mut Sink, pipeline: &Pipeline, context: &str) {
     let applied = pipeline.commands.iter().any(applies);
+    let replaced = destroys::replaced(sink, pipeline);
     for command in &pipeline.commands {
-        let destroyed = input(sink, command, context, applied);
+        let destroyed = input(sink, command, context, applied).or_else(|| replaced.clone());
         one(sink, command, context, destroyed);
     }
     pipeline::judge(sink, pipeline);
@@ -168,8 +172,11 @@ fn one(sink: &mut Sink, command: &Command, context: &str, destroyed: Option<Judg
     let own = match tool {
         "kubectl" => kubectl::judge(sink, &parsed, context),
         "curl" => curl::judge(sink, &parsed),
-        "helm" | "istioctl" => helm::sets(sink, &parsed),
+        "helm" => helm::nameless(sink, &parsed).or_else(|| helm::sets(sink, &parsed)),
+        "istioctl" => helm::sets(sink, &parsed),
         "aws" => aws::judge(sink, &parsed),
+        "hey" => load::hey(sink, &parsed),
+        "iptables" => iptables::judge(sink, &parsed),
         "pilot-agent" => pilot_agent::judge(sink, &parsed),
         _ => None,
     };

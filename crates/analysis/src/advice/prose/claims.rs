@@ -10,13 +10,37 @@ use super::super::values::seconds;
 use super::super::verdict::{Judgement, Verdict};
 use crate::knowledge::{self, PORTS, PORTS_REMOVED, settings};
 
+/// What a default can be.
+const VALUE: &str = r#"([0-9][0-9.,]*\s?(?:%|ms|minutes?|mins?|seconds?|secs?|hours?|s|m|h|秒|分钟|小时|kib|kb|k|mib|mb)?|true|false|on|off|unlimited|disabled|enabled|(?-i:[A-Z][A-Z_]{2,}|[A-Z][a-z]{4,})|不限制|关闭|开启)"#;
+
 /// The word that claims a default, then what is claimed.
 static CLAIM: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r#"(?i)(?:defaults?\s+to|defaults?\s+(?:value\s+)?(?:is|of|=|:)|\(?default\s*[:=]?|by\s+default\s+(?:it\s+)?is|默认(?:值|模式|情况下)?\s*(?:是|为|：|:|=)?)\s*[`"'*(]*([0-9][0-9.,]*\s?(?:%|ms|minutes?|mins?|seconds?|secs?|hours?|s|m|h|秒|分钟|小时|kib|kb|k|mib|mb)?|true|false|on|off|unlimited|disabled|enabled|[A-Z][A-Z_]{2,}|[A-Z][a-z]{4,}|不限制|关闭|开启)"#,
-    )
+    Regex::new(&format!(
+        r#"(?i)(?:defaults?\s+to|defaults?\s+(?:value\s+)?(?:is|of|=|:)|\(?default\s*[:=]?|by\s+default\s+(?:it\s+)?is|默认(?:值|模式|情况下)?\s*(?:是|为|：|:|=)?)\s*[`"'*(]*{VALUE}"#,
+    ))
     .ok()
 });
+
+/// Behind "the default of NAME".
+static IS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(
+        r#"(?i)^[`"'*]*\s*(?:is|was|=|:|的默认值?(?:是|为)|默认(?:是|为)?)\s*[`"'*(]*{VALUE}"#
+    ))
+    .ok()
+});
+
+/// Whether a default is spoken of just before.
+fn default_of(before: &str) -> bool {
+    let before = before.trim_end_matches(['`', '"', '\'', '*', ' ']);
+    [
+        "default of",
+        "default for",
+        "default value of",
+        "default value for",
+    ]
+    .iter()
+    .any(|words| before.ends_with(words))
+}
 
 /// Judges defaults that a line claims next to a setting.
 pub(super) fn defaults(sink: &mut Sink, piece: &Piece) {
@@ -43,7 +67,12 @@ pub(super) fn defaults(sink: &mut Sink, piece: &Piece) {
             .split(['。', '；', ';', '\n'])
             .next()
             .unwrap_or(segment);
-        let Some(captured) = claim.captures(segment) else {
+        let spoken_of = default_of(&text[..*at].to_lowercase());
+        let claimed = match &*IS {
+            Some(is) if spoken_of => is.captures(segment),
+            _ => claim.captures(segment),
+        };
+        let Some(captured) = claimed else {
             continue;
         };
         let (Some(whole), Some(value)) = (captured.get(0), captured.get(1)) else {
