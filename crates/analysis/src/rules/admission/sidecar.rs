@@ -108,6 +108,11 @@ fn hosts(say: &mut Verdicts<'_>, path: &str, listener: &Node) {
             say.refuse(&at, &text, &format!("write \"*/{host}\", \"./{host}\" or NAMESPACE/{host}"));
             continue;
         };
+        if name != "*" && !name.contains('.') {
+            let text = format!("{host:?} is a short name");
+            let advice = format!("write {namespace}/{name}.NAMESPACE.svc.cluster.local");
+            say.refuse(&at, &text, &advice);
+        }
         if namespace.starts_with('~') {
             continue;
         }
