@@ -20,7 +20,7 @@ pub fn analysis(data: &[u8]) {
     let _ = fix::diff("fuzz.yaml", text, &fixed.text);
 }
 
-/// Markdown in any encoding: every item stands on a line of the document.
+/// Markdown in any encoding: every item stands on a line of the document. Its first lines are explained too.
 pub fn advice(data: &[u8]) {
     let items = advice::lint("fuzz.md", data, &advice::Options::default());
     for item in &items {
@@ -28,4 +28,10 @@ pub fn advice(data: &[u8]) {
     }
     let _ = advice::report::json(&items).expect("items are JSON");
     let _ = advice::report::text(&items, advice::Lang::En);
+    if let Ok(text) = std::str::from_utf8(data) {
+        let options = advice::Options::default();
+        for query in text.lines().take(4) {
+            let _ = crate::explain::explain(query, &options);
+        }
+    }
 }

@@ -104,3 +104,43 @@ fn a_fix_changes_the_field_and_leaves_the_rest() {
 fn read(file: &Path) -> String {
     std::fs::read_to_string(file).expect("a file")
 }
+
+#[test]
+fn directories_are_read_whole_and_files_of_other_kinds_are_named_as_istioctl_does() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let deep = directory.path().join("a/b");
+    std::fs::create_dir_all(&deep).expect("a directory");
+    std::fs::write(deep.join("c.yaml"), BROKEN).expect("a file");
+    std::fs::write(directory.path().join("README.md"), "# x\n").expect("a file");
+    let root = directory.path().to_str().expect("UTF-8");
+    for args in [&[root][..], &["-R", root]] {
+        let out = analyze(args, "");
+        assert_eq!(out.status.code(), Some(79), "{}", text(&out.stderr));
+        let line = format!("{root}/a/b/c.yaml:8) Referenced host not found");
+        assert!(text(&out.stdout).contains(&line), "{}", text(&out.stdout));
+        let skipped = format!(
+            "Skipping file {root}/README.md, recognized file extensions are: [.json .yaml .yml]"
+        );
+        assert!(
+            text(&out.stderr).contains(&skipped),
+            "{}",
+            text(&out.stderr)
+        );
+    }
+}
+
+#[test]
+fn analyzers_that_are_named_run_alone() {
+    let only = |name: &str| analyze(&["--analyzer", name, "-o", "json", "-"], BROKEN);
+    let found = text(&only("virtualservice.DestinationHostAnalyzer").stdout);
+    assert!(
+        found.contains("IST0101") && !found.contains("FM0001"),
+        "{found}"
+    );
+    let found = text(&only("schema.ValidationAnalyzer").stdout);
+    assert!(
+        !found.contains("IST0101") && found.contains("FM0001"),
+        "{found}"
+    );
+    assert_eq!(only("no.such.Analyzer").status.code(), Some(1));
+}

@@ -151,6 +151,9 @@ fn skip_string(chars: &[char], at: usize) -> usize {
     end + 1
 }
 
+/// Most matchers of a selector that are judged.
+const MOST_MATCHERS: usize = 200;
+
 fn matchers(chars: &[char], start: usize) -> (Vec<Matcher>, usize) {
     let (mut out, mut at) = (Vec::new(), start);
     while at < chars.len() && chars[at] != '}' {
@@ -186,7 +189,7 @@ fn matchers(chars: &[char], start: usize) -> (Vec<Matcher>, usize) {
         }
         let value: String = chars[from..end.min(chars.len())].iter().collect();
         at = end + 1;
-        if !op.is_empty() {
+        if !op.is_empty() && out.len() < MOST_MATCHERS {
             out.push(Matcher {
                 label,
                 op,

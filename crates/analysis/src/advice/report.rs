@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Regex, RegexSet};
 use serde_json::{Value, json};
 
 use super::items::Item;
@@ -130,30 +130,35 @@ fn level(verdict: Verdict) -> &'static str {
     }
 }
 
+/// What stands before a secret, the secret, what stands behind it.
+const SECRET_PATTERNS: &[&str] = &[
+    r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\z)",
+    r"(?i)((?:authorization|x-api-key|cookie)\s*[:=]\s*(?:bearer|basic)?\s*)([^\s'\x22,}]{6,})",
+    r"(?i)(\b(?:[a-z_-]*password|passwd|(?:[a-z0-9]+[-_])*token|access[-_]?key|api[-_]?key|client[-_]?secret|secret[-_]?access[-_]?key)\s*[:=]\s*['\x22]?)([^\s'\x22,}$<&]{3,})",
+    r"(--from-literal[= ][^=\s]+=)([^\s$<][^\s]*)",
+    r"(?i)(--[a-z-]*(?:password|token|secret-key|api-key|client-secret)[= ])([^\s$<-][^\s]*)",
+    r"(://[^/\s:@]+:)([^@/\s$<{]+)(@)",
+    r"()(\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)",
+    r"()(\bAKIA[0-9A-Z]{16}\b)",
+    r"(\s-u\s+[^\s:]+:)(\S+)",
+];
+
 /// Takes secrets out of a text: tokens, passwords, keys.
 #[must_use]
 pub fn redact(text: &str) -> String {
-    static SECRETS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-        [
-            r"(?s)(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\z)",
-            r"(?i)((?:authorization|x-api-key|cookie)\s*[:=]\s*(?:bearer|basic)?\s*)([^\s'\x22,}]{6,})",
-            r"(?i)(\b(?:[a-z_-]*password|passwd|(?:[a-z0-9]+[-_])*token|access[-_]?key|api[-_]?key|client[-_]?secret|secret[-_]?access[-_]?key)\s*[:=]\s*['\x22]?)([^\s'\x22,}$<&]{3,})",
-            r"(--from-literal[= ][^=\s]+=)([^\s$<][^\s]*)",
-            r"(?i)(--[a-z-]*(?:password|token|secret-key|api-key|client-secret)[= ])([^\s$<-][^\s]*)",
-            r"(://[^/\s:@]+:)([^@/\s$<{]+)(@)",
-            r"()(\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*)",
-            r"()(\bAKIA[0-9A-Z]{16}\b)",
-            r"(\s-u\s+[^\s:]+:)(\S+)",
-        ]
-        .iter()
-        .filter_map(|pattern| Regex::new(pattern).ok())
-        .collect()
+    static SECRETS: LazyLock<Option<(RegexSet, Vec<Regex>)>> = LazyLock::new(|| {
+        let each: Result<Vec<Regex>, _> = SECRET_PATTERNS.iter().map(|p| Regex::new(p)).collect();
+        Some((RegexSet::new(SECRET_PATTERNS).ok()?, each.ok()?))
     });
+    let Some((any, each)) = &*SECRETS else {
+        // A pattern that does not compile would show secrets: nothing is shown instead.
+        return "[redacted]".to_owned();
+    };
     let mut text = text.to_owned();
-    for secret in SECRETS.iter() {
-        if secret.is_match(&text) {
-            text = secret.replace_all(&text, "${1}[redacted]${3}").into_owned();
-        }
+    for index in &any.matches(&text) {
+        text = each[index]
+            .replace_all(&text, "${1}[redacted]${3}")
+            .into_owned();
     }
     text
 }

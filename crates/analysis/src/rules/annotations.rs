@@ -149,7 +149,7 @@ fn valid(kind: Valid, value: &str) -> Result<(), String> {
                 .split(',')
                 .find(|range| range.parse::<ipnet::IpNet>().is_err())
                 .map_or(Ok(()), |range| {
-                    Err(format!("{what} invalid: failed parsing cidr '{range}'"))
+                    Err(format!("{what} invalid: failed parsing cidr '{range}': {}", go_prefix(range)))
                 })
         }
         Valid::Ports { what, all } => {
@@ -182,7 +182,31 @@ fn port(text: &str) -> Result<(), String> {
     text.trim()
         .parse::<u16>()
         .map(drop)
-        .map_err(|_| format!("failed parsing port '{text}'"))
+        .map_err(|_| format!("failed parsing port '{text}': strconv.ParseUint: parsing {text:?}: {}", go_uint(text)))
+}
+
+/// Why Go's `ParseUint` refuses it.
+fn go_uint(text: &str) -> &'static str {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_digit()) {
+        "value out of range"
+    } else {
+        "invalid syntax"
+    }
+}
+
+/// Why Go's `netip.ParsePrefix` refuses it.
+fn go_prefix(text: &str) -> String {
+    let reason = match text.rsplit_once('/') {
+        None => "no '/'".to_owned(),
+        Some((address, _)) if address.parse::<std::net::IpAddr>().is_err() => {
+            format!("ParseAddr({address:?}): unable to parse IP")
+        }
+        Some((_, bits)) if !bits.is_empty() && bits.chars().all(|c| c.is_ascii_digit()) => {
+            "prefix length out of range".to_owned()
+        }
+        Some((_, bits)) => format!("bad bits after slash: {bits:?}"),
+    };
+    format!("netip.ParsePrefix({text:?}): {reason}")
 }
 
 fn quantity(text: &str) -> bool {

@@ -49,6 +49,7 @@ macro_rules! rules {
 }
 
 rules! {
+    admission,
     annotations,
     application_uid,
     authorization_rules,

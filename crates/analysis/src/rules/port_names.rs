@@ -98,5 +98,10 @@ pub(super) fn protocol(port: &api::parse::Node) -> Protocol {
         "kubernetes.io/wss" => "https",
         app => app,
     };
-    Protocol::of_service_port(name, None, port.text("protocol"))
+    match Protocol::of_service_port(name, None, port.text("protocol")) {
+        // Where the server speaks first Istio never sniffs: SMTP, DNS, MySQL, MongoDB
+        // (istio/istio pkg/config/kube/conversion.go).
+        Protocol::Auto if matches!(port.int("port"), Some(25 | 53 | 3306 | 27017)) => Protocol::Tcp,
+        protocol => protocol,
+    }
 }

@@ -6,6 +6,26 @@ use crate::facts::{Facts, Resource};
 use crate::knowledge::{Shape, meant_fields, shapes};
 use crate::finding::{Change, Edit, EditAction, Fix, Level};
 
+/// The webhook refuses it.
+pub(super) const INVALID: Code = Code {
+    id: "IST0106",
+    level: Level::Error,
+    name: "SchemaValidationError",
+    meaning: "The resource is not valid: the webhook refuses it, or the control plane ignores it whole.",
+    remedy: "Correct the field.",
+    verify: "kubectl apply --dry-run=server -f FILE",
+};
+
+/// The webhook warns of it.
+pub(super) const WARNED: Code = Code {
+    id: "IST0133",
+    level: Level::Warning,
+    name: "SchemaWarning",
+    meaning: "The resource is accepted, but a part of it does probably not do what was meant.",
+    remedy: "Do what the message says.",
+    verify: "kubectl apply --dry-run=server -f FILE",
+};
+
 pub(super) const RULE: Rule = Rule {
     name: "schema",
     analyzer: "schema.ValidationAnalyzer",
@@ -19,22 +39,8 @@ pub(super) const RULE: Rule = Rule {
             remedy: "Correct the field's name or its place.",
             verify: "kubectl apply --dry-run=server --validate=strict -f FILE",
         },
-        Code {
-            id: "IST0106",
-            level: Level::Error,
-            name: "SchemaValidationError",
-            meaning: "The resource is not valid: the webhook refuses it, or the control plane ignores it whole.",
-            remedy: "Correct the field.",
-            verify: "kubectl apply --dry-run=server -f FILE",
-        },
-        Code {
-            id: "IST0133",
-            level: Level::Warning,
-            name: "SchemaWarning",
-            meaning: "The resource is accepted, but a part of it does probably not do what was meant.",
-            remedy: "Do what the message says.",
-            verify: "kubectl apply --dry-run=server -f FILE",
-        },
+        INVALID,
+        WARNED,
     ],
     check,
 };

@@ -1,6 +1,6 @@
 //! Rules of VirtualServices that an earlier rule takes everything from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use api::parse::Node;
 
@@ -40,11 +40,12 @@ const MOST: usize = 2_000;
 
 fn check(facts: &Facts, report: &mut Report) {
     for service in facts.all(Kind::VirtualService).filter(|r| reportable(r)) {
-        for protocol in ["http", "tcp", "tls"] {
-            let routes = service.spec().list(protocol);
-            equal(report, service, protocol, routes);
+        for protocol in ["tcp", "tls"] {
+            equal(report, service, protocol, service.spec().list(protocol));
         }
-        prefixes(report, service, service.spec().list("http"));
+        let routes = service.spec().list("http");
+        let settled = equal(report, service, "http", routes);
+        prefixes(report, service, routes, &settled);
     }
 }
 
@@ -82,7 +83,15 @@ fn canonical(node: &Node, skip_name: bool) -> String {
     value.to_string()
 }
 
-fn equal(report: &mut Report, service: &Resource, protocol: &str, routes: &[Node]) {
+/// Reports rules behind one that takes everything and matches that are equal to earlier ones; gives back, as rule and
+/// match, what is settled by that.
+fn equal(
+    report: &mut Report,
+    service: &Resource,
+    protocol: &str,
+    routes: &[Node],
+) -> HashSet<(usize, usize)> {
+    let mut settled = HashSet::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut everything = false;
     for (index, route) in routes.iter().enumerate() {
@@ -98,6 +107,7 @@ fn equal(report: &mut Report, service: &Resource, protocol: &str, routes: &[Node
         if everything {
             let reason = "route without matches defined before";
             unreachable(report, service, protocol, (index, route), reason);
+            settled.extend((0..matches.len()).map(|item| (index, item)));
             continue;
         }
         let mut duplicates = 0;
@@ -105,6 +115,7 @@ fn equal(report: &mut Report, service: &Resource, protocol: &str, routes: &[Node
             let key = canonical(request, protocol == "http");
             if let Some(earlier) = seen.get(&key) {
                 duplicates += 1;
+                settled.insert((index, item));
                 let names = [
                     &rule_name(route, index)[..],
                     &rule_name(request, item),
@@ -121,6 +132,7 @@ fn equal(report: &mut Report, service: &Resource, protocol: &str, routes: &[Node
             unreachable(report, service, protocol, (index, route), reason);
         }
     }
+    settled
 }
 
 /// What istioctl compares of two matches by prefix.
@@ -147,12 +159,17 @@ fn wanted(node: Option<&Node>) -> String {
     }
 }
 
-fn prefixes(report: &mut Report, service: &Resource, routes: &[Node]) {
+fn prefixes(
+    report: &mut Report,
+    service: &Resource,
+    routes: &[Node],
+    settled: &HashSet<(usize, usize)>,
+) {
     let mut all = Vec::new();
     for (rule, route) in routes.iter().enumerate() {
         for (item, request) in route.list("match").iter().enumerate() {
             let prefix = request.get("uri").map_or("", |uri| uri.text("prefix"));
-            if prefix.is_empty() {
+            if prefix.is_empty() || settled.contains(&(rule, item)) {
                 continue;
             }
             let map = |field| {
