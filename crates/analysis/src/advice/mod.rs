@@ -16,6 +16,7 @@ mod output;
 mod patch;
 mod path;
 mod pipeline;
+mod printed;
 mod promql;
 mod prose;
 pub mod report;

@@ -21,6 +21,8 @@ pub(crate) enum Output {
     ProxyStatus,
     /// An endpoint of Envoy's admin interface.
     Admin { path: String },
+    /// A command of `aws`, by its sub-command.
+    Aws { sub: String },
     /// Logs of a container.
     Logs { container: String },
 }
@@ -44,6 +46,11 @@ pub(crate) fn of(sink: &Sink, command: &Command) -> Option<Output> {
         "kubectl" => kubectl(sink, &parsed),
         "istioctl" => istioctl(&parsed),
         "curl" => curl(&parsed),
+        "aws"
+            if !parsed.has("--query") && matches!(parsed.flag("--output"), None | Some("json")) =>
+        {
+            Some(Output::Aws { sub: parsed.sub() })
+        }
         _ => None,
     }
 }

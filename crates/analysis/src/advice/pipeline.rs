@@ -4,9 +4,9 @@ use super::command::{self, kubectl};
 use super::fields::{camel, snake};
 use super::items::{Kind, Sink, tool_of};
 use super::output::{self, Format, Output};
-use super::path;
 use super::shell::{Pipeline, Word};
 use super::verdict::{Judgement, Verdict};
+use super::{path, printed};
 use crate::knowledge::{ENVOY_FIELDS, RESPONSE_FLAGS, settings};
 
 /// Programs that pass lines on as they are.
@@ -157,7 +157,8 @@ fn never(sink: &Sink, output: &Output, literal: &str, fold: bool) -> Option<Judg
         Output::ProxyConfig {
             sub,
             format: Format::Table,
-        } => in_proxy_table(sink, sub, word, fold),
+        } => in_proxy_table(sink, sub, word, fold)
+            .or_else(|| printed::letter_case(sink, "proxy-config", sub, word).filter(|_| !fold)),
         Output::ProxyConfig {
             format: Format::Data,
             ..
@@ -172,7 +173,9 @@ fn never(sink: &Sink, output: &Output, literal: &str, fold: bool) -> Option<Judg
                     .fix(format!("grep {right}")),
             )
         }
-        Output::Admin { path } => in_admin(sink, path, word, fold),
+        Output::Admin { path } => in_admin(sink, path, word, fold)
+            .or_else(|| printed::letter_case(sink, "admin", path, word).filter(|_| !fold)),
+        Output::Aws { sub } if !fold => printed::letter_case(sink, "aws", sub, word),
         Output::Logs { container } if container == "istio-proxy" => in_logs(sink, word),
         _ => None,
     }
@@ -519,7 +522,20 @@ fn jq(sink: &Sink, output: &Output, words: &[Word]) -> Option<Judgement> {
             format: Format::Data,
             ..
         } => spelling(sink, program, true),
-        Output::Admin { path } if path.starts_with("config_dump") => spelling(sink, program, false),
+        Output::Admin { path } => {
+            let plain = path.split('?').next().unwrap_or(path);
+            let page = if path.contains("format=json") && plain != "config_dump" {
+                path.split('&').next().unwrap_or(path)
+            } else {
+                plain
+            };
+            printed::top_key(sink, "admin", page, program).or_else(|| {
+                (plain == "config_dump")
+                    .then(|| spelling(sink, program, false))
+                    .flatten()
+            })
+        }
+        Output::Aws { sub } => printed::top_key(sink, "aws", sub, program),
         Output::Table { kind, .. } => {
             let why = sink.say(
                 "jq reads JSON; without -o json kubectl prints a table",

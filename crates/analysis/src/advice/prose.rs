@@ -160,6 +160,9 @@ fn begins(tool: &str, word: &str) -> bool {
             .of(tool)
             .iter()
             .any(|sub| sub.path.first().is_some_and(|names| names.contains(&word)))
+        || REMOVED_COMMANDS
+            .rows()
+            .any(|row| row.get("tool") == tool && row.get("sub").split(' ').next() == Some(word))
 }
 
 /// Code of which nothing is known: metrics, annotations and operators in it are judged all the same.
@@ -273,7 +276,11 @@ pub(crate) fn unfenced(sink: &mut Sink, block: &Block, format: Format) -> Block 
         let run = yaml_run(&pieces[index..], format);
         if run > 0 {
             let mark = sink.mark();
-            manifest::judge(sink, &pieces[index..index + run], &block.context, None);
+            let before = index
+                .checked_sub(1)
+                .map_or("", |before| &pieces[before].text);
+            let context = format!("{}\n{}", block.context, before.to_lowercase());
+            manifest::judge(sink, &pieces[index..index + run], &context, None);
             if sink.mark() > mark {
                 index += run;
                 continue;
@@ -391,8 +398,13 @@ fn yaml_run(pieces: &[Piece], format: Format) -> usize {
             .split(':')
             .next()
             .unwrap_or_default();
+        let setting = piece.text.starts_with("  ")
+            && key.len() > 8
+            && key.chars().any(|c| c.is_ascii_uppercase())
+            && !super::fragment::places(key).is_empty();
         run == 1
-            && (super::metadata::is_known_prefix(key)
+            && (setting
+                || super::metadata::is_known_prefix(key)
                 || crate::knowledge::settings()
                     .config_keys()
                     .iter()

@@ -329,9 +329,12 @@ pub(crate) fn row_fits(row: &str, value: Option<&str>) -> bool {
                 (Ok(least), Ok(value)) => value > least,
                 _ => false,
             },
-            None => row
-                .strip_prefix('=')
-                .is_some_and(|wanted| same(wanted, value)),
+            None => match row.strip_prefix("begins:") {
+                Some(beginning) => value.starts_with(beginning),
+                None => row
+                    .strip_prefix('=')
+                    .is_some_and(|wanted| same(wanted, value)),
+            },
         },
         _ => false,
     }

@@ -69,6 +69,8 @@ tables! {
     PREFIXES = "prefixes.tsv";
     /// apiVersions that are not served any more.
     VERSIONS_REMOVED = "versions-removed.tsv";
+    /// Keys and words that commands print.
+    OUTPUTS = "outputs.tsv";
     /// Attributes of AWS load balancers.
     AWS_ATTRIBUTES = "aws-attributes.tsv";
     /// Labels of metrics and their values.
