@@ -202,6 +202,11 @@ pub const FAILURES: &[Failure] = &[
         "response code details and the upstream's headers",
     ),
     failure("502 at a header name", &[], "the bytes of the response"),
+    failure(
+        "502 at a raw byte in a header's value (Content-Disposition)",
+        &[],
+        "the bytes of the response",
+    ),
     failure("sniffed as TCP", &["IST0118"], "the bytes of the request"),
     failure(
         "EnvoyFilter or ServiceEntry without effect",
