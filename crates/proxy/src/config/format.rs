@@ -338,7 +338,7 @@ impl JsonNode {
 pub fn write_json_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     // Nearly all values are plain: one pass without a branch a byte tells.
-    let special = |byte: u8| byte < 0x20 || byte >= 0x80 || byte == b'"' || byte == b'\\';
+    let special = |byte: u8| !(0x20..0x80).contains(&byte) || byte == b'"' || byte == b'\\';
     if !text
         .iter()
         .fold(false, |found, byte| found | special(*byte))
