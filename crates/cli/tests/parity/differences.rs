@@ -52,6 +52,35 @@ pub(crate) const ALL: &[Difference] = &[
         ours: "host: parity.test\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 1\n",
         because: Reason::BetterThanEnvoy("the idle race"),
     },
+    // Who speaks HTTP to a port for TLS is told so.
+    Difference {
+        case: "plaintext_at_a_tls_port_is_refused",
+        field: "client[0].start",
+        envoy: "(no response)",
+        ours: "HTTP/1.1 421 Misdirected Request",
+        because: Reason::BetterThanEnvoy("no empty reply without a reason"),
+    },
+    Difference {
+        case: "plaintext_at_a_tls_port_is_refused",
+        field: "client[0].headers",
+        envoy: "(absent)",
+        ours: "content-type: text/plain\ncontent-length: 91\nconnection: close\n",
+        because: Reason::BetterThanEnvoy("no empty reply without a reason"),
+    },
+    Difference {
+        case: "plaintext_at_a_tls_port_is_refused",
+        field: "client[0].body",
+        envoy: "(absent)",
+        ours: "no filter chain of this listener matches the connection (server name, protocol or address)\n",
+        because: Reason::BetterThanEnvoy("no empty reply without a reason"),
+    },
+    Difference {
+        case: "plaintext_at_a_tls_port_is_refused",
+        field: "client[0].connection",
+        envoy: "Reset",
+        ours: "announced",
+        because: Reason::BetterThanEnvoy("no empty reply without a reason"),
+    },
 ];
 
 /// The differences of a case.

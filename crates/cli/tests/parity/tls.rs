@@ -8,7 +8,7 @@ use serde_json::json;
 
 use self::client::{Hello, hello};
 use self::pki::pki;
-use crate::harness::mesh::Mesh;
+use crate::harness::mesh::{Mesh, cluster, hcm, listener, logging};
 use crate::harness::session::Session;
 use crate::harness::{Case, cases};
 
@@ -17,6 +17,10 @@ const HTTPS: u16 = 20_443;
 const MUTUAL: u16 = 20_444;
 const MODERN: u16 = 20_445;
 const REDIRECT: u16 = 20_446;
+/// Listeners that log each connection: mutual TLS, plain HTTP, TCP.
+const LOGGED_TLS: u16 = 20_447;
+const LOGGED_HTTP: u16 = 20_081;
+const LOGGED_TCP: u16 = 20_082;
 
 pub(crate) fn mesh() -> Mesh {
     let pki = pki();
@@ -32,9 +36,32 @@ pub(crate) fn mesh() -> Mesh {
     let trust = |name: &str| json!({"name": name, "validation_context": {"trusted_ca": inline(&pki.root.pem)}});
     let own = json!({"name": "kubernetes://own", "tls_certificate": {
         "certificate_chain": inline(&pki.client.chain), "private_key": inline(&pki.client.key)}});
+    let mut guarded = logging(listener(
+        "guarded",
+        LOGGED_TLS,
+        json!([hcm("guarded", empty(), json!({"access_log": []}))]),
+    ));
+    guarded["filter_chains"][0]["transport_socket"] = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": xds::type_url::DOWNSTREAM_TLS,
+        "require_client_certificate": true,
+        "common_tls_context": {
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+            "tls_certificates": [{"certificate_chain": inline(&pki.a.chain), "private_key": inline(&pki.a.key)}],
+            "validation_context": {"trusted_ca": inline(&pki.root.pem)},
+        },
+    }});
+    let http = json!([hcm("open", empty(), json!({"access_log": []}))]);
+    let tcp = json!([{"name": "envoy.filters.network.tcp_proxy", "typed_config": {
+        "@type": xds::type_url::TCP_PROXY, "stat_prefix": "piped", "cluster": "piped"}}]);
     Mesh::new()
+        .listener(guarded)
+        .listener(logging(listener("open", LOGGED_HTTP, http)))
+        .listener(logging(listener("piped", LOGGED_TCP, tcp)))
+        .cluster(cluster("piped", &["NET.11"]))
         .deploy("plain", &["v1"])
         .encrypted("secure", &pki.upstream("secure.test"))
+        .encrypted("misnamed", &pki.upstream("other.test"))
+        .encrypted("untrusted", &pki.untrusted("secure.test"))
         .encrypted("mutual", &pki.mutual("secure.test"))
         .encrypted("certless", &pki.mutual("secure.test"))
         .yaml(&secret("cert-a", pair(&pki.a)))
@@ -45,6 +72,11 @@ pub(crate) fn mesh() -> Mesh {
         .secret(own)
         .yaml(GATEWAYS)
         .yaml(RULES)
+}
+
+/// Routes that answer everything with 204.
+fn empty() -> serde_json::Value {
+    json!([{"match": {"prefix": "/"}, "direct_response": {"status": 204}}])
 }
 
 const GATEWAYS: &str = "
@@ -88,6 +120,8 @@ spec:
   gateways: [ingress]
   http:
   - {match: [{uri: {prefix: /secure}}], route: [{destination: {host: secure}}]}
+  - {match: [{uri: {prefix: /misnamed}}], route: [{destination: {host: misnamed}}]}
+  - {match: [{uri: {prefix: /untrusted}}], route: [{destination: {host: untrusted}}]}
   - {match: [{uri: {prefix: /mutual}}], route: [{destination: {host: mutual}}]}
   - {match: [{uri: {prefix: /certless}}], route: [{destination: {host: certless}}]}
 ---
@@ -96,6 +130,20 @@ kind: DestinationRule
 metadata: {name: secure}
 spec:
   host: secure
+  trafficPolicy: {tls: {mode: SIMPLE, credentialName: trust, sni: secure.test, subjectAltNames: [secure.test]}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: misnamed}
+spec:
+  host: misnamed
+  trafficPolicy: {tls: {mode: SIMPLE, credentialName: trust, sni: secure.test, subjectAltNames: [secure.test]}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: untrusted}
+spec:
+  host: untrusted
   trafficPolicy: {tls: {mode: SIMPLE, credentialName: trust, sni: secure.test, subjectAltNames: [secure.test]}}
 ---
 apiVersion: networking.istio.io/v1
@@ -116,6 +164,8 @@ spec:
 pub(crate) const CASES: &[Case] = cases![
     https_is_ended_at_the_gateway,
     the_name_chooses_the_certificate,
+    an_unknown_name_is_refused,
+    a_hello_without_a_name_is_refused,
     a_client_that_distrusts_the_gateway_leaves,
     tls_1_2_is_taken,
     tls_1_2_is_refused_where_1_3_is_the_least,
@@ -128,8 +178,14 @@ pub(crate) const CASES: &[Case] = cases![
     a_client_of_a_foreign_authority_is_refused,
     a_client_with_an_expired_certificate_is_refused,
     plain_http_is_redirected,
+    plaintext_at_a_tls_port_is_refused,
+    a_listener_logs_why_a_client_was_refused,
+    a_listener_logs_connections_that_served_http,
+    a_listener_logs_connections_that_served_tcp,
     an_upstream_is_reached_over_tls,
     an_upstream_gets_the_gateways_certificate,
+    an_upstream_of_another_name_is_refused,
+    an_upstream_of_a_foreign_authority_is_refused,
     an_upstream_that_wants_a_certificate_refuses,
 ];
 
@@ -157,6 +213,23 @@ fn the_name_chooses_the_certificate(s: &mut Session<'_>) {
         );
     }
     s.logs(0);
+}
+
+fn an_unknown_name_is_refused(s: &mut Session<'_>) {
+    client::refused(s, HTTPS, hello("c.test"));
+    s.logs(1);
+}
+
+fn a_hello_without_a_name_is_refused(s: &mut Session<'_>) {
+    client::refused(
+        s,
+        HTTPS,
+        Hello {
+            name: None,
+            ..hello("a.test")
+        },
+    );
+    s.logs(1);
 }
 
 fn a_client_that_distrusts_the_gateway_leaves(s: &mut Session<'_>) {
@@ -294,12 +367,74 @@ fn plain_http_is_redirected(s: &mut Session<'_>) {
     answer.is(301).has("location", "https://a.test/there?x=1");
 }
 
+fn plaintext_at_a_tls_port_is_refused(s: &mut Session<'_>) {
+    s.request("GET", "/").host("a.test").port(HTTPS).send();
+    s.logs(1);
+}
+
+fn a_listener_logs_why_a_client_was_refused(s: &mut Session<'_>) {
+    let pki = pki();
+    client::refused(s, LOGGED_TLS, hello("a.test"));
+    for own in [&pki.stranger, &pki.expired] {
+        client::refused(
+            s,
+            LOGGED_TLS,
+            Hello {
+                own: Some(own),
+                ..hello("a.test")
+            },
+        );
+    }
+    client::refused(
+        s,
+        LOGGED_TLS,
+        Hello {
+            trust: &pki.foreign,
+            own: Some(&pki.client),
+            ..hello("a.test")
+        },
+    );
+    client::refused(
+        s,
+        LOGGED_TLS,
+        Hello {
+            version: &TLS12,
+            ..hello("a.test")
+        },
+    );
+    s.logs(5);
+}
+
+fn a_listener_logs_connections_that_served_http(s: &mut Session<'_>) {
+    let client = s.connect_to(LOGGED_HTTP);
+    s.request("GET", "/")
+        .header("connection: close")
+        .on(client)
+        .send()
+        .is(204);
+    s.close(client);
+}
+
+fn a_listener_logs_connections_that_served_tcp(s: &mut Session<'_>) {
+    let client = s.connect_to(LOGGED_TCP);
+    s.request("GET", "/").on(client).send().is(200);
+    s.close(client);
+}
+
 fn an_upstream_is_reached_over_tls(s: &mut Session<'_>) {
     s.get("/secure").is(200).from("secure-v1");
 }
 
 fn an_upstream_gets_the_gateways_certificate(s: &mut Session<'_>) {
     s.get("/mutual").is(200).from("mutual-v1");
+}
+
+fn an_upstream_of_another_name_is_refused(s: &mut Session<'_>) {
+    s.get("/misnamed").is(503);
+}
+
+fn an_upstream_of_a_foreign_authority_is_refused(s: &mut Session<'_>) {
+    s.get("/untrusted").is(503);
 }
 
 fn an_upstream_that_wants_a_certificate_refuses(s: &mut Session<'_>) {

@@ -15,7 +15,7 @@ use crate::config::hcm::CodecType;
 use crate::config::{FilterChain, Hcm, Listener, NetworkFilter};
 use crate::http::transport::{Prefixed, Transport};
 use crate::observe::hooks;
-use crate::observe::record::{ConnectionFacts, TlsFacts};
+use crate::observe::record::{ConnectionFacts, RequestRecord, ResponseFlags, TlsFacts};
 use crate::sniff::{self, Sniffed};
 use crate::tls;
 use crate::worker::Worker;
@@ -94,12 +94,11 @@ struct Incoming {
 impl Incoming {
     async fn serve(mut self, mut tcp: TcpStream) {
         let listener = Arc::clone(&self.facts.listener);
-        let sniffed = match sniff::inspect(&listener.inspection, self.facts.local.port(), &mut tcp)
-            .await
-        {
-            Ok(sniffed) => sniffed,
-            Err(cause) => return hooks::closed_without_response(&self.worker, &self.facts, cause),
-        };
+        let sniffed =
+            match sniff::inspect(&listener.inspection, self.facts.local.port(), &mut tcp).await {
+                Ok(sniffed) => sniffed,
+                Err(cause) => return self.closed(cause),
+            };
         self.facts.sni = sniffed.server_name.clone();
         let Some(chain) = self.select(&listener, &sniffed) else {
             return self.no_chain(tcp, &sniffed).await;
@@ -114,7 +113,7 @@ impl Incoming {
                 if let Err(cause) =
                     sniff::first_bytes(&mut sniffed, &mut tcp, chain.handshake_timeout).await
                 {
-                    return hooks::closed_without_response(&self.worker, &self.facts, cause);
+                    return self.closed(cause);
                 }
                 if sniffed.is_plain() {
                     return self.plaintext_on_tls(tcp, &sniffed).await;
@@ -144,11 +143,19 @@ impl Incoming {
                     }
                     Err(reason) => {
                         tracing::debug!(%reason, remote = %self.facts.direct_remote, "TLS handshake failed");
-                        hooks::handshake_failed(&self.worker, &self.facts, &reason);
+                        let mut record = RequestRecord::ended(&self.facts);
+                        record.downstream_failure = Some(reason.replace(' ', "_").into());
+                        hooks::on_connection_end(&self.facts, &record);
                     }
                 }
             }
         }
+    }
+
+    /// Ends without a word from the proxy.
+    fn closed(&self, cause: &'static str) {
+        hooks::closed_without_response(&self.worker, &self.facts, cause);
+        hooks::on_connection_end(&self.facts, &RequestRecord::ended(&self.facts));
     }
 
     fn select(&self, listener: &Listener, sniffed: &Sniffed) -> Option<Arc<FilterChain>> {
@@ -213,6 +220,7 @@ impl Incoming {
         match &chain.filter {
             NetworkFilter::Close => {
                 hooks::closed_without_response(&worker, &facts, "no_network_filter");
+                hooks::on_connection_end(&facts, &RequestRecord::ended(&facts));
             }
             NetworkFilter::TcpProxy(proxy) => {
                 let proxy = Arc::clone(proxy);
@@ -229,7 +237,11 @@ impl Incoming {
                         match sniff::preface(&mut io, &mut prefix, sniff_limit(hcm)).await {
                             Ok(h2) => h2,
                             Err(cause) => {
-                                return hooks::closed_without_response(&worker, &facts, cause);
+                                hooks::closed_without_response(&worker, &facts, cause);
+                                return hooks::on_connection_end(
+                                    &facts,
+                                    &RequestRecord::ended(&facts),
+                                );
                             }
                         }
                     }
@@ -249,18 +261,29 @@ impl Incoming {
         }
     }
 
-    /// Nobody serves this connection: Envoy resets it silently; a client that evidently speaks HTTP is told.
+    /// Nobody serves this connection: Envoy resets it; a client that evidently speaks HTTP is told.
     async fn no_chain(self, tcp: TcpStream, sniffed: &Sniffed) {
         hooks::closed_without_response(&self.worker, &self.facts, "filter_chain_not_found");
+        let mut record = RequestRecord::ended(&self.facts);
+        record.flags.insert(ResponseFlags::NO_ROUTE_FOUND);
+        record.details = "filter_chain_not_found".into();
+        // `raw_buffer` is what the TLS inspector says of bytes that are no TLS.
+        if sniffed.transport == "raw_buffer" {
+            record.downstream_failure = Some(tls::not_tls(&sniffed.bytes).into());
+        }
+        hooks::on_connection_end(&self.facts, &record);
         if sniffed.is_http() {
             let text = "no filter chain of this listener matches the connection (server name, protocol or address)\n";
             answer(tcp, "421 Misdirected Request", text).await;
+        } else if !sniffed.bytes.is_empty() {
+            // What the client sent is not read: it learns so as Envoy's clients do.
+            let _ = tcp.set_zero_linger();
         }
     }
 
     /// Plain HTTP where TLS is required.
     async fn plaintext_on_tls(self, tcp: TcpStream, sniffed: &Sniffed) {
-        hooks::closed_without_response(&self.worker, &self.facts, "plaintext_on_tls");
+        self.closed("plaintext_on_tls");
         if sniffed.is_http() {
             answer(
                 tcp,

@@ -82,6 +82,7 @@ pub(crate) async fn serve(
         served: Cell::new(0),
     };
     connection.run().await;
+    connection.log();
 }
 
 impl Http1 {
@@ -213,6 +214,18 @@ impl Http1 {
             chosen: None,
             trailers: None,
         }
+    }
+
+    /// The listener's log of the connection as such.
+    fn log(&self) {
+        let Stream::H1(conn) = &self.stream else {
+            return;
+        };
+        let mut record = RequestRecord::ended(&self.facts);
+        record.protocol = Some(Version::Http11);
+        record.received.body = conn.wire_in;
+        record.sent.body = conn.wire_out;
+        hooks::on_connection_end(&self.facts, &record);
     }
 
     /// Lets the peer read the last bytes: a close with unread input would reset the connection and destroy them.

@@ -89,7 +89,7 @@ pub(crate) async fn serve(
         .connection_idle
         .unwrap_or(Duration::from_secs(3600));
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(peer)) => connection.run(peer).await,
+        Ok(Ok(peer)) => Rc::clone(&connection).run(peer).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, remote = %connection.facts.direct_remote, "HTTP/2 preface failed");
             hooks::closed_without_response(&connection.worker, &connection.facts, "http2_preface");
@@ -98,6 +98,9 @@ pub(crate) async fn serve(
             hooks::closed_without_response(&connection.worker, &connection.facts, "idle_timeout");
         }
     }
+    let mut record = RequestRecord::ended(&connection.facts);
+    record.protocol = Some(Version::Http2);
+    hooks::on_connection_end(&connection.facts, &record);
 }
 
 type Peer = h2::server::Connection<Prefixed<Transport>, Bytes>;

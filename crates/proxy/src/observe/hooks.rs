@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use super::local::{Local, with};
 use super::log::ExchangeContext;
-use super::record::{ConnectionFacts, Exchange, ResponseFlags};
+use super::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
 use super::recorder::Failure;
 use super::stats::{ClusterScope, ListenerScope};
 use crate::config::access_log::LogView;
@@ -226,6 +226,7 @@ pub fn on_tcp_complete(_worker: &Worker, proxy: &TcpProxy, exchange: &Exchange<'
             group.downstream_cx_no_route.inc();
         }
         log(local, &proxy.access_logs, exchange);
+        log(local, &exchange.connection.listener.access_logs, exchange);
         record(local, exchange);
     });
 }
@@ -449,5 +450,19 @@ impl LogView for ExchangeContext<'_> {
 /// `upstream_rq_retry_limit_exceeded`
 pub fn retry_limit_exceeded(_worker: &Worker, _cluster: &Cluster) {}
 
-/// A TLS handshake with a client failed; `reason` is in OpenSSL's style.
-pub fn handshake_failed(_worker: &Worker, _connection: &ConnectionFacts, _reason: &str) {}
+/// A connection is over: its listener logs it, whatever else was logged of it. Envoy's `ActiveTcpConnection` does so for
+/// every connection; Istio's filter lets through those that no filter chain took.
+pub fn on_connection_end(connection: &ConnectionFacts, record: &RequestRecord) {
+    let logs = &connection.listener.access_logs;
+    if logs.is_empty() {
+        return;
+    }
+    let exchange = Exchange {
+        record,
+        connection,
+        request: None,
+        response: None,
+        trailers: None,
+    };
+    with(|local| log(local, logs, &exchange));
+}

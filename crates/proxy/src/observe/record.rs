@@ -123,6 +123,8 @@ pub struct RequestRecord {
     pub upstream_reused: bool,
     pub upstream_tls: Option<Arc<TlsFacts>>,
     pub upstream_failure: Option<Cow<'static, str>>,
+    /// Why TLS with the client failed.
+    pub downstream_failure: Option<Cow<'static, str>>,
     pub cluster: Option<Arc<ClusterInfo>>,
     pub route: Option<Arc<Route>>,
     pub virtual_host: Option<Arc<VirtualHost>>,
@@ -138,6 +140,14 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
+    /// What there is to say of a connection as such, now that it is over.
+    #[must_use]
+    pub fn ended(connection: &ConnectionFacts) -> Self {
+        let mut record = Self::new(connection.started, connection.started_wall);
+        record.moments.end = Some(Instant::now());
+        record
+    }
+
     #[must_use]
     pub fn new(start: Instant, start_wall: SystemTime) -> Self {
         Self {
@@ -167,6 +177,7 @@ impl RequestRecord {
             upstream_reused: false,
             upstream_tls: None,
             upstream_failure: None,
+            downstream_failure: None,
             cluster: None,
             route: None,
             virtual_host: None,

@@ -1,11 +1,9 @@
-//! What a finished handshake settled, and the words for one that failed.
+//! What a finished handshake settled.
 
-use std::borrow::Cow;
-use std::io;
 use std::sync::{Arc, OnceLock};
 
 use net::tls::PeerFacts;
-use rustls::{AlertDescription, CommonState, Error, ProtocolVersion};
+use rustls::{CommonState, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 
 use crate::observe::record::TlsFacts;
@@ -79,67 +77,4 @@ fn openssl_name(iana: &'static str) -> &'static str {
         .iter()
         .find(|(name, _)| *name == iana)
         .map_or(iana, |(_, openssl)| openssl)
-}
-
-/// A failed handshake in the form of Envoy's transport failure reasons.
-pub(super) fn failure(error: &io::Error) -> Cow<'static, str> {
-    let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>())
-    else {
-        return match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-                "TLS_error:|peer closed the connection during the handshake:TLS_error_end".into()
-            }
-            _ => format!(
-                "TLS_error:|{}:TLS_error_end",
-                crate::upstream::connect::words(error)
-            )
-            .into(),
-        };
-    };
-    let text = match tls {
-        Error::InvalidCertificate(reason) => {
-            format!("268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED:{reason}")
-        }
-        Error::InvalidMessage(_) => {
-            "268435703:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER".into()
-        }
-        Error::AlertReceived(alert) => format!("{}:{alert:?}", alert_name(*alert)),
-        Error::NoCertificatesPresented => {
-            "268435655:SSL routines:OPENSSL_internal:PEER_DID_NOT_RETURN_A_CERTIFICATE".into()
-        }
-        Error::PeerIncompatible(reason) => {
-            format!("268435696:SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL:{reason:?}")
-        }
-        other => other.to_string(),
-    };
-    format!("TLS_error:|{text}:TLS_error_end").into()
-}
-
-fn alert_name(alert: AlertDescription) -> &'static str {
-    match alert {
-        AlertDescription::HandshakeFailure => {
-            "268436496:SSL routines:OPENSSL_internal:SSLV3_ALERT_HANDSHAKE_FAILURE"
-        }
-        AlertDescription::BadCertificate => {
-            "268436498:SSL routines:OPENSSL_internal:SSLV3_ALERT_BAD_CERTIFICATE"
-        }
-        AlertDescription::CertificateExpired => {
-            "268436501:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_EXPIRED"
-        }
-        AlertDescription::CertificateUnknown => {
-            "268436502:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_UNKNOWN"
-        }
-        AlertDescription::UnknownCA => {
-            "268436504:SSL routines:OPENSSL_internal:TLSV1_ALERT_UNKNOWN_CA"
-        }
-        AlertDescription::CertificateRequired => {
-            "268436572:SSL routines:OPENSSL_internal:TLSV1_ALERT_CERTIFICATE_REQUIRED"
-        }
-        AlertDescription::UnrecognisedName => {
-            "268436568:SSL routines:OPENSSL_internal:TLSV1_ALERT_UNRECOGNIZED_NAME"
-        }
-        _ => "SSL routines:OPENSSL_internal:ALERT",
-    }
 }

@@ -2,6 +2,7 @@
 //! open connections are not touched.
 
 mod facts;
+mod failure;
 mod material;
 mod verify;
 
@@ -12,6 +13,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
 
+pub(crate) use failure::not_tls;
 pub(crate) use material::Cache;
 
 use crate::balance::Host;
@@ -47,7 +49,7 @@ pub(crate) async fn connect(
     let stream = connector
         .connect(name, tcp)
         .await
-        .map_err(|error| facts::failure(&error))?;
+        .map_err(|error| failure::words(&error))?;
     let sni = (!sni.is_empty()).then_some(sni);
     let found = facts::gather(
         stream.get_ref().1,
@@ -83,7 +85,7 @@ pub(crate) async fn accept(
         .map_err(|error| format!("TLS error: {error}"))?;
     let hello = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), io)
         .await
-        .map_err(|error| facts::failure(&error))?;
+        .map_err(|error| failure::words(&error))?;
     let offered = hello.client_hello().alpn().map(|mut offered| {
         offered.any(|protocol| {
             built
@@ -101,7 +103,7 @@ pub(crate) async fn accept(
     let stream = hello
         .into_stream(Arc::clone(chosen))
         .await
-        .map_err(|error| facts::failure(&error))?;
+        .map_err(|error| failure::words(&error))?;
     let connection = stream.get_ref().1;
     let sni = connection.server_name().map(str::to_owned);
     if context.require_sni && sni.is_none() {

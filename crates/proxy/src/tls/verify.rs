@@ -13,6 +13,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use super::failure;
 use crate::config::tls::{SanKind, SanMatcher, ValidationContext};
 
 /// A validation context made ready.
@@ -43,22 +44,12 @@ impl Checks {
         })
     }
 
-    /// Names and pins; the chain is judged elsewhere.
+    /// Names and pins, in Envoy's order; the chain is judged elsewhere.
     fn judge_leaf(&self, leaf: &CertificateDer<'_>) -> Result<(), Error> {
-        let bad = |reason| Err(Error::InvalidCertificate(reason));
         let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
-            return bad(CertificateError::BadEncoding);
+            return Err(Error::InvalidCertificate(CertificateError::BadEncoding));
         };
         let context = &self.context;
-        if !context.certificate_hashes.is_empty() || !context.spki_hashes.is_empty() {
-            let pinned = context.certificate_hashes.contains(&sha256(leaf))
-                || context
-                    .spki_hashes
-                    .contains(&sha256(certificate.public_key().raw));
-            if !pinned {
-                return bad(CertificateError::ApplicationVerificationFailure);
-            }
-        }
         if !context.san.is_empty() {
             let names = certificate.subject_alternative_name().ok().flatten();
             let names = names
@@ -68,7 +59,18 @@ impl Checks {
                 .iter()
                 .any(|name| context.san.iter().any(|matcher| san_matches(matcher, name)))
             {
-                return bad(CertificateError::NotValidForName);
+                let names = san_texts(&certificate);
+                let text = format!("SAN matcher, certificate SANs are [{names}]");
+                return Err(failure::refused(text));
+            }
+        }
+        if !context.certificate_hashes.is_empty() || !context.spki_hashes.is_empty() {
+            let pinned = context.certificate_hashes.contains(&sha256(leaf))
+                || context
+                    .spki_hashes
+                    .contains(&sha256(certificate.public_key().raw));
+            if !pinned {
+                return Err(failure::refused("cert hash and spki".to_owned()));
             }
         }
         Ok(())
@@ -145,14 +147,38 @@ fn san_matches(matcher: &SanMatcher, name: &GeneralName<'_>) -> bool {
             wanted(SanKind::Email) && matcher.matcher.matches(mail.as_bytes())
         }
         GeneralName::IPAddress(raw) if wanted(SanKind::Ip) => {
-            let ip = match raw.len() {
-                4 => <[u8; 4]>::try_from(*raw).map(IpAddr::from).ok(),
-                _ => <[u8; 16]>::try_from(*raw).map(IpAddr::from).ok(),
-            };
-            ip.is_some_and(|ip| matcher.matcher.matches(ip.to_string().as_bytes()))
+            ip(raw).is_some_and(|ip| matcher.matcher.matches(ip.to_string().as_bytes()))
         }
         _ => false,
     }
+}
+
+fn ip(raw: &[u8]) -> Option<IpAddr> {
+    match raw.len() {
+        4 => <[u8; 4]>::try_from(raw).map(IpAddr::from).ok(),
+        _ => <[u8; 16]>::try_from(raw).map(IpAddr::from).ok(),
+    }
+}
+
+/// The names of a certificate for people to read: a bounded part, without control characters, since a peer wrote it.
+fn san_texts(certificate: &X509Certificate<'_>) -> String {
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let names = names.map(|extension| extension.value.general_names.as_slice());
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(text) | GeneralName::URI(text) | GeneralName::RFC822Name(text) => {
+            let plain = |c: char| if c.is_control() { '?' } else { c };
+            Some(text.chars().take(256).map(plain).collect())
+        }
+        GeneralName::IPAddress(raw) => ip(raw).map(|ip| ip.to_string()),
+        _ => None,
+    };
+    let names: Vec<String> = names
+        .into_iter()
+        .flatten()
+        .filter_map(text)
+        .take(16)
+        .collect();
+    names.join(", ")
 }
 
 /// Envoy: a DNS SAN `*.example.com` satisfies an exact matcher for a name one label below.
@@ -167,6 +193,17 @@ fn wildcard_dns(matcher: &SanMatcher, dns: &str) -> bool {
         return false;
     };
     !label.is_empty() && !label.contains(&b'.')
+}
+
+/// A certificate that lacks the name in use, in Envoy's words.
+fn misnamed(leaf: &CertificateDer<'_>, wanted: &ServerName<'_>, error: Error) -> Error {
+    let Ok((_, certificate)) = X509Certificate::from_der(leaf) else {
+        return error;
+    };
+    let (wanted, found) = (wanted.to_str(), san_texts(&certificate));
+    failure::refused(format!(
+        "verify SAN list, expected SANs: [{wanted}], certificate SANs: [{found}]"
+    ))
 }
 
 macro_rules! signatures {
@@ -222,10 +259,9 @@ impl ServerCertVerifier for Checks {
     ) -> Result<ServerCertVerified, Error> {
         self.verify_chain(leaf, intermediates, now)?;
         if self.match_server_name {
-            rustls::client::verify_server_name(
-                &rustls::server::ParsedCertificate::try_from(leaf)?,
-                server_name,
-            )?;
+            let parsed = rustls::server::ParsedCertificate::try_from(leaf)?;
+            rustls::client::verify_server_name(&parsed, server_name)
+                .map_err(|error| misnamed(leaf, server_name, error))?;
         }
         self.judge_leaf(leaf)?;
         Ok(ServerCertVerified::assertion())

@@ -17,6 +17,10 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
         "%CONNECTION_TERMINATION_DETAILS%",
     ),
     ("details", "%RESPONSE_CODE_DETAILS%"),
+    (
+        "downstream_failure",
+        "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
+    ),
     ("flags", "%RESPONSE_FLAGS%"),
     ("grpc_status", "%GRPC_STATUS%"),
     ("method", "%REQ(:METHOD)%"),

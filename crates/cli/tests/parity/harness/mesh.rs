@@ -281,3 +281,9 @@ pub(crate) fn cluster(name: &str, hosts: &[&str]) -> Value {
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
     })
 }
+
+/// The same listener, which logs its connections, too.
+pub(crate) fn logging(mut listener: Value) -> Value {
+    listener["access_log"] = access_log();
+    listener
+}

@@ -111,6 +111,11 @@ impl<'a> Session<'a> {
         self.conns[client.0].as_mut().expect("an open connection")
     }
 
+    /// Ends a connection with FIN.
+    pub(crate) fn close(&mut self, client: Client) {
+        self.conns[client.0] = None;
+    }
+
     /// Ends a connection with RST.
     pub(crate) fn reset(&mut self, client: Client) {
         if let Some(conn) = self.conns[client.0].take() {
@@ -333,11 +338,5 @@ impl Checked<'_, '_> {
             .last()
             .is_some_and(|response| response.header(name).is_none());
         self.expect(holds, &format!("no header {name}"))
-    }
-
-    /// No response: the connection ended.
-    pub(crate) fn is_nothing(self) -> Self {
-        let holds = self.last().is_none();
-        self.expect(holds, "no response")
     }
 }

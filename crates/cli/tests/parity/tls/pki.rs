@@ -44,6 +44,11 @@ impl Pki {
         server(&self.root.server(&[name], Validity::default()), None)
     }
 
+    /// One whose certificate a foreign authority issued.
+    pub(super) fn untrusted(&self, name: &str) -> Arc<ServerConfig> {
+        server(&self.foreign.server(&[name], Validity::default()), None)
+    }
+
     /// One that wants a certificate from its clients.
     pub(super) fn mutual(&self, name: &str) -> Arc<ServerConfig> {
         let pair = self.root.server(&[name], Validity::default());

@@ -141,18 +141,11 @@ impl Failure {
         } else {
             ""
         };
-        let mut body = format!(
+        // Why the transport failed is for the log alone, as in Envoy: it names certificates and addresses.
+        let body = format!(
             "upstream connect error or disconnect/reset before headers. {retried}reset reason: {}",
             self.reason.text()
         );
-        if let Some(text) = self
-            .transport
-            .as_ref()
-            .filter(|text| text.starts_with("TLS_error"))
-        {
-            body.push_str(", transport failure reason: ");
-            body.push_str(text);
-        }
         let status = if self.reason == ResetReason::ProtocolError {
             502
         } else {

@@ -534,6 +534,9 @@ impl ExchangeContext<'_> {
             Operator::UpstreamTransportFailureReason => {
                 maybe(record.upstream_failure.as_deref().map(str::as_bytes), out)
             }
+            Operator::DownstreamTransportFailureReason => {
+                maybe(record.downstream_failure.as_deref().map(str::as_bytes), out)
+            }
             tls => self.certificates(tls, out),
         }
     }
