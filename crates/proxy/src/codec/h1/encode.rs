@@ -150,9 +150,8 @@ impl BodyEncoder {
 #[must_use]
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
-        // Envoy does not know the two; http does.
-        418 => "I'm a teapot",
-        425 => "Too Early",
+        // Envoy has no words for these.
+        102 | 103 | 418 | 425 => "Unknown",
         _ => ::http::StatusCode::from_u16(status)
             .ok()
             .and_then(|s| s.canonical_reason())

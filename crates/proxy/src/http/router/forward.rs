@@ -221,12 +221,16 @@ impl Turn<'_> {
             retry,
             upgrade,
             replays: 0,
+            interims: 0,
             after_timeout: false,
             mirrors: Vec::new(),
             permit: None,
             active: None,
             retry_permit: None,
         };
+        if upgrade {
+            self.record.moments.request_end = None;
+        }
         if ended {
             plan.request_complete(start);
         }
