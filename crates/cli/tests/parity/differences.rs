@@ -8,6 +8,8 @@ pub(crate) enum Reason {
     BetterThanEnvoy(&'static str),
     /// The section that Envoy does not follow here.
     Rfc(&'static str),
+    /// The section that allows either.
+    RfcAllows(&'static str),
 }
 
 /// One value of one case.
@@ -81,7 +83,24 @@ pub(crate) const ALL: &[Difference] = &[
         ours: "announced",
         because: Reason::BetterThanEnvoy("no empty reply without a reason"),
     },
+    Difference {
+        case: "repeated_fields_stay_apart_and_in_order",
+        field: "client[0].headers",
+        envoy: "set-cookie: a=1\nvary: x,y\nset-cookie: b=2\ncontent-length: 2\nx-envoy-upstream-service-time: (ms)\ndate: (date)\nserver: istio-envoy\n",
+        ours: "set-cookie: a=1\nvary: x\nset-cookie: b=2\nvary: y\ncontent-length: 2\nx-envoy-upstream-service-time: (ms)\ndate: (date)\nserver: istio-envoy\n",
+        because: LINES,
+    },
+    Difference {
+        case: "repeated_fields_stay_apart_and_in_order",
+        field: "upstream[0].headers",
+        envoy: "host: parity.test\naccept: a,b\ncookie: one=1\ncookie: two=2\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 1\n",
+        ours: "host: parity.test\naccept: a\ncookie: one=1\naccept: b\ncookie: two=2\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 1\n",
+        because: LINES,
+    },
 ];
+
+/// Envoy joins the lines of some fields; ours go on as they came.
+const LINES: Reason = Reason::RfcAllows("RFC 9110 §5.3");
 
 /// The differences of a case.
 pub(crate) fn of(case: &str) -> impl Iterator<Item = &'static Difference> {

@@ -50,9 +50,19 @@ spec:
   hosts: [parity.test]
   gateways: [ingress]
   http:
+  - name: aborted
+    match: [{uri: {prefix: /aborted}}]
+    fault: {abort: {httpStatus: 418, percentage: {value: 100}}}
+    route: [{destination: {host: echo}}]
   - name: delayed
     match: [{uri: {prefix: /delayed}}]
     fault: {delay: {fixedDelay: 50ms, percentage: {value: 100}}}
+    route: [{destination: {host: echo}}]
+  - name: delayed-and-aborted
+    match: [{uri: {prefix: /both}}]
+    fault:
+      delay: {fixedDelay: 50ms, percentage: {value: 100}}
+      abort: {httpStatus: 503, percentage: {value: 100}}
     route: [{destination: {host: echo}}]
   - name: plain
     match: [{uri: {prefix: /plain}}]
@@ -65,16 +75,24 @@ pub(crate) const CASES: &[Case] = cases![
     a_reset_before_the_response_is_uc,
     a_close_before_the_response_is_uc,
     a_close_within_the_head_is_upe,
+    a_reset_within_the_body_breaks_the_response,
+    a_close_within_the_body_breaks_the_response,
     an_answer_that_is_not_http_is_upe,
     a_response_field_with_a_bad_name_is_upe,
+    a_response_head_too_large_is_upe,
     a_response_with_two_lengths_is_upe,
+    a_broken_chunk_of_a_response_breaks_it,
     no_route_is_nr,
     a_missing_cluster_is_nc,
     a_cluster_without_endpoints_is_uh,
     a_cluster_without_healthy_endpoints_is_uh,
     a_request_over_the_circuit_breaker_is_uo,
     a_late_response_is_ut,
+    a_client_that_leaves_before_the_response_is_dc,
+    a_client_that_leaves_within_the_response_is_dc,
+    an_injected_abort_is_fi,
     an_injected_delay_is_di,
+    an_abort_after_a_delay_has_both_flags,
     a_length_and_chunks_are_refused,
     two_lengths_are_refused,
     a_length_that_is_no_number_is_refused,
@@ -83,7 +101,9 @@ pub(crate) const CASES: &[Case] = cases![
     a_request_head_too_large_is_a_431,
     an_unknown_method_is_refused_or_passed_on,
     a_request_without_a_host_is_refused,
+    an_http_1_0_request_without_a_host_is_refused,
     what_is_not_http_is_refused,
+    a_broken_chunk_of_a_request_is_refused,
 ];
 
 fn bare(s: &mut Session<'_>, path: &str, status: u16) {
@@ -114,6 +134,33 @@ fn a_close_within_the_head_is_upe(s: &mut Session<'_>) {
     fails(s, script, 502);
 }
 
+/// The workload resets once the client, which has the first half, sends the rest of its request.
+fn a_reset_within_the_body_breaks_the_response(s: &mut Session<'_>) {
+    let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
+    s.upstream("echo-v1", [vec![Act::Send(half), Act::Body, Act::Reset]]);
+    let client = s.connect_to(BARE);
+    s.send(
+        client,
+        "POST /up HTTP/1.1\r\nhost: parity.test\r\ncontent-length: 4\r\n\r\n",
+    );
+    let head = s.conn(client).head();
+    s.expect(head.is_some_and(|head| head.status() == 200), "a 200");
+    s.send(client, "rest");
+    let rest = s.rest(client);
+    s.expect(rest == "half", "the first half");
+}
+
+fn a_close_within_the_body_breaks_the_response(s: &mut Session<'_>) {
+    let mut script = raw("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
+    script.push(Act::Close);
+    s.upstream("echo-v1", [script]);
+    s.request("GET", "/up")
+        .port(BARE)
+        .send()
+        .is(200)
+        .body("half");
+}
+
 fn an_answer_that_is_not_http_is_upe(s: &mut Session<'_>) {
     fails(s, raw("SSH-2.0-OpenSSH_9.6\r\n\r\n"), 502);
 }
@@ -126,12 +173,44 @@ fn a_response_field_with_a_bad_name_is_upe(s: &mut Session<'_>) {
     );
 }
 
+fn a_response_head_too_large_is_upe(s: &mut Session<'_>) {
+    let large = "x".repeat(90_000);
+    fails(
+        s,
+        raw(&format!(
+            "HTTP/1.1 200 OK\r\nx-large: {large}\r\ncontent-length: 0\r\n\r\n"
+        )),
+        502,
+    );
+}
+
 fn a_response_with_two_lengths_is_upe(s: &mut Session<'_>) {
     fails(
         s,
         raw("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nhi!"),
         502,
     );
+}
+
+fn a_broken_chunk_of_a_response_breaks_it(s: &mut Session<'_>) {
+    let begin = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n".to_vec();
+    let broken = b"zz\r\n".to_vec();
+    s.upstream(
+        "echo-v1",
+        [vec![Act::Send(begin), Act::Body, Act::Send(broken)]],
+    );
+    let client = s.connect_to(BARE);
+    s.send(
+        client,
+        "POST /up HTTP/1.1\r\nhost: parity.test\r\ncontent-length: 4\r\n\r\n",
+    );
+    let head = s.conn(client).head();
+    s.expect(head.is_some_and(|head| head.status() == 200), "a 200");
+    let chunk = s.conn(client).take(7);
+    s.expect(chunk == b"2\r\nhi\r\n", "the first chunk");
+    s.send(client, "rest");
+    let rest = s.rest(client);
+    s.expect(rest.is_empty(), "nothing after the first chunk");
 }
 
 fn no_route_is_nr(s: &mut Session<'_>) {
@@ -168,8 +247,44 @@ fn a_late_response_is_ut(s: &mut Session<'_>) {
     bare(s, "/late", 504);
 }
 
+/// The proxy has asked for the body itself when the client goes away.
+fn a_client_that_leaves_before_the_response_is_dc(s: &mut Session<'_>) {
+    s.upstream("echo-v1", [vec![Act::Hang]]);
+    s.arrive(1);
+    let client = s.connect_to(BARE);
+    s.send(client, "POST /up HTTP/1.1\r\nhost: parity.test\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n");
+    let go = s.conn(client).head();
+    s.expect(go.is_some_and(|head| head.status() == 100), "a 100");
+    s.reset(client);
+    s.logs(1);
+}
+
+fn a_client_that_leaves_within_the_response_is_dc(s: &mut Session<'_>) {
+    let half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec();
+    s.upstream("echo-v1", [vec![Act::Send(half), Act::Hang]]);
+    let client = s.connect_to(BARE);
+    s.send(
+        client,
+        "POST /up HTTP/1.1\r\nhost: parity.test\r\ncontent-length: 10\r\n\r\n",
+    );
+    let head = s.conn(client).head();
+    s.expect(head.is_some_and(|head| head.status() == 200), "a 200");
+    let half = s.conn(client).take(4);
+    s.expect(half == b"half", "the first half");
+    s.reset(client);
+    s.logs(1);
+}
+
+fn an_injected_abort_is_fi(s: &mut Session<'_>) {
+    s.get("/aborted").is(418).body("fault filter abort");
+}
+
 fn an_injected_delay_is_di(s: &mut Session<'_>) {
     s.get("/delayed").is(200).from("echo-v1");
+}
+
+fn an_abort_after_a_delay_has_both_flags(s: &mut Session<'_>) {
+    s.get("/both").is(503).body("fault filter abort");
 }
 
 /// A request head that must not reach any workload.
@@ -216,6 +331,22 @@ fn a_request_without_a_host_is_refused(s: &mut Session<'_>) {
     s.raw("GET /plain HTTP/1.1\r\nx-a: b\r\n\r\n").is(400);
 }
 
+fn an_http_1_0_request_without_a_host_is_refused(s: &mut Session<'_>) {
+    s.raw("GET /plain HTTP/1.0\r\nx-a: b\r\n\r\n");
+}
+
 fn what_is_not_http_is_refused(s: &mut Session<'_>) {
     s.raw("SSH-2.0-OpenSSH_9.6\r\n\r\n").is(400);
+}
+
+/// The workload has the head, or it could not ask for the body.
+fn a_broken_chunk_of_a_request_is_refused(s: &mut Session<'_>) {
+    let go = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+    s.upstream("echo-v1", [vec![Act::Send(go), Act::Hang]]);
+    let client = s.connect();
+    s.send(client, "POST /plain HTTP/1.1\r\nhost: parity.test\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n");
+    let go = s.conn(client).head();
+    s.expect(go.is_some_and(|head| head.status() == 100), "a 100");
+    s.send(client, "zz\r\n");
+    s.response(client, "POST").is(400);
 }

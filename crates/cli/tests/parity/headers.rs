@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::backend::{answer, raw};
+use crate::harness::backend::{Act, answer, raw};
 use crate::harness::mesh::{Mesh, cluster, hcm, listener};
 use crate::harness::session::Session;
 use crate::harness::{Case, cases};
@@ -115,12 +115,21 @@ pub(crate) const CASES: &[Case] = cases![
     what_external_clients_claim_is_dropped,
     hop_by_hop_fields_end_here,
     response_hop_by_hop_fields_end_here,
+    a_named_field_that_must_not_be_named_is_refused,
+    repeated_fields_stay_apart_and_in_order,
     odd_values_are_passed_on,
     an_absolute_target_names_the_host,
     a_head_request_keeps_the_length,
     answers_without_content_keep_their_fields,
+    a_1_0_client_gets_a_1_1_answer,
     trailers_of_http_1_are_dropped,
+    expect_100_continue_is_passed_on,
+    early_hints_come_first,
+    a_preflight_is_answered,
     a_cors_request_gets_its_fields,
+    a_foreign_origin_gets_none,
+    a_web_socket_is_upgraded,
+    an_upgrade_that_is_refused_stays_http,
     every_level_adds_to_the_response,
     a_direct_response_gets_every_level,
     a_redirect_gets_every_level,
@@ -221,6 +230,25 @@ fn response_hop_by_hop_fields_end_here(s: &mut Session<'_>) {
     s.get("/").is(200);
 }
 
+fn a_named_field_that_must_not_be_named_is_refused(s: &mut Session<'_>) {
+    s.request("GET", "/").header("connection: host").send();
+    s.request("GET", "/")
+        .header("connection: x-forwarded-for")
+        .send();
+}
+
+fn repeated_fields_stay_apart_and_in_order(s: &mut Session<'_>) {
+    let cookies = ["Set-Cookie: a=1", "Vary: x", "Set-Cookie: b=2", "Vary: y"];
+    s.upstream("echo-v1", [answer(200, &cookies, "hi")]);
+    s.request("GET", "/")
+        .header("accept: a")
+        .header("cookie: one=1")
+        .header("accept: b")
+        .header("cookie: two=2")
+        .send()
+        .is(200);
+}
+
 fn odd_values_are_passed_on(s: &mut Session<'_>) {
     s.request("GET", "/?q=%zz&\"<>")
         .header("x-empty:")
@@ -261,9 +289,40 @@ fn answers_without_content_keep_their_fields(s: &mut Session<'_>) {
     s.get("/").is(304);
 }
 
+fn a_1_0_client_gets_a_1_1_answer(s: &mut Session<'_>) {
+    s.raw("GET / HTTP/1.0\r\nhost: parity.test\r\n\r\n");
+}
+
 fn trailers_of_http_1_are_dropped(s: &mut Session<'_>) {
     s.upstream("echo-v1", [raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n2\r\nhi\r\n0\r\nx-t: 1\r\n\r\n")]);
     s.raw("POST / HTTP/1.1\r\nhost: parity.test\r\ntransfer-encoding: chunked\r\ntrailer: x-t\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n").is(200).body("hi");
+}
+
+fn expect_100_continue_is_passed_on(s: &mut Session<'_>) {
+    let go = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+    let done = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
+    s.upstream("echo-v1", [vec![Act::Send(go), Act::Body, Act::Send(done)]]);
+    s.request("PUT", "/")
+        .header("expect: 100-continue")
+        .body("sent")
+        .send()
+        .is(200)
+        .body("ok");
+}
+
+fn early_hints_come_first(s: &mut Session<'_>) {
+    s.upstream("echo-v1", [raw("HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")]);
+    s.get("/").is(200).body("ok");
+}
+
+fn a_preflight_is_answered(s: &mut Session<'_>) {
+    s.request("OPTIONS", "/cors")
+        .header("origin: https://good.test")
+        .header("access-control-request-method: PUT")
+        .header("access-control-request-headers: x-wanted")
+        .send()
+        .is(200)
+        .has("access-control-allow-origin", "https://good.test");
 }
 
 fn a_cors_request_gets_its_fields(s: &mut Session<'_>) {
@@ -272,6 +331,43 @@ fn a_cors_request_gets_its_fields(s: &mut Session<'_>) {
         .send()
         .is(200)
         .has("access-control-allow-origin", "https://good.test");
+}
+
+fn a_foreign_origin_gets_none(s: &mut Session<'_>) {
+    s.request("GET", "/cors")
+        .header("origin: https://bad.test")
+        .send()
+        .is(200)
+        .lacks("access-control-allow-origin");
+    s.request("OPTIONS", "/cors")
+        .header("origin: https://bad.test")
+        .header("access-control-request-method: PUT")
+        .send();
+}
+
+fn a_web_socket_is_upgraded(s: &mut Session<'_>) {
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: x\r\n\r\nhello".to_vec();
+    s.upstream("echo-v1", [vec![Act::Send(switch), Act::Close]]);
+    let client = s.connect();
+    s.send(client, "GET /socket HTTP/1.1\r\nhost: parity.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nsec-websocket-key: k\r\n\r\n");
+    let all = s.rest(client);
+    s.expect(
+        all.ends_with("hello"),
+        format!("the tunnel's bytes, found {all:?}"),
+    );
+}
+
+fn an_upgrade_that_is_refused_stays_http(s: &mut Session<'_>) {
+    s.upstream("echo-v1", [answer(426, &["upgrade: websocket"], "no")]);
+    s.request("GET", "/socket")
+        .header("connection: upgrade")
+        .header("upgrade: websocket")
+        .send()
+        .is(426);
+    s.request("GET", "/socket")
+        .header("connection: upgrade")
+        .header("upgrade: unknown")
+        .send();
 }
 
 fn bare(s: &mut Session<'_>, path: &str, status: u16) {

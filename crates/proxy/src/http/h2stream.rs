@@ -132,6 +132,19 @@ impl H2Stream {
         Ok(())
     }
 
+    /// Sends a head before the response's own.
+    pub(crate) fn send_informational(&mut self, head: &ResponseHead) -> Result<(), StreamError> {
+        let mut response = ::http::Response::new(());
+        *response.status_mut() = ::http::StatusCode::from_u16(head.status).unwrap_or_default();
+        *response.headers_mut() = to_map(&head.headers);
+        let Sending::Respond(respond) = &mut self.sending else {
+            return Err(StreamError::Closed);
+        };
+        respond
+            .send_informational(response)
+            .map_err(|error| StreamError::h2(&error))
+    }
+
     /// Ends the stream with an error code.
     pub(crate) fn reset(&mut self, reason: h2::Reason) {
         match &mut self.sending {

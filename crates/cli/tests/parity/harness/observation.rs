@@ -87,7 +87,7 @@ impl<'a> Observer<'a> {
                 self.message(&format!("{at}.interim[{n}]"), interim);
             }
             if let Some(bytes) = &answer.bytes {
-                self.put(format!("{at}.bytes"), &String::from_utf8_lossy(bytes));
+                self.put(format!("{at}.bytes"), &undated(bytes));
             } else if let Some(response) = &answer.response {
                 self.message(&at, response);
             } else {
@@ -177,4 +177,16 @@ fn is_uuid(text: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+/// Bytes with the date of a head in them masked.
+fn undated(bytes: &[u8]) -> String {
+    let mask = |line: &str| match line.strip_prefix("date: ") {
+        Some(_) => "date: (date)\r\n".to_owned(),
+        None => line.to_owned(),
+    };
+    String::from_utf8_lossy(bytes)
+        .split_inclusive('\n')
+        .map(mask)
+        .collect()
 }

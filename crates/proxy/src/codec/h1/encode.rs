@@ -150,8 +150,8 @@ impl BodyEncoder {
 #[must_use]
 pub fn reason_phrase(status: u16) -> &'static str {
     match status {
-        // As Envoy has them: it knows neither RFC 2324 nor RFC 7725.
-        418 | 451 => "Unknown",
+        // As Envoy has them: it knows neither RFC 2324 nor RFC 7725, nor what came after 101.
+        102 | 103 | 418 | 451 => "Unknown",
         203 => "Non-Authoritative Information",
         425 => "Too Early",
         599 => "Last Unassigned Server Error Code",

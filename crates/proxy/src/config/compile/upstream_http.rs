@@ -37,7 +37,7 @@ pub(super) fn compile(at: &At<'_>, cluster: &cluster_pb::Cluster) -> Result<Upst
         .unwrap_or_default();
     let (protocol, http1, http2) = protocol(&at, &options)?;
     let common_at = at.field("common_http_protocol_options");
-    let kib = u32_or(common.max_response_headers_kb, 60);
+    let kib = u32_or(common.max_response_headers_kb, 80);
     Ok(UpstreamHttp {
         protocol,
         http1,

@@ -195,9 +195,14 @@ fn remove_nominated(head: &mut RequestHead) -> Result<(), Refusal> {
     for name in names {
         match name.as_str() {
             // As Envoy: what a sender calls a connection option is not for the next hop, the host included.
-            "host" => return Err(refuse(400, "missing_host_header")),
+            "host" => {
+                head.set_authority(b"");
+                return Err(refuse(400, "missing_host_header"));
+            }
             // What the proxies in front have said is not the sender's to take away.
             "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => {
+                // Envoy's codec refuses the head, which the log then does not show.
+                head.clear();
                 return Err(Refusal {
                     status: 400,
                     details: "http1.connection_header_rejected",

@@ -150,6 +150,8 @@ pub(crate) fn send_h1_request(
     encode_fields(&head.headers, style, skip, out);
     if framing == BodyLength::Chunked {
         out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    } else if framing == BodyLength::None && !has_length && !upgrade && expects_body(head) {
+        out.extend_from_slice(b"content-length: 0\r\n");
     }
     out.extend_from_slice(b"\r\n");
     conn.frame_body(if upgrade {
@@ -158,4 +160,41 @@ pub(crate) fn send_h1_request(
         framing
     });
     framing
+}
+
+/// RFC 9110 §8.6: the absence of content is said where the method gives content a meaning (Envoy's
+/// `HeaderUtility::requestShouldHaveNoBody` lists the others).
+fn expects_body(head: &RequestHead) -> bool {
+    !matches!(
+        head.method(),
+        b"GET" | b"HEAD" | b"DELETE" | b"TRACE" | b"CONNECT"
+    )
+}
+
+/// Queues an informational head: what the upstream said, less the fields of its own hop.
+pub(crate) fn send_interim(
+    stream: &mut Stream,
+    head: &mut ResponseHead,
+) -> Result<(), StreamError> {
+    head.headers.retain_ids(|id| {
+        !matches!(
+            id,
+            HeaderId::Connection
+                | HeaderId::Upgrade
+                | HeaderId::KeepAlive
+                | HeaderId::ProxyConnection
+                | HeaderId::TransferEncoding
+        )
+    });
+    match stream {
+        Stream::H2(stream) => stream.send_informational(head),
+        Stream::H1(conn) => {
+            let style = conn.style;
+            let out = conn.send.bytes();
+            encode_status_line(head.status, out);
+            encode_fields(&head.headers, style, |_| false, out);
+            out.extend_from_slice(b"\r\n");
+            Ok(())
+        }
+    }
 }

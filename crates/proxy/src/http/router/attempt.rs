@@ -46,6 +46,8 @@ pub(super) struct Plan {
     /// For `x-envoy-expected-rq-timeout-ms`.
     pub(super) limits: RequestTimeouts,
     pub(super) replays: u32,
+    /// Informational responses passed on.
+    pub(super) interims: u32,
     /// The last attempt ended by its time limit.
     pub(super) after_timeout: bool,
     /// `x-envoy-upstream-rq-timeout-alt-response`
@@ -384,6 +386,9 @@ impl Turn<'_> {
                 match up.poll_head(self.request.method(), self.response, cx) {
                     Poll::Ready(Ok(bytes)) => {
                         if self.response.is_informational() {
+                            if let Err(error) = self.pass_interim(plan) {
+                                return Poll::Ready(Err(Waiting::Stop(Stop::Downstream(error))));
+                            }
                             continue;
                         }
                         self.record.upstream_received.head = bytes;
@@ -396,6 +401,9 @@ impl Turn<'_> {
                     }
                     Poll::Pending => break,
                 }
+            }
+            if let Poll::Ready(Err(error)) = self.down.poll_flush(cx) {
+                return Poll::Ready(Err(Waiting::Stop(Stop::Downstream(error))));
             }
             // While the body is still coming, reading it shows whether the client is there.
             if (plan.upload.done || send_error.is_some())

@@ -114,9 +114,7 @@ impl Failure {
             StreamError::Closed | StreamError::ConnectionReset | StreamError::Io(_) => {
                 (ResetReason::ConnectionTermination, None)
             }
-            StreamError::Truncated(at) => {
-                (ResetReason::ConnectionTermination, Some(at.to_string()))
-            }
+            StreamError::Truncated(at) => (ResetReason::ProtocolError, Some(at.to_string())),
             StreamError::Malformed(at) => (ResetReason::ProtocolError, Some(at.to_string())),
             StreamError::StreamReset(code) => (
                 ResetReason::RemoteReset,

@@ -222,6 +222,7 @@ impl Turn<'_> {
             retry,
             upgrade,
             replays: 0,
+            interims: 0,
             after_timeout: false,
             alt_response: self
                 .request
@@ -232,6 +233,9 @@ impl Turn<'_> {
             active: None,
             retry_permit: None,
         };
+        if upgrade {
+            self.record.moments.request_end = None;
+        }
         if ended {
             plan.request_complete(start);
         }

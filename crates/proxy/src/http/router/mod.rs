@@ -8,6 +8,7 @@ mod failure;
 mod filter;
 mod finalize;
 mod forward;
+mod interim;
 mod mirror;
 mod relay;
 mod respond;
@@ -110,7 +111,8 @@ impl<'c> Turn<'c> {
 
     /// Answers a head that could not be read, and logs it. The connection ends.
     pub(crate) async fn refuse_head(&mut self, reply: Reply) {
-        self.record.protocol = Some(self.request.version);
+        // Envoy's codec takes a client for one of HTTP/1.1 until it has read a head.
+        self.record.protocol = Some(Version::Http11);
         self.request.clear();
         self.request.body = BodyLength::UntilClose;
         if let Stream::H1(conn) = &mut *self.down {
@@ -188,7 +190,12 @@ impl<'c> Turn<'c> {
             table: Arc::clone(&table),
             weighted: weighted.and_then(|weighted| index_of(&route, weighted)),
         });
-        self.filter(filters, cluster).await?;
+        if let Err(stop) = self.filter(filters, cluster).await {
+            // Envoy names the cluster of a route whoever answers.
+            let cluster = cluster.and_then(|id| self.config.cluster(id));
+            self.record.cluster = cluster.map(|cluster| Arc::clone(&cluster.info));
+            return Err(stop);
+        }
         match &route.action {
             Action::Forward(forward) => {
                 let routing = Routing {
@@ -290,6 +297,7 @@ impl<'c> Turn<'c> {
             std::future::poll_fn(|cx| conn.poll_flush(cx))
                 .await
                 .map_err(Stop::Downstream)?;
+            self.record.status = 100;
         }
         Ok(())
     }
@@ -369,6 +377,7 @@ impl<'c> Turn<'c> {
         answer::send_response(self.down, self.response, length, self.manner)
             .map_err(Stop::Downstream)?;
         self.record.status = self.response.status;
+        self.note_grpc_status();
         self.record.moments.downstream_tx_begin = Some(Instant::now());
         if !self.manner.to_head_request && !body.is_empty() {
             self.down.push(&body);

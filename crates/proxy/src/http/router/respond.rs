@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::answer;
 use super::attempt::Plan;
 use super::clocks::Expiry;
-use super::failure::Failure;
+use super::failure::{Failure, ResetReason};
 use super::forward::Routing;
 use super::relay::{Broken, Relay};
 use super::upstream::Upstream;
@@ -17,6 +17,9 @@ use crate::http::stream::{Stream, StreamError};
 use crate::http::{HeaderId, HeaderList, hcm};
 use crate::observe::record::ResponseFlags;
 use crate::resilience::outlier::Outcome;
+
+/// Envoy's details of a response that was cut off.
+const BROKEN: &str = "upstream_reset_after_response_started";
 
 impl Turn<'_> {
     pub(super) async fn respond(
@@ -33,7 +36,7 @@ impl Turn<'_> {
         plan.clocks.active_at = now;
         let tunnel = plan.upgrade && self.switches_protocol();
         self.response_headers(routing, &plan, tunnel, now);
-        let mut download = self.send_head(tunnel, &mut up)?;
+        let mut download = self.send_head(plan.upgrade, tunnel, &mut up)?;
         if tunnel {
             plan.upload = Relay::default();
         }
@@ -95,9 +98,10 @@ impl Turn<'_> {
         self.record.status = self.response.status;
     }
 
-    fn send_head(&mut self, tunnel: bool, up: &mut Upstream) -> Result<Relay, Stop> {
-        // As Envoy: an answer before the end of the request is the connection's last.
-        let early = !self.down_is_h2() && !self.down.body_done();
+    fn send_head(&mut self, upgrade: bool, tunnel: bool, up: &mut Upstream) -> Result<Relay, Stop> {
+        // As Envoy: an answer before the end of the request is the connection's last. What asks for an upgrade has
+        // no end: the client may have begun to speak the other protocol.
+        let early = !self.down_is_h2() && (upgrade || !self.down.body_done());
         self.manner.close |= early || self.last.is_last();
         self.manner.tunnel = tunnel;
         self.head_sent = true;
@@ -146,9 +150,15 @@ impl Turn<'_> {
                 shut = up.stream.poll_shutdown(cx).is_ready();
             }
             match download.poll(&mut up.stream, self.down, cx) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {
+                    if tunnel && !plan.upload.done {
+                        self.tunnel_closed(up);
+                    }
+                    return Poll::Ready(Ok(()));
+                }
                 Poll::Ready(Err(Broken::Source(error))) => {
-                    return Poll::Ready(Err(self.upstream_broke(&error)));
+                    let framed = !tunnel && matches!(up.stream, Stream::H1(_));
+                    return Poll::Ready(Err(self.upstream_broke(&error, framed)));
                 }
                 Poll::Ready(Err(Broken::Sink(error))) => {
                     return Poll::Ready(Err(Stop::Downstream(error)));
@@ -178,13 +188,24 @@ impl Turn<'_> {
         .await
     }
 
-    /// The upstream broke in the middle of its response.
-    fn upstream_broke(&mut self, error: &StreamError) -> Stop {
-        let failure = Failure::stream(error);
+    /// The upstream ended a tunnel before the client did; to Envoy that is a connection lost.
+    fn tunnel_closed(&mut self, up: &Upstream) {
+        if matches!(up.stream, Stream::H1(_)) {
+            let failure = Failure::new(ResetReason::ConnectionTermination);
+            self.record.flags.insert(failure.reason.flags());
+            self.record.details = failure.details(BROKEN).into();
+        }
+    }
+
+    /// The upstream broke in the middle of its response. `framed`: HTTP/1 said where that would end, so that any
+    /// other end breaks the protocol.
+    fn upstream_broke(&mut self, error: &StreamError, framed: bool) -> Stop {
+        let mut failure = Failure::stream(error);
+        if framed && failure.reason == ResetReason::ConnectionTermination {
+            failure.reason = ResetReason::ProtocolError;
+        }
         self.record.flags.insert(failure.reason.flags());
-        self.record.details = failure
-            .details("upstream_reset_after_response_started")
-            .into();
+        self.record.details = failure.details(BROKEN).into();
         self.record.cause = failure.detail.map(|text| crate::observe::record::Cause {
             code: "upstream_broke_response",
             text: text.into(),
@@ -216,7 +237,7 @@ impl Turn<'_> {
         (record.upstream_received.wire, record.upstream_sent.wire) = up.wire();
     }
 
-    fn note_grpc_status(&mut self) {
+    pub(super) fn note_grpc_status(&mut self) {
         let from = |list: &HeaderList| {
             std::str::from_utf8(list.get_id(HeaderId::GrpcStatus)?)
                 .ok()?
