@@ -75,6 +75,11 @@ fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
         chars.extend(near.map(|c| c.to_ascii_lowercase()));
         chars.push(' ');
     }
+    let row = pieces[index].text.trim_start().starts_with('|');
+    let header = (least..index)
+        .rev()
+        .take_while(|i| row && pieces[*i].text.trim_start().starts_with('|'))
+        .last();
     let ends = |at: usize| match chars[at] {
         '。' | '；' | '！' | '？' => true,
         '.' | ';' | '!' | '?' => chars.get(at + 1).is_none_or(|next| *next == ' '),
@@ -85,7 +90,14 @@ fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
     let end = (from..chars.len())
         .find(|at| ends(*at))
         .unwrap_or(chars.len());
-    chars[start..end].iter().collect()
+    let own: String = chars[start..end].iter().collect();
+    match header {
+        Some(header) => {
+            let head: String = pieces[header].text.chars().take(REACH.1).collect();
+            format!("{} {own}", head.to_lowercase())
+        }
+        None => own,
+    }
 }
 
 /// Commands in the middle of a sentence: a tool, then a sub-command or a flag of it, up to where the sentence goes on.

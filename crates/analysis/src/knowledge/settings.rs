@@ -375,8 +375,18 @@ fn stated(phrase: &str, text: &str) -> bool {
         let limited = ["only", "just", "仅", "只"]
             .iter()
             .any(|word| tail.trim_start().starts_with(word));
-        if rest.is_empty() && !limited {
-            return true;
+        let next = from
+            + start
+            + text[from + start..]
+                .chars()
+                .next()
+                .map_or(1, char::len_utf8);
+        if rest.is_empty() {
+            if !limited {
+                return true;
+            }
+            from = next;
+            continue;
         }
         let sentence = tail
             .find(['.', '\n', '。', ';', '；', '，'])
@@ -393,11 +403,7 @@ fn stated(phrase: &str, text: &str) -> bool {
         {
             return true;
         }
-        from += start
-            + text[from + start..]
-                .chars()
-                .next()
-                .map_or(1, char::len_utf8);
+        from = next;
     }
     false
 }
@@ -430,5 +436,26 @@ impl Metric {
     pub fn exists(&self, istio: Version, knative: Version) -> bool {
         let version = if self.knative { knative } else { istio };
         version.within(self.since, self.until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stated;
+
+    #[test]
+    fn phrases_have_free_endings_and_gaps_within_a_sentence() {
+        assert!(stated("disable* ejection", "this disables ejection"));
+        assert!(stated("surviv*~error", "hosts survive more errors"));
+        assert!(!stated("surviv*~error", "hosts survive. errors are rare"));
+        assert!(stated("负责~日志", "由它负责打开访问日志"));
+        assert!(!stated(
+            "in the path",
+            "it is in the path only while at zero"
+        ));
+        assert!(stated(
+            "in the path",
+            "in the path only at zero, else always in the path"
+        ));
     }
 }

@@ -40,17 +40,29 @@ pub(super) fn judge(
         );
         return Judgement::new(Verdict::Misplaced, why, scope.source).fix(place);
     }
+    let meant = meant(scope.root, name, path, fields);
+    let other = elsewhere(scope, name);
+    if let (None, Some(place), true) = (&meant, &other, is_telling(name)) {
+        let why = sink.say(
+            format!("{} has no field {name}: {place} has it", scope.kind()),
+            format!("{} 没有字段 {name}：它属于 {place}", scope.kind()),
+        );
+        return Judgement::new(Verdict::Misplaced, why, scope.source).fix(place);
+    }
     let why = sink.say(
         format!("{} has no field {name}", scope.kind()),
         format!("{} 没有字段 {name}", scope.kind()),
     );
-    let fix = meant(scope.root, name, path, fields)
-        .or_else(|| elsewhere(scope, name))
-        .unwrap_or_else(|| {
-            let known: Vec<&str> = fields.keys().map(String::as_str).take(30).collect();
-            known.join(", ")
-        });
+    let fix = meant.or(other).unwrap_or_else(|| {
+        let known: Vec<&str> = fields.keys().map(String::as_str).take(30).collect();
+        known.join(", ")
+    });
     Judgement::new(Verdict::Unknown, why, scope.source).fix(fix)
+}
+
+/// Whether a name is of one thing alone: of several words, and long.
+fn is_telling(name: &str) -> bool {
+    name.len() >= 10 && name.chars().any(|c| c.is_ascii_uppercase()) && !GENERIC.contains(&name)
 }
 
 /// The field that was meant: a neighbour, or one nearby in the kind.
@@ -163,6 +175,17 @@ fn elsewhere(scope: &Scope<'_>, name: &str) -> Option<String> {
             "Telemetry",
             all.named("Telemetry.telemetry.istio.io")?.clone(),
         ),
+        ("Gateway", all.named("Gateway.networking.istio.io")?.clone()),
+        (
+            "ServiceEntry",
+            all.named("ServiceEntry.networking.istio.io")?.clone(),
+        ),
+        ("Sidecar", all.named("Sidecar.networking.istio.io")?.clone()),
+        (
+            "AuthorizationPolicy",
+            all.named("AuthorizationPolicy.security.istio.io")?.clone(),
+        ),
+        ("ProxyConfig", all.proxy_config().clone()),
         (
             "Service (serving.knative.dev)",
             all.named("Service.serving.knative.dev")?.clone(),

@@ -113,7 +113,9 @@ pub(super) fn judge(
         );
         return;
     }
-    if yaml(sink, line, column, text, around, context) || named(sink, line, column, text, around) {
+    if yaml(sink, line, column, text, around, context)
+        || named(sink, line, column, text, around, context)
+    {
         return;
     }
     if let Some(judgement) = words::statistic(sink, text) {
@@ -171,7 +173,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// A field, a path of fields, a key of a ConfigMap, a part of a log.
-fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str) -> bool {
+fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str, context: &str) -> bool {
     let put = |sink: &mut Sink, kind, judgement| {
         super::mention(sink, line, column, kind, text, around, judgement)
     };
@@ -198,6 +200,11 @@ fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str) -> b
         put(sink, Kind::ConfigMapKey, judgement);
         return true;
     }
+    if let Some(map) = map_of_row(text, around, context) {
+        let judgement = manifest::config_value(sink, map, text, None);
+        put(sink, Kind::ConfigMapKey, judgement);
+        return true;
+    }
     if let Some(judgement) = dotted(sink, text) {
         put(sink, Kind::Path, judgement);
         return true;
@@ -216,6 +223,22 @@ fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str) -> b
         return true;
     }
     false
+}
+
+/// The ConfigMap whose keys a table lists, for what stands first in one of its rows.
+fn map_of_row(text: &str, around: &str, context: &str) -> Option<&'static str> {
+    let first = around.trim_start().strip_prefix('|')?.split('|').next()?;
+    let key = text.contains('-') && text.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    if !key || first.trim().trim_matches('`') != text {
+        return None;
+    }
+    let mut maps = settings()
+        .config_keys()
+        .iter()
+        .map(|row| row.configmap)
+        .filter(|map| map.starts_with("config-") && context.contains(map));
+    let map = maps.next()?;
+    maps.all(|other| other == map).then_some(map)
 }
 
 /// `trafficPolicy.outlierDetection.consecutive5xxErrors`, `meshConfig.accessLogFile`, `values.pilot.env`.
