@@ -9,7 +9,7 @@ use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use super::{envoy, manifest, metadata, nested, values};
+use super::{config_map, envoy, manifest, metadata, nested, values};
 use crate::knowledge::{ENVOY_FIELDS, Shape, kinds, nearest, settings, shapes};
 
 /// A place that a fragment may be from.
@@ -193,7 +193,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
     };
     if let Some(name) = config_map_of(&keys) {
         let scope = scope("ConfigMap.", index().roots[0].1, context, pieces);
-        manifest::config_map(sink, &scope, name, node);
+        config_map::judge(sink, &scope, name, node);
         return name.to_owned();
     }
     if keys.iter().any(|key| metadata::is_known_prefix(key)) {

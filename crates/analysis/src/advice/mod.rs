@@ -3,6 +3,7 @@
 
 pub mod blocks;
 mod command;
+mod config_map;
 pub mod encoding;
 mod envoy;
 mod fields;

@@ -6,7 +6,7 @@ use api::parse::{Key, Kind as Value, Node};
 use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::Sink;
-use super::{fragment, manifest, metadata, promql};
+use super::{config_map, fragment, manifest, metadata, promql};
 use crate::knowledge::settings;
 
 /// Deepest nesting that is looked into.
@@ -62,7 +62,7 @@ impl Nested<'_> {
             return;
         }
         if map && settings().config_map(&name).next().is_some() {
-            manifest::config_map(sink, &self.scope, &name, value);
+            config_map::judge(sink, &self.scope, &name, value);
             return;
         }
         self.keys.push(name);

@@ -6,10 +6,10 @@ use super::blocks::Piece;
 use super::command::{Parsed, kubectl};
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
-use super::manifest;
 use super::values;
 use super::verdict::{Judgement, Verdict};
 use super::yaml;
+use super::{config_map, manifest};
 use crate::knowledge::Shape;
 
 /// Judges the payload of a patch; what it does weighs on the command.
@@ -154,7 +154,7 @@ fn body(sink: &mut Sink, kind: &str, name: &str, node: &Node, context: &str, pie
     };
     if key == "ConfigMap." {
         if let Some(data) = node.get("data") {
-            manifest::config_map(sink, &scope, name, data);
+            config_map::judge(sink, &scope, name, data);
         }
         return;
     }

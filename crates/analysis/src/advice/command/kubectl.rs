@@ -4,7 +4,7 @@ use super::super::items::Sink;
 use super::super::shell::Word;
 use super::super::values::{self, Misfit};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{manifest, metadata, patch, path, prose};
+use super::super::{config_map, manifest, metadata, patch, path, prose};
 use super::{Parsed, selector};
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
@@ -425,7 +425,7 @@ fn created(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgemen
     if !name.starts_with("config-") || settings().config_map(&name).next().is_none() {
         return None;
     }
-    Some(manifest::config_value(sink, &name, key, Some(value))).filter(Judgement::is_wrong)
+    Some(config_map::setting(sink, &name, key, Some(value))).filter(Judgement::is_wrong)
 }
 
 /// The shapes of the kinds that kubectl may mean by a name.

@@ -4,7 +4,7 @@ use super::super::blocks::Piece;
 use super::super::command::curl;
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{fields, fragment, manifest, metadata, path, promql, values};
+use super::super::{config_map, fields, fragment, manifest, metadata, path, promql, values};
 use super::words;
 use crate::knowledge::{ConfigKey, DETAILS, FILTERS, LOGS, nearest, settings, shapes};
 
@@ -196,12 +196,12 @@ fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str, cont
         .iter()
         .find(|row| row.key == text && text.contains('-'));
     if let Some(row) = key {
-        let judgement = manifest::config_value(sink, row.configmap, row.key, None);
+        let judgement = config_map::setting(sink, row.configmap, row.key, None);
         put(sink, Kind::ConfigMapKey, judgement);
         return true;
     }
     if let Some(map) = map_of_row(text, around, context) {
-        let judgement = manifest::config_value(sink, map, text, None);
+        let judgement = config_map::setting(sink, map, text, None);
         put(sink, Kind::ConfigMapKey, judgement);
         return true;
     }
