@@ -14,9 +14,9 @@
 //! | HTTP/2, mTLS | 0.24 | 0.44 | 0.12 | 0.23 |
 //! | to reach | 0.30 | 0.40 | 0.35 | 0.25 |
 //!
-//! Single rounds scatter by a third. Memory is what is resident (`VmRSS`): 20 MiB against 88 MiB, of which some 9 MiB
-//! were won by giving freed memory back once a configuration is compiled, and some 5 MiB by unmapping the code that only
-//! started the program, which the kernel counts as resident while it is mapped. The profile `release` costs about a tenth
+//! Single rounds scatter by a third. Memory is what is resident (`VmRSS`): 20 MiB against 88 MiB, of which some 13 MiB
+//! were won by giving freed memory back once a configuration is compiled, and some 6 MiB by this profile and by unmapping the
+//! code that only started the program, which the kernel counts as resident while it is mapped. The profile `release` costs about a tenth
 //! more CPU with HTTP/2. Another allocator (jemalloc, mimalloc) made no difference to the CPU and took more memory.
 
 mod backend;
