@@ -97,6 +97,6 @@ fn what_is_wrong_in_runbooks_is_found_and_what_is_right_is_not_flagged() {
         println!("{line}");
     }
     // What is not found yet may only become less.
-    assert!(found * 100 >= wrong * 90, "{missed:#?}");
+    assert!(found * 100 >= wrong * 95, "{missed:#?}");
     assert!(alarms.len() * 100 < right * 2, "{alarms:#?}");
 }

@@ -196,7 +196,7 @@ fn clause(sink: &Sink, clause: &Clause, flow: bool, named: &[String]) -> Judgeme
         );
         return Judgement::new(Verdict::Unknown, why, SOURCE).fix(fix);
     }
-    if let Some(judgement) = functions(sink, rest) {
+    if let Some(judgement) = functions(sink, rest).or_else(|| grouping(sink, command, text)) {
         return judgement;
     }
     if !flow || matches!(command, "parse" | "limit") {
@@ -208,6 +208,20 @@ fn clause(sink: &Sink, clause: &Clause, flow: bool, named: &[String]) -> Judgeme
         return judgement;
     }
     flow_fields(sink, rest, named).unwrap_or_else(|| Judgement::fine(SOURCE))
+}
+
+/// `group by` of SQL.
+fn grouping(sink: &Sink, command: &str, text: &str) -> Option<Judgement> {
+    let plain = without_strings(text).to_lowercase();
+    if command != "stats" || !plain.contains(" group by ") {
+        return None;
+    }
+    let why = sink.say(
+        "stats takes no group by, only by: the query is refused",
+        "stats 只接受 by，没有 group by：查询会被拒绝",
+    );
+    let fix = text.replacen("group by", "by", 1);
+    Some(Judgement::new(Verdict::Unknown, why, SOURCE).fix(fix))
 }
 
 /// Names with a parenthesis behind them.

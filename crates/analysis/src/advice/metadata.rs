@@ -132,8 +132,13 @@ pub(crate) fn one(
     }
     if let Some(misfit) = value.and_then(|value| values::check(row.ty, value)) {
         let why = sink.say(misfit.why.0, misfit.why.1);
-        return Judgement::new(Verdict::Refused, why, row.source)
-            .fix(misfit.fix.unwrap_or_default());
+        // Labels are only read: no webhook refuses one for its value.
+        let verdict = if row.label {
+            Verdict::Ignored
+        } else {
+            Verdict::Refused
+        };
+        return Judgement::new(verdict, why, row.source).fix(misfit.fix.unwrap_or_default());
     }
     if let Some(refused) = value
         .filter(|_| row.ty.starts_with("map:"))

@@ -23,8 +23,8 @@ pub(crate) enum Output {
     Admin { path: String },
     /// A command of `aws`, by its sub-command.
     Aws { sub: String },
-    /// Logs of a container.
-    Logs { container: String },
+    /// Logs: of a named container, otherwise of a workload.
+    Logs { of: String },
 }
 
 /// How istioctl prints.
@@ -81,7 +81,7 @@ fn kubectl(sink: &Sink, parsed: &Parsed<'_>) -> Option<Output> {
             .filter(|_| !parsed.has("--show-labels") && !parsed.has("--label-columns"))
         }
         "logs" => Some(Output::Logs {
-            container: parsed.flag("--container").unwrap_or_default().to_owned(),
+            of: logs_of(parsed).to_owned(),
         }),
         "exec" => {
             let inner = Command {
@@ -97,6 +97,20 @@ fn kubectl(sink: &Sink, parsed: &Parsed<'_>) -> Option<Output> {
         }
         _ => None,
     }
+}
+
+/// Whose logs `kubectl logs` prints: the container, else the workload that is named or whose label `app` is.
+fn logs_of<'a>(parsed: &'a Parsed<'_>) -> &'a str {
+    let named = || {
+        let (kind, name) = parsed.positional.first()?.text.split_once('/')?;
+        kind.starts_with("deploy").then_some(name)
+    };
+    let labelled = || parsed.flag("--selector")?.strip_prefix("app=");
+    parsed
+        .flag("--container")
+        .or_else(named)
+        .or_else(labelled)
+        .unwrap_or_default()
 }
 
 fn istioctl(parsed: &Parsed<'_>) -> Option<Output> {

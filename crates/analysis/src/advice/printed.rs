@@ -2,7 +2,7 @@
 
 use super::items::Sink;
 use super::verdict::{Judgement, Verdict};
-use crate::knowledge::{OUTPUTS, Row, nearest};
+use crate::knowledge::{OUTPUTS, Row, SEARCHES, nearest};
 
 fn row(tool: &str, sub: &str) -> Option<Row<'static>> {
     OUTPUTS
@@ -52,4 +52,25 @@ pub(super) fn letter_case(sink: &Sink, tool: &str, sub: &str, word: &str) -> Opt
         format!("输出的是 {right}；grep 区分大小写"),
     );
     Some(Judgement::new(Verdict::CannotMatch, why, row.get("source")).fix(format!("grep {right}")))
+}
+
+/// A word that is looked for here in vain, as `knowledge/searches.tsv` tells.
+pub(super) fn elsewhere(sink: &Sink, tool: &str, sub: &str, word: &str) -> Option<Judgement> {
+    let row = SEARCHES.rows().find(|row| {
+        row.get("tool") == tool
+            && row.get("sub") == sub
+            && row.get("words").split(' ').any(|known| known == word)
+    })?;
+    let (prints, prints_zh) = (row.get("prints"), row.get("prints_zh"));
+    let why = sink.say(
+        format!("{word} never stands there: it has {prints}"),
+        format!("其中不会出现 {word}：它有 {prints_zh}"),
+    );
+    let instead = row.get("instead");
+    let fix = if instead.contains(' ') {
+        format!("{instead} | grep {word}")
+    } else {
+        format!("grep {instead}")
+    };
+    Some(Judgement::new(Verdict::CannotMatch, why, row.get("source")).fix(fix))
 }

@@ -23,6 +23,7 @@ const FAMILIES: &[&str] = &[
     "activator_",
     "autoscaler_",
     "queue_",
+    "sidecar_injection_",
     "kn_serving_",
     "kn_revision_",
 ];

@@ -38,7 +38,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
                 outside.contains('{'),
             );
         }
-        commands_in_sentences(sink, piece, &outside, &context);
+        commands_in_sentences(sink, &block.pieces, index, &outside, &context);
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
         claims::ports(sink, piece);
@@ -101,12 +101,19 @@ fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
 }
 
 /// Commands in the middle of a sentence: a tool, then a sub-command or a flag of it, up to where the sentence goes on.
-fn commands_in_sentences(sink: &mut Sink, piece: &Piece, outside: &str, context: &str) {
+fn commands_in_sentences(
+    sink: &mut Sink,
+    pieces: &[Piece],
+    number: usize,
+    outside: &str,
+    context: &str,
+) {
     const STOPS: &[&str] = &[
         "and", "or", "to", "then", "which", "that", "is", "the", "will", "for", "with", "in", "on",
         "from", "shows", "prints", "again", "first", "before", "after", "if", "you", "as", "when",
         "but", "so", "does", "can", "also", "it", "|",
     ];
+    let piece = &pieces[number];
     let words: Vec<(usize, &str)> = split_ascii(outside);
     let mut index = 0;
     while index + 1 < words.len() {
@@ -135,8 +142,8 @@ fn commands_in_sentences(sink: &mut Sink, piece: &Piece, outside: &str, context:
                 break;
             }
         }
-        if index > start + 1 && !negated(&piece.text) {
-            let before = outside[..words[start].0].chars().count();
+        let before = outside[..words[start].0].chars().count();
+        if index > start + 1 && !negated(&sentence(pieces, number, before)) {
             let column = piece
                 .column
                 .saturating_add(u32::try_from(before).unwrap_or(0));
@@ -246,7 +253,15 @@ const HINTS: &[&str] = &[
     "改名",
     "错误",
     "不是",
-    "旧",
+    "旧名",
+    "旧称",
+    "旧版",
+    "旧的",
+    "旧写法",
+    "旧指标",
+    "旧字段",
+    "旧参数",
+    "旧注解",
     "不再",
     "无效",
     "替代",

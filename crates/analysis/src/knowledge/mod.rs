@@ -71,6 +71,10 @@ tables! {
     VERSIONS_REMOVED = "versions-removed.tsv";
     /// Keys and words that commands print.
     OUTPUTS = "outputs.tsv";
+    /// Words in the columns of `kubectl get`.
+    TABLE_WORDS = "table-words.tsv";
+    /// Words that are looked for in outputs and never stand there.
+    SEARCHES = "searches.tsv";
     /// Attributes of AWS load balancers.
     AWS_ATTRIBUTES = "aws-attributes.tsv";
     /// Labels of metrics and their values.

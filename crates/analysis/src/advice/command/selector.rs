@@ -27,7 +27,7 @@ fn one(sink: &Sink, kind: &str, requirement: &str) -> Option<Judgement> {
         return None;
     }
     if !metadata::is_known_prefix(key) {
-        return None;
+        return abridged(sink, key);
     }
     let rows: Vec<_> = settings()
         .annotation(key)
@@ -62,4 +62,29 @@ fn one(sink: &Sink, kind: &str, requirement: &str) -> Option<Judgement> {
         Judgement::new(Verdict::CannotMatch, why, rows[0].source)
             .fix(format!("kubectl get namespaces -l {requirement}")),
     )
+}
+
+/// A label of which the domain is cut short: `knative.dev/service` for `serving.knative.dev/service`.
+fn abridged(sink: &Sink, key: &str) -> Option<Judgement> {
+    let (domain, name) = key.split_once('/')?;
+    let row = settings().annotations().find(|row| {
+        row.label
+            && row.key.split_once('/').is_some_and(|(whole, same)| {
+                same == name
+                    && whole
+                        .strip_suffix(domain)
+                        .is_some_and(|rest| rest.ends_with('.'))
+            })
+    })?;
+    let why = sink.say(
+        format!(
+            "nothing sets a label {key}; {} is the one: the selector finds nothing",
+            row.key
+        ),
+        format!(
+            "没有组件设置标签 {key}；应为 {}：选择器找不到任何对象",
+            row.key
+        ),
+    );
+    Some(Judgement::new(Verdict::CannotMatch, why, row.source).fix(row.key))
 }

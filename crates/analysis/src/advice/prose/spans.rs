@@ -81,7 +81,17 @@ pub(super) fn judge(
         return;
     }
     if let Some(judgement) = words::flag_span(sink, text, around, context) {
-        put(sink, Kind::ResponseFlag, judgement);
+        // What follows an explained flag says what the flag means: a "no" there does not deny the flag.
+        let judged = if explains(around, text) { "" } else { around };
+        super::mention(
+            sink,
+            line,
+            column,
+            Kind::ResponseFlag,
+            text,
+            judged,
+            judgement,
+        );
         return;
     }
     if let Some(judgement) =
@@ -121,6 +131,15 @@ pub(super) fn judge(
     if let Some(judgement) = words::statistic(sink, text) {
         put(sink, Kind::Statistic, judgement);
     }
+}
+
+/// Whether the line is an entry of a list of words and begins with this one: "- `UF`: no connection".
+fn explains(around: &str, text: &str) -> bool {
+    let entry = around.trim_start_matches([' ', '-', '*', '|', '`']);
+    let rest = entry
+        .strip_prefix(text)
+        .map(|rest| rest.trim_start_matches(['`', ' ']));
+    rest.is_some_and(|rest| rest.starts_with([':', '：', '|', '–', '—', '-', '=']))
 }
 
 /// `prefix/key`, `prefix/key: value`, `prefix/key=value`.

@@ -125,15 +125,32 @@ pub(crate) fn env_judgement(sink: &Sink, name: &str) -> Option<Judgement> {
             Judgement::new(Verdict::Ignored, why, row.get("source")).fix(row.get("instead")),
         );
     }
-    if !name.starts_with("PILOT_") && !name.starts_with("ISTIO_META_DNS_") {
+    let abridged = abridged(name);
+    if abridged.is_none() && !name.starts_with("PILOT_") && !name.starts_with("ISTIO_META_DNS_") {
         return None;
     }
-    let near = nearest(name, ENV.column("name")).unwrap_or_default();
+    let near = abridged
+        .or_else(|| nearest(name, ENV.column("name")))
+        .unwrap_or_default();
     let why = sink.say(
         format!("istiod and the proxy read no variable {name}"),
         format!("istiod 与代理都不读取变量 {name}"),
     );
     Some(Judgement::new(Verdict::Unknown, why, "istio/istio env variables").fix(near))
+}
+
+/// The variable of which a name of three words or more leaves one or two words out.
+fn abridged(name: &str) -> Option<&'static str> {
+    let words: Vec<&str> = name.split('_').collect();
+    if words.len() < 3 {
+        return None;
+    }
+    ENV.column("name").find(|known| {
+        let mut rest = known.split('_');
+        let count = known.split('_').count();
+        (words.len() + 1..=words.len() + 2).contains(&count)
+            && words.iter().all(|word| rest.any(|other| other == *word))
+    })
 }
 
 /// Abbreviations that are no response flags, though they look like some.
