@@ -26,5 +26,5 @@ pub use snapshot::{Applied, Meta, Quarantine, Resource, Snapshot, Table};
 pub use status::{Condition, Revision};
 pub use validate::{
     MeshFields, RefusedField, mesh_config, mesh_fields, proxy_config, refused_fields, unsupported,
-    unsupported_mesh, validate,
+    unsupported_mesh, validate, validate_at,
 };

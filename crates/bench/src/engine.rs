@@ -111,10 +111,14 @@ impl Engine {
     }
 
     fn admin(&self, path: &str) -> anyhow::Result<String> {
+        self.ask("GET", path)
+    }
+
+    fn ask(&self, method: &str, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.admin)?;
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -174,7 +178,17 @@ impl Engine {
         })
     }
 
+    /// Asks the engine to end, so that a build that counts what runs writes its counts; insists after a while.
     pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        // An engine that ends at once may not answer.
+        let _ = self.ask("POST", "/quitquitquit");
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(5) {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

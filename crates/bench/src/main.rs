@@ -48,9 +48,9 @@ struct Args {
     /// The proxy under test.
     #[arg(long, value_name = "FILE")]
     ferromesh: PathBuf,
-    /// Stock Envoy.
+    /// Stock Envoy. Without it our proxy runs alone and nothing is compared.
     #[arg(long, value_name = "FILE")]
-    envoy: PathBuf,
+    envoy: Option<PathBuf>,
     /// Rounds of each scenario; medians are printed.
     #[arg(long, default_value_t = 6)]
     rounds: usize,
@@ -83,10 +83,9 @@ fn main() -> anyhow::Result<()> {
     let credentials = Credentials::make(&directory)?;
     let backend = Backend::start()?;
     let mut engines = Vec::new();
-    for (kind, program) in [
-        (Kind::Ferromesh, &args.ferromesh),
-        (Kind::Envoy, &args.envoy),
-    ] {
+    let ours = (Kind::Ferromesh, &args.ferromesh);
+    let envoy = args.envoy.as_ref().map(|program| (Kind::Envoy, program));
+    for (kind, program) in std::iter::once(ours).chain(envoy) {
         let engine = Engine::start(kind, program, &directory, backend.address)
             .with_context(|| format!("starting {}", program.display()))?;
         engines.push(engine);
@@ -99,10 +98,14 @@ fn main() -> anyhow::Result<()> {
     let mut table = Vec::new();
     for scenario in scenarios {
         let samples = run(&args, scenario, &mut engines, &credentials)?;
-        report::print_scenario(scenario, &samples);
+        if args.envoy.is_some() {
+            report::print_scenario(scenario, &samples);
+        }
         table.push((scenario, samples));
     }
-    report::print_summary(&table);
+    if args.envoy.is_some() {
+        report::print_summary(&table);
+    }
     for engine in &mut engines {
         report::print_accounting(engine.kind, &engine.account()?)?;
     }

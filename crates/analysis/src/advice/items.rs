@@ -167,6 +167,13 @@ impl Sink {
         self.items[mark..].iter().max_by_key(|item| item.verdict)
     }
 
+    /// Whether an item since a mark says that something is wrong at a line.
+    pub(crate) fn is_wrong_at(&self, mark: usize, line: u32) -> bool {
+        self.items[mark..]
+            .iter()
+            .any(|item| item.line == line && !matches!(item.verdict, Verdict::Works))
+    }
+
     /// The items in the order of the text, each once.
     pub(crate) fn finish(mut self) -> Vec<Item> {
         self.items

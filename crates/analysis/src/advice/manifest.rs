@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::Severity;
 use api::parse::{Key, Kind as Value, Node};
 
 use super::blocks::Piece;
@@ -111,11 +112,49 @@ fn object(
                 both_spellings: false,
             };
             body(sink, &scope, node, shape);
+            admission(sink, group, version, kind, node, mark);
         }
     } else {
         nested::judge(sink, node, context, pieces);
     }
     whole(sink, node, kind, applied, mark);
+}
+
+/// What Istio's webhook refuses though each field exists and has a value of its type. Fields that are left out are
+/// no fault of an example.
+fn admission(sink: &mut Sink, group: &str, version: &str, kind: &str, node: &Node, mark: usize) {
+    let api_version = format!("{group}/{version}");
+    let ty = api::kinds::by_api_version(&api_version, kind);
+    let Some(ty) = ty.filter(|ty| ty.group.ends_with("istio.io")) else {
+        return;
+    };
+    for diagnostic in api::validate_at(ty, node) {
+        let present = node
+            .value_of(&diagnostic.path)
+            .and_then(values::text_of)
+            .filter(|text| !values::is_placeholder(text));
+        let (Some(text), Severity::Error) = (present, diagnostic.severity) else {
+            continue;
+        };
+        let line = u32::try_from(diagnostic.line).unwrap_or(0);
+        if sink.is_wrong_at(mark, line) {
+            continue;
+        }
+        let field = diagnostic.path.rsplit('.').next().unwrap_or_default();
+        let judgement = Judgement::new(
+            Verdict::Refused,
+            diagnostic.message.clone(),
+            "istio pkg/config/validation",
+        )
+        .fix(diagnostic.suggestion.unwrap_or_default());
+        put(
+            sink,
+            (diagnostic.line, diagnostic.column),
+            Kind::Field,
+            &format!("{field}: {text}"),
+            judgement,
+        );
+    }
 }
 
 fn load_balancer(node: &Node) -> bool {

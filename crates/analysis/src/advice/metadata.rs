@@ -105,6 +105,27 @@ pub(crate) fn is_known_prefix(key: &str) -> bool {
         || PREFIXES
             .rows()
             .any(|row| key.starts_with(row.get("prefix")))
+        || is_invented(key)
+}
+
+/// Whether the domain of a key is Istio's, and one under which Istio has no key.
+fn is_invented(key: &str) -> bool {
+    const OTHERS: &[&str] = &[
+        "operator.istio.io",
+        "install.operator.istio.io",
+        "gateway.istio.io",
+        "internal.istio.io",
+    ];
+    let Some((domain, _)) = key.split_once('/') else {
+        return false;
+    };
+    let of_istio = domain.ends_with(".istio.io") && !OTHERS.contains(&domain);
+    of_istio
+        && !settings().annotations().any(|row| {
+            row.key
+                .split_once('/')
+                .is_some_and(|(known, _)| known == domain)
+        })
 }
 
 /// Judges one annotation or label. An empty place is one that is not known; `label` says which it is, if known.
@@ -187,12 +208,14 @@ fn gone(sink: &Sink, row: &Annotation) -> Option<Judgement> {
 }
 
 fn missing(sink: &Sink, key: &str) -> Judgement {
-    let Some(prefix) = PREFIXES
+    let prefix = PREFIXES
         .rows()
         .filter(|row| key.starts_with(row.get("prefix")))
-        .max_by_key(|row| row.get("prefix").len())
-    else {
-        return Judgement::fine("");
+        .max_by_key(|row| row.get("prefix").len());
+    let source = match prefix {
+        Some(row) => row.get("source"),
+        None if is_invented(key) => "istio/api annotation, label",
+        None => return Judgement::fine(""),
     };
     let known = settings().annotations().map(|row| row.key);
     let near = nearest(key, known).unwrap_or_default();
@@ -200,7 +223,7 @@ fn missing(sink: &Sink, key: &str) -> Judgement {
         format!("no such annotation or label: nothing reads {key}"),
         format!("没有这个注解或标签：没有组件读取 {key}"),
     );
-    Judgement::new(Verdict::Unknown, why, prefix.get("source")).fix(near)
+    Judgement::new(Verdict::Unknown, why, source).fix(near)
 }
 
 fn wrong_role(sink: &Sink, row: &Annotation, label: bool) -> Judgement {

@@ -463,6 +463,11 @@ fn no_value(sink: &Sink, label: &str, value: &str, values: &str, source: &str) -
                 fix,
             )
         }
+        "host" => (
+            format!("{label} holds a host with its domain, never {value:?} alone"),
+            format!("{label} 是带域名的主机名，不会只是 {value:?}"),
+            format!("{value}.NAMESPACE.svc.cluster.local"),
+        ),
         values => (
             format!(
                 "{label} is never {value:?}: it is one of {}",
@@ -507,6 +512,10 @@ fn possible(values: &str, matcher: &Matcher) -> bool {
             let mut flags: Vec<String> = RESPONSE_FLAGS.column("flag").map(str::to_owned).collect();
             flags.push("-".into());
             flags
+        }
+        "host" => {
+            let special = matcher.value.contains(['.', '*']) || matcher.value.ends_with("Cluster");
+            return matcher.op != "=" || special || matches!(&*matcher.value, "unknown" | "");
         }
         _ if values.contains('*') => return true,
         values => values

@@ -110,6 +110,18 @@ impl Node {
         }
     }
 
+    /// The value at `path`, such as `spec.http[0].timeout`, if every field on the way is there.
+    #[must_use]
+    pub fn value_of(&self, path: &str) -> Option<&Self> {
+        segments(path)
+            .iter()
+            .try_fold(self, |node, segment| match (segment, &node.kind) {
+                (Segment::Key(key), Kind::Map(_)) => node.get(key),
+                (Segment::Index(index), Kind::List(items)) => items.get(*index),
+                _ => None,
+            })
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

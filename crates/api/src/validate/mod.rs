@@ -41,6 +41,12 @@ pub fn validate(ty: &ResourceType, object: &Value) -> Vec<Diagnostic> {
     check(ty, &Node::from_value(object))
 }
 
+/// As [`validate`], on a tree that has positions.
+#[must_use]
+pub fn validate_at(ty: &ResourceType, node: &Node) -> Vec<Diagnostic> {
+    check(ty, node)
+}
+
 /// The same on a tree that may have positions.
 pub(crate) fn check(ty: &ResourceType, node: &Node) -> Vec<Diagnostic> {
     let mut diagnostics = named(node);

@@ -22,6 +22,18 @@ pub enum LogSink {
     Stderr,
 }
 
+impl LogSink {
+    /// Equality without taking paths apart.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(a), Self::File(b)) => a.as_os_str() == b.as_os_str(),
+            (Self::Stdout, Self::Stdout) | (Self::Stderr, Self::Stderr) => true,
+            _ => false,
+        }
+    }
+}
+
 /// What a line looks like.
 #[derive(Debug, Clone)]
 pub enum LogFormat {

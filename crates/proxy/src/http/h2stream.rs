@@ -1,6 +1,7 @@
 //! One HTTP/2 stream, either side, over the `h2` crate.
 
 use std::future::Future;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 
 use ::http::{HeaderMap, HeaderName, HeaderValue};
@@ -294,8 +295,17 @@ fn copy_fields(from: &HeaderMap, to: &mut HeaderList) {
     }
 }
 
-/// Fields that HTTP/2 forbids (RFC 9113 §8.2.2) are left out.
+/// The known names as `http` has them: a clone neither checks nor allocates.
+static NAMES: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
+    HeaderId::all()
+        .map(|id| HeaderName::from_static(id.name()))
+        .collect()
+});
+
+/// Fields that HTTP/2 forbids (RFC 9113 §8.2.2) are left out. Values are copied one by one: those that the encoder
+/// keeps in its table must not keep the whole message.
 fn to_map(from: &HeaderList) -> HeaderMap {
+    let names = &*NAMES;
     let mut map = HeaderMap::with_capacity(from.len());
     for (id, name, value) in from.iter() {
         let hop = matches!(
@@ -311,9 +321,11 @@ fn to_map(from: &HeaderList) -> HeaderMap {
         if hop {
             continue;
         }
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-        {
+        let known = names.get(id as usize).cloned();
+        let Some(name) = known.or_else(|| HeaderName::from_bytes(name).ok()) else {
+            continue;
+        };
+        if let Ok(value) = HeaderValue::from_bytes(value) {
             map.append(name, value);
         }
     }

@@ -144,6 +144,11 @@ impl HeaderId {
         }
     }
 
+    /// All known names, in the order of their numbers.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        IDS.iter().copied()
+    }
+
     /// The name; empty for [`HeaderId::Other`].
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -46,7 +46,7 @@ impl Observe {
             http: None,
             tcp: None,
             listeners: HashMap::new(),
-            logs: HashMap::new(),
+            logs: Vec::new(),
             scratch: Vec::new(),
         }));
     }
@@ -61,7 +61,8 @@ pub(super) struct Local {
     http: Option<(Arc<str>, Arc<HttpScope>)>,
     tcp: Option<(Arc<str>, Arc<TcpScope>)>,
     listeners: HashMap<Arc<str>, Arc<ListenerScope>>,
-    logs: HashMap<LogSink, (Writer, Vec<u8>)>,
+    /// Few: a search is cheaper than to hash a path.
+    logs: Vec<(LogSink, Writer, Vec<u8>)>,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -134,14 +135,13 @@ impl Local {
         log: &AccessLog,
         render: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>),
     ) {
-        let sinks = &self.observe.sinks;
-        if !self.logs.contains_key(&log.sink) {
-            self.logs
-                .insert(log.sink.clone(), (sinks.writer(&log.sink), Vec::new()));
-        }
-        let Some((writer, buffer)) = self.logs.get_mut(&log.sink) else {
-            return;
-        };
+        let known = self.logs.iter().position(|(sink, ..)| sink.is(&log.sink));
+        let at = known.unwrap_or_else(|| {
+            let writer = self.observe.sinks.writer(&log.sink);
+            self.logs.push((log.sink.clone(), writer, Vec::new()));
+            self.logs.len() - 1
+        });
+        let (_, writer, buffer) = &mut self.logs[at];
         if buffer.capacity() == 0 {
             buffer.reserve(BUFFER + 1024);
         }
@@ -152,7 +152,7 @@ impl Local {
     }
 
     fn flush(&mut self) {
-        for (writer, buffer) in self.logs.values_mut() {
+        for (_, writer, buffer) in &mut self.logs {
             writer.send(buffer);
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         "set env" => add(env(sink, words)),
         "explain" => add(explain(sink, words)),
         "create configmap" => add(created(sink, parsed, words)),
-        "rollout restart" | "rollout undo" => {}
+        sub if sub.starts_with("rollout ") => add(rollout(sink, words)),
         _ => {}
     }
     add(selector::judge(sink, parsed));
@@ -269,6 +269,30 @@ fn workload(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgeme
     })
 }
 
+/// `kubectl rollout` of a kind that has no rollouts.
+fn rollout(sink: &Sink, words: &[&Word]) -> Option<Judgement> {
+    let first = words.first()?.text.as_str();
+    let kind = first.split('/').next().unwrap_or(first);
+    let known = kinds().by_resource(kind).into_iter().next()?;
+    if matches!(known.kind, "Deployment" | "DaemonSet" | "StatefulSet") {
+        return None;
+    }
+    let why = sink.say(
+        format!(
+            "kubectl rollout knows Deployments, DaemonSets and StatefulSets, no {}",
+            known.kind
+        ),
+        format!(
+            "kubectl rollout 只支持 Deployment、DaemonSet、StatefulSet，不支持 {}",
+            known.kind
+        ),
+    );
+    Some(
+        Judgement::new(Verdict::Refused, why, "kubectl rollout")
+            .fix("kubectl rollout restart deployment/NAME"),
+    )
+}
+
 /// `-c NAME` of a workload whose containers are known; programs that the container does not have.
 fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
     let container = parsed.flag("--container")?;
@@ -276,7 +300,11 @@ fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgem
         return None;
     }
     let namespace = parsed.flag("--namespace");
-    for (kind, name) in target(words) {
+    let labelled = parsed
+        .flag("--selector")
+        .and_then(|selector| selector.strip_prefix("app="))
+        .map(|app| ("deployment".to_owned(), app.to_owned()));
+    for (kind, name) in target(words).into_iter().chain(labelled) {
         let Some(workload) = known_workload(&kind, &name, namespace) else {
             continue;
         };

@@ -37,6 +37,7 @@ fn default_of(before: &str) -> bool {
         "default for",
         "default value of",
         "default value for",
+        "the default",
     ]
     .iter()
     .any(|words| before.ends_with(words))
@@ -82,17 +83,15 @@ pub(super) fn defaults(sink: &mut Sink, piece: &Piece) {
             continue;
         }
         let right = accepts(row, value.as_str());
-        let shown = format!("{name}: {}", value.as_str().trim());
+        let claimed = value.as_str().trim().trim_end_matches(['.', ',']);
+        let shown = format!("{name}: {claimed}");
         let judgement = if right {
             Judgement::fine(row.source)
         } else {
             let is = row.values.first().copied().unwrap_or_default();
             let why = sink.say(
-                format!(
-                    "the default of {name} is {is}, not {}",
-                    value.as_str().trim()
-                ),
-                format!("{name} 的默认值是 {is}，不是 {}", value.as_str().trim()),
+                format!("the default of {name} is {is}, not {claimed}"),
+                format!("{name} 的默认值是 {is}，不是 {claimed}"),
             );
             Judgement::new(Verdict::CannotMatch, why, row.source).fix(is)
         };
