@@ -7,6 +7,9 @@ use crate::knowledge::{INSIGHTS, nearest};
 
 const SOURCE: &str = "CloudWatch Logs Insights query syntax; VPC flow logs";
 
+/// The most that `limit` takes.
+const MOST_ROWS: u64 = 10_000;
+
 /// One command of a query with its place.
 struct Clause {
     line: u32,
@@ -198,6 +201,18 @@ fn clause(sink: &Sink, clause: &Clause, flow: bool, named: &[String]) -> Judgeme
     }
     if let Some(judgement) = functions(sink, rest).or_else(|| grouping(sink, command, text)) {
         return judgement;
+    }
+    if command == "limit"
+        && rest
+            .trim()
+            .parse::<u64>()
+            .is_ok_and(|limit| limit > MOST_ROWS)
+    {
+        let why = sink.say(
+            format!("a query gives back at most {MOST_ROWS} rows: a higher limit is refused"),
+            format!("查询最多返回 {MOST_ROWS} 行：更大的 limit 会被拒绝"),
+        );
+        return Judgement::new(Verdict::Refused, why, SOURCE).fix(format!("limit {MOST_ROWS}"));
     }
     if !flow || matches!(command, "parse" | "limit") {
         return Judgement::fine(SOURCE);
@@ -392,6 +407,29 @@ fn compare(sink: &Sink, field: &str, op: &str, value: &str) -> Option<Judgement>
                 .fix(format!("{field} like \"{}\"", bare.replace(['%', '*'], ""))),
         );
     }
+    const NUMBERS: &[&str] = &[
+        "tcpFlags",
+        "protocol",
+        "srcPort",
+        "dstPort",
+        "bytes",
+        "packets",
+        "version",
+        "startTime",
+        "endTime",
+    ];
+    if searches && NUMBERS.contains(&field) && bare.chars().any(|c| c.is_ascii_alphabetic()) {
+        let why = sink.say(
+            format!("{field} is a number: no letters stand in it"),
+            format!("{field} 是数字：其中没有字母"),
+        );
+        let fix = if field == "tcpFlags" {
+            "tcpFlags = 4 (RST), 2 (SYN), 1 (FIN), or a sum of them"
+        } else {
+            ""
+        };
+        return Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(fix));
+    }
     let row = INSIGHTS
         .rows()
         .find(|row| row.get("kind") == "flowvalue" && row.get("name") == field)?;
@@ -447,14 +485,16 @@ fn flow_fields(sink: &Sink, text: &str, named: &[String]) -> Option<Judgement> {
             .rows()
             .filter(|row| row.get("kind").starts_with("flow") && row.get("kind") != "flowvalue")
             .map(|row| row.get("name"));
-        let Some(near) = nearest(word, fields) else {
+        let near = nearest(word, fields);
+        // No field that is found in flow logs has an underscore.
+        if near.is_none() && !word.contains('_') {
             continue;
-        };
+        }
         let why = sink.say(
             format!("flow logs have no field {word}; names are case-sensitive"),
             format!("流日志没有字段 {word}；字段名区分大小写"),
         );
-        return Some(Judgement::new(Verdict::Unknown, why, SOURCE).fix(near));
+        return Some(Judgement::new(Verdict::Unknown, why, SOURCE).fix(near.unwrap_or_default()));
     }
     None
 }

@@ -9,7 +9,7 @@ use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use super::{config_map, fragment, nested, values, yaml};
+use super::{config_map, fragment, nested, object, values, yaml};
 use crate::knowledge::{Shape, VERSIONS_REMOVED, kinds, nearest, shapes};
 
 /// How a manifest reaches the cluster, where that matters.
@@ -113,6 +113,9 @@ fn object(
             };
             body(sink, &scope, node, shape);
             admission(sink, group, version, kind, node, mark);
+            for fault in object::judge(sink, known, node) {
+                put(sink, fault.at, Kind::Field, &fault.text, fault.judgement);
+            }
         }
     } else {
         nested::judge(sink, node, context, pieces);

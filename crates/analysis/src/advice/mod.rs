@@ -13,6 +13,7 @@ pub mod items;
 mod manifest;
 mod metadata;
 mod nested;
+mod object;
 mod output;
 mod patch;
 mod path;

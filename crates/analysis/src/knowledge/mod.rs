@@ -75,6 +75,10 @@ tables! {
     TABLE_WORDS = "table-words.tsv";
     /// Words that are looked for in outputs and never stand there.
     SEARCHES = "searches.tsv";
+    /// Conditions that controllers write.
+    CONDITIONS = "conditions.tsv";
+    /// Metrics of CloudWatch.
+    CLOUDWATCH = "cloudwatch.tsv";
     /// Attributes of AWS load balancers.
     AWS_ATTRIBUTES = "aws-attributes.tsv";
     /// Labels of metrics and their values.

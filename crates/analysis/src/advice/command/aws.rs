@@ -5,7 +5,7 @@ use super::super::insights;
 use super::super::items::Sink;
 use super::super::values;
 use super::super::verdict::{Judgement, Verdict};
-use super::Parsed;
+use super::{Parsed, cloudwatch};
 use crate::knowledge::{AWS_ATTRIBUTES, nearest};
 
 /// What the AWS API refuses.
@@ -26,7 +26,7 @@ pub(super) fn judge(sink: &mut Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
         }];
         return insights::judge_query(sink, &pieces);
     }
-    attributes(sink, parsed)
+    attributes(sink, parsed).or_else(|| cloudwatch::judge(sink, parsed))
 }
 
 /// `modify-*-attributes`: whether what is modified has the attribute, and takes the value.

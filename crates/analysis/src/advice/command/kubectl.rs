@@ -1,11 +1,15 @@
 //! kubectl: kinds, names, containers, JSONPath, patches, and who owns what is scaled.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::super::items::Sink;
 use super::super::shell::Word;
 use super::super::values::{self, Misfit};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{config_map, manifest, metadata, patch, path, prose};
-use super::{Parsed, selector};
+use super::{Parsed, conditions, selector};
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
 /// Judges a kubectl command beyond its flags.
@@ -45,6 +49,8 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         _ => {}
     }
     add(selector::judge(sink, parsed));
+    add(conditions::judge(sink, parsed));
+    add(config_map_name(sink, parsed, words));
     if let Some(output) = parsed.flag("--output") {
         let kind = words
             .first()
@@ -269,6 +275,29 @@ fn workload(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgeme
     })
 }
 
+/// A ConfigMap of Knative under a name that is nearly right.
+fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
+    if parsed.flag("--namespace") != Some("knative-serving") || parsed.has("--from-literal") {
+        return None;
+    }
+    target(words).into_iter().find_map(|(kind, name)| {
+        let is_map = kinds()
+            .by_resource(&kind)
+            .iter()
+            .any(|kind| kind.kind == "ConfigMap");
+        let known = || settings().config_keys().iter().map(|row| row.configmap);
+        if !is_map || known().any(|known| known == name) {
+            return None;
+        }
+        let near = nearest(&name, known())?;
+        let why = sink.say(
+            format!("Knative has no ConfigMap {name}: nothing reads it"),
+            format!("Knative 没有名为 {name} 的 ConfigMap：没有组件读取它"),
+        );
+        Some(Judgement::new(Verdict::Unknown, why, "knative/serving config").fix(near))
+    })
+}
+
 /// `kubectl rollout` of a kind that has no rollouts.
 fn rollout(sink: &Sink, words: &[&Word]) -> Option<Judgement> {
     let first = words.first()?.text.as_str();
@@ -292,6 +321,10 @@ fn rollout(sink: &Sink, words: &[&Word]) -> Option<Judgement> {
             .fix("kubectl rollout restart deployment/NAME"),
     )
 }
+
+/// Pods of revisions, as their Deployment names them.
+static REVISION_POD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"-[0-9]{5}-deployment\b").ok());
 
 /// `-c NAME` of a workload whose containers are known; programs that the container does not have.
 fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
@@ -323,6 +356,28 @@ fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgem
                     .fix(format!("-c {}", workload.containers)),
             );
         }
+    }
+    let of_revision = words.iter().any(|word| {
+        REVISION_POD
+            .as_ref()
+            .is_some_and(|pod| pod.is_match(&word.text))
+    });
+    if of_revision
+        && matches!(
+            container,
+            "queue" | "queueproxy" | "user" | "activator" | "app"
+        )
+    {
+        let why = sink.say(
+            "a pod of a revision has the containers user-container (unless named) and queue-proxy",
+            "Revision 的 Pod 有容器 user-container（未命名时）和 queue-proxy",
+        );
+        let fix = if container.starts_with("queue") {
+            "-c queue-proxy"
+        } else {
+            "-c user-container"
+        };
+        return Some(Judgement::new(Verdict::Unknown, why, "knative/serving").fix(fix));
     }
     let program = parsed.inner.first().map(|word| word.text.as_str())?;
     if container == "queue-proxy" && parsed.path.first() == Some(&"exec") {

@@ -1,6 +1,8 @@
 //! Commands: whether the tool has the sub-command and the flags, and what the command does.
 
 pub(crate) mod aws;
+pub(crate) mod cloudwatch;
+mod conditions;
 pub(crate) mod curl;
 mod destroys;
 mod flag;

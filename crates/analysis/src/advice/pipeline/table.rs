@@ -1,10 +1,10 @@
 //! Searches in what `kubectl get` prints.
 
 use super::super::command::kubectl;
-use super::super::fields::camel;
+use super::super::fields::{camel, snake};
 use super::super::items::Sink;
 use super::super::verdict::{Judgement, Verdict};
-use crate::knowledge::{Kind, TABLE_WORDS, kinds};
+use crate::knowledge::{Kind, TABLE_WORDS, kinds, settings};
 
 /// The words of a kind's table; of all other kinds if it has none of its own.
 fn words_of(known: &Kind) -> (&'static str, bool) {
@@ -131,6 +131,17 @@ pub(super) fn in_objects(
     };
     if json && literal.contains(": ") && !literal.contains('"') {
         return None;
+    }
+    let kebab = snake(word).replace('_', "-");
+    let is_key = |name: &str| settings().config_keys().iter().any(|row| row.key == name);
+    if !fold && known.kind == "ConfigMap" && kebab != word && !is_key(word) && is_key(&kebab) {
+        let why = sink.say(
+            format!("the key is written {kebab}, never {word}"),
+            format!("键写作 {kebab}，不会有 {word}"),
+        );
+        return Some(
+            Judgement::new(Verdict::CannotMatch, why, known.source).fix(format!("grep {kebab}")),
+        );
     }
     let right = camel(word);
     if !fold && word.contains('_') && right != word && !has(word) && has(&right) {

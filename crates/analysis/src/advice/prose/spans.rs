@@ -1,7 +1,7 @@
 //! What stands in backticks.
 
 use super::super::blocks::Piece;
-use super::super::command::curl;
+use super::super::command::{cloudwatch, curl};
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{config_map, fields, fragment, manifest, metadata, path, promql, values};
@@ -78,6 +78,10 @@ pub(super) fn judge(
     };
     if let Some(kind_judgement) = annotation(sink, text) {
         put(sink, Kind::Annotation, kind_judgement);
+        return;
+    }
+    if let Some(judgement) = cloudwatch::in_sentence(sink, text, context) {
+        put(sink, Kind::Metric, judgement);
         return;
     }
     if let Some(judgement) = words::flag_span(sink, text, around, context) {
