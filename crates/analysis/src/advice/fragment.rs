@@ -216,7 +216,8 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
     };
     let leaf = if let [key] = keys[..] { key } else { "" };
     let vague = hits < 2
-        && (leaf.len() < 8
+        && (leaf.len() < 7
+            || (leaf.len() < 8 && !leaf.contains(|c: char| c.is_ascii_uppercase()))
             || index()
                 .by_field
                 .get(leaf)

@@ -16,6 +16,13 @@ pub(crate) struct Fault {
 
 /// Faults of an object of the kind.
 pub(crate) fn judge(sink: &Sink, known: &Kind, node: &Node) -> Vec<Fault> {
+    if known.kind == "DestinationRule" {
+        return policies(node)
+            .into_iter()
+            .filter_map(|policy| policy.get("outlierDetection"))
+            .flat_map(|outlier| ejection(sink, outlier))
+            .collect();
+    }
     if known.group != "serving.knative.dev" {
         return Vec::new();
     }
@@ -90,4 +97,76 @@ fn metric(sink: &Sink, annotations: &Node) -> Option<Fault> {
         )
         .fix(format!("{CLASS}: hpa.autoscaling.knative.dev")),
     })
+}
+
+/// The traffic policies of a DestinationRule: its own, those of subsets, those of ports.
+fn policies(node: &Node) -> Vec<&Node> {
+    fn list(node: Option<&Node>) -> &[Node] {
+        match node.map(|node| &node.kind) {
+            Some(Value::List(items)) => items,
+            _ => &[],
+        }
+    }
+    let subsets = list(node.value_of("spec.subsets"));
+    let own = node.value_of("spec.trafficPolicy").into_iter();
+    let of_subsets = subsets
+        .iter()
+        .filter_map(|subset| subset.get("trafficPolicy"));
+    let policies: Vec<&Node> = own.chain(of_subsets).collect();
+    let ports: Vec<&Node> = policies
+        .iter()
+        .flat_map(|policy| list(policy.get("portLevelSettings")))
+        .collect();
+    policies.into_iter().chain(ports).collect()
+}
+
+/// Counters of outlier detection that never act, for another acts first or they are not split.
+fn ejection(sink: &Sink, outlier: &Node) -> Vec<Fault> {
+    let number = |name: &str| match outlier.get(name).map(|value| &value.kind) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let source = "istio/api destination_rule.proto";
+    let mut out = Vec::new();
+    let mut put = |name: &str, why: String, fix: &str| {
+        out.push(Fault {
+            at: outlier.place_of(name),
+            text: format!("{name}: {}", number(name).unwrap_or_default()),
+            judgement: Judgement::new(Verdict::Ignored, why, source).fix(fix),
+        });
+    };
+    let all = number("consecutive5xxErrors");
+    if let (Some(all @ 1..), Some(gateway)) = (all, number("consecutiveGatewayErrors"))
+        && gateway >= all
+    {
+        let why = sink.say(
+            format!(
+                "every gateway error is a 5xx, too: consecutive5xxErrors ejects after {all} already"
+            ),
+            format!("网关错误也是 5xx：consecutive5xxErrors 在 {all} 次后已剔除"),
+        );
+        put(
+            "consecutiveGatewayErrors",
+            why,
+            &format!("consecutiveGatewayErrors: {}", all - 1),
+        );
+    }
+    let split = matches!(
+        outlier
+            .get("splitExternalLocalOriginErrors")
+            .map(|value| &value.kind),
+        Some(Value::Bool(true))
+    );
+    if number("consecutiveLocalOriginFailures").is_some() && !split {
+        let why = sink.say(
+            "it counts only where splitExternalLocalOriginErrors is true",
+            "只有 splitExternalLocalOriginErrors 为 true 时才计数",
+        );
+        put(
+            "consecutiveLocalOriginFailures",
+            why,
+            "splitExternalLocalOriginErrors: true",
+        );
+    }
+    out
 }

@@ -42,7 +42,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         })
         .collect();
     let mark = sink.mark();
-    let mut judgement: Option<Judgement> = None;
+    let mut judgement: Option<Judgement> = strategic(sink, parsed, &kind);
     for document in yaml::read(&pieces) {
         if let Value::List(operations) = &document.node.kind {
             judgement = judgement.or(operations.iter().find_map(|operation| {
@@ -52,6 +52,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         }
         judgement = judgement
             .or_else(|| nulled(sink, &document.node))
+            .or_else(|| adds(sink, parsed, &kind, &document.node, context))
             .or_else(|| example(sink, &kind, &name, &document.node));
         let mesh = mesh_of(&document.node, &kind, &name);
         if mesh.is_some_and(|mesh| manifest::mesh_is_short(&mesh)) {
@@ -72,6 +73,90 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         (Some(judgement), Some(worst)) => Some(judgement.worse(worst)),
         (judgement, worst) => judgement.or(worst),
     }
+}
+
+fn is_custom(kind: &str) -> bool {
+    let known = crate::knowledge::kinds().by_resource(kind);
+    known
+        .first()
+        .is_some_and(|known| known.group.contains("istio.io") || known.group.contains("knative"))
+}
+
+/// Without `--type` the patch is a strategic merge, which no custom resource takes.
+fn strategic(sink: &Sink, parsed: &Parsed<'_>, kind: &str) -> Option<Judgement> {
+    let ty = parsed.flag("--type").unwrap_or("strategic");
+    if ty != "strategic" || !is_custom(kind) {
+        return None;
+    }
+    let why = sink.say(
+        "custom resources take no strategic merge patch, which is the default: 415 UnsupportedMediaType",
+        "自定义资源不支持默认的 strategic merge patch：返回 415 UnsupportedMediaType",
+    );
+    Some(
+        Judgement::new(
+            Verdict::Refused,
+            why,
+            "kubectl patch, Kubernetes custom resources",
+        )
+        .fix("--type merge"),
+    )
+}
+
+/// A merge patch of a list that is meant to add to it: a merge puts the new list in the place of the old one.
+fn adds(
+    sink: &Sink,
+    parsed: &Parsed<'_>,
+    kind: &str,
+    node: &Node,
+    context: &str,
+) -> Option<Judgement> {
+    const LISTS: &[&str] = &[
+        "subsets",
+        "http",
+        "tcp",
+        "tls",
+        "hosts",
+        "servers",
+        "rules",
+        "traffic",
+        "endpoints",
+        "egress",
+    ];
+    const WORDS: &[&str] = &[
+        "add ",
+        "adds ",
+        "append",
+        "beside",
+        "another",
+        "additional",
+        "one more",
+        "as well",
+        "添加",
+        "追加",
+        "增加",
+        "新增",
+        "再加",
+    ];
+    if parsed.flag("--type") != Some("merge") || !is_custom(kind) {
+        return None;
+    }
+    let spec = node.get("spec")?;
+    let list = LISTS.iter().find(|name| {
+        spec.get(name)
+            .is_some_and(|list| matches!(list.kind, Value::List(_)))
+    })?;
+    if !WORDS.iter().any(|word| context.contains(word)) {
+        return None;
+    }
+    let why = sink.say(
+        format!("a merge patch replaces the whole list {list}: what stood in it is gone"),
+        format!("merge patch 会替换整个列表 {list}：原有内容会丢失"),
+    );
+    Some(
+        Judgement::new(Verdict::Destructive, why, "RFC 7396").fix(format!(
+            "--type json -p '[{{\"op\":\"add\",\"path\":\"/spec/{list}/-\",\"value\":…}}]'"
+        )),
+    )
 }
 
 /// A JSON patch that puts one value in the place of everything.

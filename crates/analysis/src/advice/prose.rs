@@ -1,6 +1,8 @@
 //! Prose: what it names in backticks and out of them, and what it claims of defaults and ports.
 
+mod assignments;
 mod claims;
+mod commands;
 mod spans;
 mod words;
 
@@ -10,7 +12,7 @@ use super::verdict::Verdict;
 use super::{command, manifest, promql, shell};
 
 pub(crate) use self::words::{env, env_judgement, flag, operators, statistic};
-use crate::knowledge::{REMOVED_COMMANDS, commands};
+use crate::knowledge::{self, REMOVED_COMMANDS};
 
 /// Judges what a paragraph, a heading or a table names.
 pub(crate) fn judge(sink: &mut Sink, block: &Block) {
@@ -39,6 +41,15 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
             );
         }
         commands_in_sentences(sink, &block.pieces, index, &outside, &context);
+        for (at, text) in assignments::find(&outside) {
+            let at = outside[..at].chars().count();
+            let sentence = sentence(&block.pieces, index, at);
+            if !negated(&sentence) {
+                let column = piece.column.saturating_add(u32::try_from(at).unwrap_or(0));
+                let near = format!("{}\n{sentence}", block.context);
+                assignments::judge(sink, piece.line, column, &text, &near);
+            }
+        }
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
         claims::ports(sink, piece);
@@ -100,7 +111,7 @@ fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
     }
 }
 
-/// Commands in the middle of a sentence: a tool, then a sub-command or a flag of it, up to where the sentence goes on.
+/// Commands in the middle of a sentence.
 fn commands_in_sentences(
     sink: &mut Sink,
     pieces: &[Piece],
@@ -108,80 +119,16 @@ fn commands_in_sentences(
     outside: &str,
     context: &str,
 ) {
-    const STOPS: &[&str] = &[
-        "and", "or", "to", "then", "which", "that", "is", "the", "will", "for", "with", "in", "on",
-        "from", "shows", "prints", "again", "first", "before", "after", "if", "you", "as", "when",
-        "but", "so", "does", "can", "also", "it", "|",
-    ];
     let piece = &pieces[number];
-    let words: Vec<(usize, &str)> = split_ascii(outside);
-    let mut index = 0;
-    while index + 1 < words.len() {
-        let tool = items::tool_of(words[index].1).filter(|tool| {
-            !matches!(*tool, "jq" | "grep" | "curl") && begins(tool, words[index + 1].1)
-        });
-        if tool.is_none() {
-            index += 1;
-            continue;
-        }
-        let start = index;
-        let mut text = String::new();
-        while let Some((at, word)) = words.get(index) {
-            let adjacent = index == start
-                || outside[words[index - 1].0 + words[index - 1].1.len()..*at]
-                    .trim()
-                    .is_empty();
-            let bare = word.trim_end_matches([',', '.', ';', ':', '!', '?', ')']);
-            if !adjacent || (index > start + 1 && STOPS.contains(&bare)) || bare.is_empty() {
-                break;
-            }
-            text.push_str(bare);
-            text.push(' ');
-            index += 1;
-            if bare.len() < word.len() {
-                break;
-            }
-        }
-        let before = outside[..words[start].0].chars().count();
-        if index > start + 1 && !negated(&sentence(pieces, number, before)) {
+    for (at, text) in commands::find(outside) {
+        let before = outside[..at].chars().count();
+        if !negated(&sentence(pieces, number, before)) {
             let column = piece
                 .column
                 .saturating_add(u32::try_from(before).unwrap_or(0));
-            command_text(sink, piece.line, column, text.trim_end(), context);
-        }
-        index = index.max(start + 1);
-    }
-}
-
-/// Words with their offset; what is not ASCII parts them.
-fn split_ascii(text: &str) -> Vec<(usize, &str)> {
-    let mut words = Vec::new();
-    let mut start = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        let inside = c.is_ascii() && !c.is_whitespace() && c != '|' && c != '(';
-        match (inside, start) {
-            (true, None) => start = Some(at),
-            (false, Some(from)) => {
-                words.push((from, &text[from..at]));
-                start = None;
-            }
-            _ => {}
+            command_text(sink, piece.line, column, &text, context);
         }
     }
-    words
-}
-
-/// Whether a word begins a command of the tool: a flag or a sub-command of it.
-fn begins(tool: &str, word: &str) -> bool {
-    let word = word.trim_end_matches([',', '.', ';', ':', ')']);
-    (word.starts_with('-') && word.len() > 1)
-        || commands()
-            .of(tool)
-            .iter()
-            .any(|sub| sub.path.first().is_some_and(|names| names.contains(&word)))
-        || REMOVED_COMMANDS
-            .rows()
-            .any(|row| row.get("tool") == tool && row.get("sub").split(' ').next() == Some(word))
 }
 
 /// Code of which nothing is known: metrics, annotations and operators in it are judged all the same.
@@ -369,7 +316,7 @@ fn command_line(piece: &Piece) -> Option<Piece> {
 
 /// Whether the line is meant to be typed: the second word is a sub-command or a flag, and it is no sentence.
 fn is_typed(tool: &str, second: &str, line: &str) -> bool {
-    let sub = commands().of(tool).iter().any(|sub| {
+    let sub = knowledge::commands().of(tool).iter().any(|sub| {
         sub.path
             .first()
             .is_some_and(|names| names.contains(&second))
@@ -432,7 +379,7 @@ fn yaml_run(pieces: &[Piece], format: Format) -> usize {
         run == 1
             && (setting
                 || super::metadata::is_known_prefix(key)
-                || crate::knowledge::settings()
+                || knowledge::settings()
                     .config_keys()
                     .iter()
                     .any(|row| row.key == key && key.contains('-')))

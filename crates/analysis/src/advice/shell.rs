@@ -1,6 +1,8 @@
 //! Shell text into commands: words with their places, pipes, here-documents, substitutions. Lenient: what is no
 //! shell gives words all the same.
 
+mod functions;
+
 use super::blocks::Piece;
 
 /// A word.
@@ -39,7 +41,7 @@ const MAX_WORDS: usize = 20_000;
 /// Takes a block apart.
 #[must_use]
 pub fn parse(pieces: &[Piece]) -> Vec<Pipeline> {
-    Parser::new(pieces, 0).run()
+    functions::called(Parser::new(pieces, 0).run())
 }
 
 /// Deepest substitution that is looked into.
@@ -471,6 +473,20 @@ mod tests {
         assert_eq!(parsed[0].commands[0].input[0].text, "kind: A");
         assert_eq!(parsed[0].commands[0].input[0].line, 2);
         assert_eq!(parsed[1].line, 4);
+    }
+
+    #[test]
+    fn a_call_of_a_function_is_the_command_of_its_body() {
+        let parsed = parse(&pieces(
+            "req() { kubectl exec pod -c istio-proxy -- pilot-agent request \"$@\"; }\nreq GET routes | jq .a",
+        ));
+        assert_eq!(parsed.len(), 1);
+        assert_eq!(parsed[0].text, "req GET routes | jq .a");
+        assert_eq!(
+            parsed[0].commands[0].text(),
+            "kubectl exec pod -c istio-proxy -- pilot-agent request GET routes"
+        );
+        assert_eq!(parsed[0].commands[0].words[0].line, 2);
     }
 
     #[test]

@@ -33,6 +33,34 @@ pub struct AccessLog {
 /// Longest line that is read, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 
+/// The keys of Istio's JSON access log as it is by default.
+pub(crate) const JSON_KEYS: &[&str] = &[
+    "authority",
+    "bytes_received",
+    "bytes_sent",
+    "connection_termination_details",
+    "downstream_local_address",
+    "downstream_remote_address",
+    "duration",
+    "method",
+    "path",
+    "protocol",
+    "request_id",
+    "requested_server_name",
+    "response_code",
+    "response_code_details",
+    "response_flags",
+    "route_name",
+    "start_time",
+    "upstream_cluster",
+    "upstream_host",
+    "upstream_local_address",
+    "upstream_service_time",
+    "upstream_transport_failure_reason",
+    "user_agent",
+    "x_forwarded_for",
+];
+
 const COMMON: &[&str] = &[
     "bytes_received",
     "bytes_sent",

@@ -6,6 +6,7 @@ mod causes;
 mod names;
 mod statistics;
 
+pub(crate) use self::access_log::JSON_KEYS;
 pub use self::access_log::{AccessLog, Format};
 pub use self::causes::{Cause, causes};
 use crate::advice::{Lang, Options};

@@ -86,6 +86,9 @@ fn has_path(row: &Row<'_>, path: &str) -> bool {
 pub(crate) fn endpoint(sink: &Sink, url: &str, posts: bool) -> Option<Judgement> {
     let (port, path) = local(url)?;
     let row = PORTS.find("port", port)?;
+    if let Some(judgement) = unreachable(sink, url, &row) {
+        return Some(judgement);
+    }
     let mesh = row.get("owner").starts_with("ist");
     if !mesh || row.get("paths").is_empty() || path.contains(['$', '<', '{']) || port == "9876" {
         return None;
@@ -119,6 +122,33 @@ pub(crate) fn endpoint(sink: &Sink, url: &str, posts: bool) -> Option<Judgement>
     Some(Judgement::fine(row.get("source")))
 }
 
+/// Envoy's admin interface from elsewhere; a port of gRPC asked with plain HTTP.
+fn unreachable(sink: &Sink, url: &str, row: &Row<'_>) -> Option<Judgement> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split([':', '/']).next().unwrap_or_default();
+    let port = row.get("port");
+    let here = matches!(host, "localhost" | "127.0.0.1" | "[" | "0.0.0.0" | "");
+    if port == "15000" && !here && !host.contains("localhost") {
+        let why = sink.say(
+            format!("the admin interface listens on 127.0.0.1 of the pod alone: {host} refuses the connection"),
+            format!("管理接口只监听 Pod 的 127.0.0.1：{host} 会拒绝连接"),
+        );
+        return Some(
+            Judgement::new(Verdict::Refused, why, row.get("source"))
+                .fix("kubectl exec POD -c istio-proxy -- pilot-agent request GET …"),
+        );
+    }
+    if matches!(port, "15010" | "15012") && rest.contains('/') {
+        let why = sink.say(
+            format!("port {port} speaks gRPC ({}): there is no page to read; 15014 has /metrics and /debug", row.get("role")),
+            format!("端口 {port} 是 gRPC（{}）：没有可读的页面；/metrics 与 /debug 在 15014", row.get("role_zh")),
+        );
+        let fix = url.replace(port, "15014");
+        return Some(Judgement::new(Verdict::CannotMatch, why, row.get("source")).fix(fix));
+    }
+    None
+}
+
 fn elsewhere(sink: &Sink, row: &Row<'_>, path: &str) -> Judgement {
     let port = row.get("port");
     let other = PORTS.rows().find(|other| {
@@ -136,7 +166,7 @@ fn elsewhere(sink: &Sink, row: &Row<'_>, path: &str) -> Judgement {
                 row.get("role_zh")
             ),
         );
-        return Judgement::new(Verdict::Misplaced, why, row.get("source"))
+        return Judgement::new(Verdict::Unknown, why, row.get("source"))
             .fix(format!("curl localhost:{right}{path}"));
     }
     let near = ADMIN_MEANT

@@ -467,6 +467,17 @@ fn keys(sink: &Sink, words: &[&Word], label: bool) -> Option<Judgement> {
     } else {
         place
     };
+    let has = |text: &str| words.iter().any(|word| word.text.starts_with(text));
+    if label && has("istio-injection=") && has("istio.io/rev=") {
+        let why = sink.say(
+            "istio-injection wins over istio.io/rev: the revision is not used",
+            "istio-injection 优先于 istio.io/rev：该修订版不会生效",
+        );
+        return Some(
+            Judgement::new(Verdict::Ignored, why, "istio injection webhook")
+                .fix("kubectl label namespace NAME istio-injection- istio.io/rev=REVISION"),
+        );
+    }
     words.iter().skip(1).find_map(|word| {
         let (key, value) = match word.text.split_once('=') {
             Some((key, value)) => (key, Some(value)),

@@ -12,6 +12,13 @@ pub(super) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
     if parsed.path != ["request"] {
         return None;
     }
+    if parsed
+        .positional
+        .iter()
+        .any(|word| word.text.starts_with('$'))
+    {
+        return None;
+    }
     let [method, path, ..] = parsed.positional.as_slice() else {
         let why = sink.say(
             "pilot-agent request takes a method and a path",

@@ -1,10 +1,12 @@
 //! Pipes: can this pattern ever match that output?
 
+mod access_log;
 mod envoy;
 mod pattern;
 mod table;
 
 use super::command;
+use super::fields::{camel, snake};
 use super::items::{Kind, Sink, tool_of};
 use super::output::{self, Format, Output};
 use super::shell::{Pipeline, Word};
@@ -122,7 +124,7 @@ fn never(sink: &Sink, output: &Output, literal: &str, fold: bool) -> Option<Judg
         Output::Aws { sub } if !fold => printed::letter_case(sink, "aws", sub, word),
         Output::Logs { of } => printed::elsewhere(sink, "logs", of, word).or_else(|| {
             (of == "istio-proxy")
-                .then(|| envoy::in_logs(sink, word))
+                .then(|| envoy::in_logs(sink, word).or_else(|| access_log::pair(sink, literal)))
                 .flatten()
         }),
         _ => None,
@@ -152,6 +154,7 @@ fn jq(sink: &Sink, output: &Output, words: &[Word]) -> Option<Judgement> {
             })
         }
         Output::Aws { sub } => printed::top_key(sink, "aws", sub, program),
+        Output::Logs { of } if of == "istio-proxy" => access_log::jq(sink, program),
         Output::Table { kind, .. } => {
             let why = sink.say(
                 "jq reads JSON; without -o json kubectl prints a table",
@@ -179,16 +182,49 @@ fn jq(sink: &Sink, output: &Output, words: &[Word]) -> Option<Judgement> {
     }
 }
 
-/// Fields of Envoy in the spelling that is not printed.
+/// Keys under which names are free.
+const FREE: &[&str] = &[
+    "metadata",
+    "filter_metadata",
+    "filterMetadata",
+    "labels",
+    "stats",
+    "LABELS",
+    "ANNOTATIONS",
+];
+
+/// Keys in the spelling that is not printed: protobuf's JSON is camelCase as istioctl prints it, and snake_case in
+/// Envoy's dumps.
 fn spelling(sink: &Sink, program: &str, printed_camel: bool) -> Option<Judgement> {
     let mut rest = program;
-    while let Some(at) = rest.find('.') {
+    let mut quoted = false;
+    while let Some(at) = rest.find(['.', '"']) {
+        let mark = rest.as_bytes()[at];
         rest = &rest[at + 1..];
+        if mark == b'"' {
+            quoted = !quoted;
+            continue;
+        }
         let end = rest
             .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
             .unwrap_or(rest.len());
         let name = &rest[..end];
-        if let Some(right) = path::other_spelling(name, printed_camel) {
+        if quoted {
+            continue;
+        }
+        if FREE.contains(&name) {
+            return None;
+        }
+        let lower = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let right = path::other_spelling(name, printed_camel).or_else(|| {
+            let right = if printed_camel {
+                camel(name)
+            } else {
+                snake(name)
+            };
+            (lower && right != name && name.len() > 4).then_some(right)
+        });
+        if let Some(right) = right {
             let why = sink.say(
                 format!("the JSON has {right}, never {name}"),
                 format!("JSON 中是 {right}，不会有 {name}"),

@@ -143,6 +143,35 @@ pub(super) fn in_objects(
             Judgement::new(Verdict::CannotMatch, why, known.source).fix(format!("grep {kebab}")),
         );
     }
+    let istio = known.group.contains("istio.io") || known.group.contains("knative");
+    if !fold
+        && istio
+        && word.len() > 6
+        && !has(word)
+        && word.chars().all(|c| c.is_ascii_lowercase())
+    {
+        let mut right = None;
+        for (_, shape) in &shapes {
+            shape.visit("", &mut |_, field, _| {
+                if field.eq_ignore_ascii_case(word) {
+                    right = Some(field.to_owned());
+                }
+            });
+        }
+        if let Some(right) = right {
+            let why = sink.say(
+                format!(
+                    "{} writes the field {right}; grep minds the case of letters",
+                    known.kind
+                ),
+                format!("{} 的字段写作 {right}；grep 区分大小写", known.kind),
+            );
+            return Some(
+                Judgement::new(Verdict::CannotMatch, why, known.source)
+                    .fix(format!("grep {right}")),
+            );
+        }
+    }
     let right = camel(word);
     if !fold && word.contains('_') && right != word && !has(word) && has(&right) {
         let why = sink.say(

@@ -16,7 +16,7 @@ const VALUE: &str = r#"([0-9][0-9.,]*\s?(?:%|ms|minutes?|mins?|seconds?|secs?|ho
 /// The word that claims a default, then what is claimed.
 static CLAIM: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r#"(?i)(?:defaults?\s+to|defaults?\s+(?:value\s+)?(?:is|of|=|:)|\(?default\s*[:=]?|by\s+default\s+(?:it\s+)?is|默认(?:值|模式|情况下)?\s*(?:是|为|：|:|=)?)\s*[`"'*(]*{VALUE}"#,
+        r#"(?i)(?:defaults?\s+to|defaults?\s+(?:value\s+)?(?:is|of|=|:)|\(?default\b\s*[:=]?|by\s+default\s+(?:it\s+)?is|默认(?:值|模式|情况下)?\s*(?:是|为|：|:|=)?)\s*[`"'*(]*{VALUE}"#,
     ))
     .ok()
 });

@@ -1,11 +1,10 @@
 //! What stands in backticks.
 
-use super::super::blocks::Piece;
 use super::super::command::{cloudwatch, curl};
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{config_map, fields, fragment, manifest, metadata, path, promql, values};
-use super::words;
+use super::super::{config_map, fields, fragment, metadata, path, promql, values};
+use super::{assignments, words};
 use crate::knowledge::{ConfigKey, DETAILS, FILTERS, LOGS, nearest, settings, shapes};
 
 /// The spans of a line with their offset in characters, and the line with the spans blanked out.
@@ -179,12 +178,7 @@ fn yaml(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str, conte
         return true;
     }
     let mark = sink.mark();
-    let pieces = [Piece {
-        line,
-        column,
-        text: text.to_owned(),
-    }];
-    manifest::judge(sink, &pieces, context, Some(manifest::Applied::Not));
+    assignments::judge(sink, line, column, text, context);
     sink.mark() > mark
 }
 
