@@ -9,7 +9,7 @@ use super::blocks::Piece;
 use super::fields::{self, Scope};
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use super::{config_map, envoy, manifest, metadata, nested, values};
+use super::{config_map, envoy, manifest, metadata, nested, prose, values};
 use crate::knowledge::{ENVOY_FIELDS, Shape, kinds, nearest, settings, shapes};
 
 /// A place that a fragment may be from.
@@ -167,6 +167,9 @@ fn best<'a>(node: &Node) -> Option<(&'a str, String, &'static Shape, usize, usiz
 
 /// Judges a fragment.
 pub(crate) fn judge(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) {
+    if by_paths(sink, node, context) {
+        return;
+    }
     let mark = sink.mark();
     let place = (node.line.max(1), node.column.max(1));
     let title = parts(sink, node, context, pieces);
@@ -183,6 +186,36 @@ pub(crate) fn judge(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece
         _ => Judgement::fine("api"),
     };
     sink.put(place.0, place.1, Kind::Fragment, &title, judgement);
+}
+
+/// Lines such as `spec.tls.mode: SIMPLE   explained`, each a setting by its path. Whether the node is made of such.
+fn by_paths(sink: &mut Sink, node: &Node, context: &str) -> bool {
+    let Value::Map(entries) = &node.kind else {
+        return false;
+    };
+    let texts: Vec<_> = entries
+        .iter()
+        .map(|(key, value)| {
+            let value = values::text_of(value)?;
+            let value = value.split("  ").next().unwrap_or_default().trim_end();
+            let line = format!("{}: {value}", key.text);
+            prose::setting_by_path(&line).map(|setting| (key, setting))
+        })
+        .collect();
+    if entries.is_empty() || texts.iter().any(Option::is_none) {
+        return false;
+    }
+    for (key, setting) in texts.into_iter().flatten() {
+        let number = |at: u32| at.max(1);
+        prose::judge_setting(
+            sink,
+            number(key.line),
+            number(key.column),
+            &setting,
+            context,
+        );
+    }
+    true
 }
 
 /// Judges the parts of a fragment; gives back what it is.
@@ -242,6 +275,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
             pieces,
         )
     };
+    let mark = sink.mark();
     match &node.kind {
         Value::List(items) => items
             .iter()
@@ -251,6 +285,7 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
         }
         _ => fields::walk(sink, &scope, node, shape, &path),
     }
+    manifest::admission_of_part(sink, name, &path, node, mark);
     format!("{} {}", name.trim_end_matches('.'), path.replace("[]", ""))
         .trim_end()
         .to_owned()

@@ -123,6 +123,49 @@ fn object(
     whole(sink, node, kind, applied, mark);
 }
 
+/// Fields of fields that are refused as a whole, not for what they lack.
+const WHOLE: &[&str] = &[
+    "portLevelMtls",
+    "distribute",
+    "failover",
+    "failoverPriority",
+];
+
+/// What Istio's webhook refuses of a part of a kind's spec.
+pub(crate) fn admission_of_part(sink: &mut Sink, name: &str, path: &str, part: &Node, mark: usize) {
+    let (kind, group) = name.split_once('.').unwrap_or((name, ""));
+    let Some(known) = kinds().by_kind(group, kind) else {
+        return;
+    };
+    let map = |key: &str, value: Node| {
+        let key = Key {
+            text: key.to_owned(),
+            line: part.line,
+            column: part.column,
+        };
+        Node {
+            kind: Value::Map(vec![(key, value)]),
+            ..part.clone()
+        }
+    };
+    let mut whole = part.clone();
+    for step in path.split('.').rev().filter(|step| !step.is_empty()) {
+        let (step, list) = match step.strip_suffix("[]") {
+            Some(step) => (step, true),
+            None => (step, false),
+        };
+        if list && !matches!(whole.kind, Value::List(_)) {
+            whole = Node {
+                kind: Value::List(vec![whole]),
+                ..part.clone()
+            };
+        }
+        whole = map(step, whole);
+    }
+    let version = known.versions.first().copied().unwrap_or_default();
+    admission(sink, group, version, kind, &whole, mark);
+}
+
 /// What Istio's webhook refuses though each field exists and has a value of its type. Fields that are left out are
 /// no fault of an example.
 fn admission(sink: &mut Sink, group: &str, version: &str, kind: &str, node: &Node, mark: usize) {
@@ -131,10 +174,16 @@ fn admission(sink: &mut Sink, group: &str, version: &str, kind: &str, node: &Nod
     let Some(ty) = ty.filter(|ty| ty.group.ends_with("istio.io")) else {
         return;
     };
+    // What a part says nothing of may stand beside it.
+    let named = node.get("metadata").is_some();
     for diagnostic in api::validate_at(ty, node) {
+        let field = diagnostic.path.rsplit('.').next().unwrap_or_default();
         let present = node
             .value_of(&diagnostic.path)
-            .and_then(values::text_of)
+            .and_then(|value| {
+                let whole = named && WHOLE.contains(&field);
+                values::text_of(value).or_else(|| whole.then(String::new))
+            })
             .filter(|text| !values::is_placeholder(text));
         let (Some(text), Severity::Error) = (present, diagnostic.severity) else {
             continue;
@@ -143,7 +192,6 @@ fn admission(sink: &mut Sink, group: &str, version: &str, kind: &str, node: &Nod
         if sink.is_wrong_at(mark, line) {
             continue;
         }
-        let field = diagnostic.path.rsplit('.').next().unwrap_or_default();
         let judgement = Judgement::new(
             Verdict::Refused,
             diagnostic.message.clone(),

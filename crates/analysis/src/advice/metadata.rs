@@ -116,9 +116,14 @@ fn is_invented(key: &str) -> bool {
         "gateway.istio.io",
         "internal.istio.io",
     ];
-    let Some((domain, _)) = key.split_once('/') else {
+    let Some((domain, name)) = key.split_once('/') else {
         return false;
     };
+    if domain == "istio.io" {
+        let page = ["latest", "docs", "blog", "news", "v1"];
+        return settings().annotation(key).is_empty()
+            && !page.iter().any(|page| name.starts_with(page));
+    }
     let of_istio = domain.ends_with(".istio.io") && !OTHERS.contains(&domain);
     of_istio
         && !settings().annotations().any(|row| {

@@ -98,6 +98,9 @@ fn judge_block(sink: &mut Sink, block: &Block, format: Format) {
 
 /// Judges code by what its fence says it is, or else by what it looks like.
 pub(crate) fn code(sink: &mut Sink, block: &Block, language: &str) {
+    if prose::judge_settings(sink, &block.pieces, &block.context) {
+        return;
+    }
     match items::language(language, &block.pieces) {
         items::Language::Yaml => manifest::judge(sink, &block.pieces, &block.context, None),
         items::Language::Shell => command::judge(sink, &block.pieces, &block.context),

@@ -106,11 +106,17 @@ fn logs_of<'a>(parsed: &'a Parsed<'_>) -> &'a str {
         kind.starts_with("deploy").then_some(name)
     };
     let labelled = || parsed.flag("--selector")?.strip_prefix("app=");
-    parsed
+    let of = parsed
         .flag("--container")
         .or_else(named)
         .or_else(labelled)
-        .unwrap_or_default()
+        .unwrap_or_default();
+    // A gateway is a proxy alone.
+    if of.starts_with("istio-") && of.ends_with("gateway") {
+        "istio-proxy"
+    } else {
+        of
+    }
 }
 
 fn istioctl(parsed: &Parsed<'_>) -> Option<Output> {

@@ -1,5 +1,6 @@
 //! PromQL: metrics, their labels and the values that a label can have.
 
+mod expression;
 mod labels;
 
 use self::labels::{known_label, label, no_label};
@@ -23,6 +24,7 @@ const FAMILIES: &[&str] = &[
     "autoscaler_",
     "queue_",
     "sidecar_injection_",
+    "mixer_",
     "kn_serving_",
     "kn_revision_",
 ];
@@ -256,7 +258,14 @@ fn judge_pieces(sink: &mut Sink, pieces: &[Piece], query: bool) {
     let lines: Vec<&str> = pieces.iter().map(|piece| piece.text.as_str()).collect();
     let text = lines.join("\n");
     let places = Places::new(pieces);
-    for name in names(&text) {
+    let found = names(&text);
+    if let (true, Some(first)) = (query, found.first())
+        && let Some(judgement) = expression::judge(sink, &text)
+    {
+        let (line, column) = places.of(first.at);
+        sink.put(line, column, Kind::PromQl, &text, judgement);
+    }
+    for name in found {
         let searched = query && (name.range || name.selector);
         let mut judgement =
             metric(sink, &name.text, searched).unwrap_or_else(|| Judgement::fine(""));

@@ -3,6 +3,7 @@
 mod assignments;
 mod claims;
 mod commands;
+mod placement;
 mod spans;
 mod words;
 
@@ -11,6 +12,9 @@ use super::items::{self, Kind, Sink};
 use super::verdict::Verdict;
 use super::{command, manifest, promql, shell};
 
+pub(crate) use self::assignments::{
+    judge as judge_setting, judge_lines as judge_settings, of_line as setting_by_path,
+};
 pub(crate) use self::words::{env, env_judgement, flag, operators, statistic};
 use crate::knowledge::{self, REMOVED_COMMANDS};
 
@@ -50,6 +54,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
                 assignments::judge(sink, piece.line, column, &text, &near);
             }
         }
+        placement::judge(sink, &block.pieces, index);
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
         claims::ports(sink, piece);
@@ -64,7 +69,9 @@ const REACH: (usize, usize) = (6, 600);
 fn sentence(pieces: &[Piece], index: usize, at: usize) -> String {
     let begins = |piece: &Piece| {
         let text = piece.text.trim_start();
-        super::blocks::is_item(text) || text.starts_with(['|', '['])
+        super::blocks::is_item(text)
+            || text.starts_with(['|', '['])
+            || assignments::of_line(text).is_some()
     };
     let least = index.saturating_sub(REACH.0);
     let most = pieces.len().min(index + 1 + REACH.0);
@@ -174,7 +181,10 @@ const HINTS: &[&str] = &[
     "older",
     "used to be",
     "obsolete",
-    "legacy",
+    "legacy name",
+    "legacy field",
+    "legacy metric",
+    "legacy annotation",
     "not valid",
     "invalid",
     "unlike",
@@ -323,7 +333,9 @@ fn is_typed(tool: &str, second: &str, line: &str) -> bool {
     }) || REMOVED_COMMANDS
         .rows()
         .any(|row| row.get("tool") == tool && row.get("sub").split(' ').next() == Some(second));
-    let flag = second.starts_with('-') || second.starts_with('–');
+    let plain = second.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let flagged = plain && line.split_whitespace().any(|word| word.starts_with("--"));
+    let flag = second.starts_with('-') || second.starts_with('–') || flagged;
     let target = tool == "curl"
         && (second.contains("://")
             || second.starts_with("localhost")
@@ -362,7 +374,11 @@ fn is_typed(tool: &str, second: &str, line: &str) -> bool {
 
 /// How many lines from here on are YAML.
 fn yaml_run(pieces: &[Piece], format: Format) -> usize {
-    let shaped = |piece: &&Piece| items::is_yaml_line(&piece.text) && !piece.text.contains('`');
+    let shaped = |piece: &&Piece| {
+        items::is_yaml_line(&piece.text)
+            && !piece.text.contains('`')
+            && assignments::of_line(&piece.text).is_none()
+    };
     let run = pieces.iter().take_while(shaped).count();
     let single = pieces.first().is_some_and(|piece| {
         let key = piece

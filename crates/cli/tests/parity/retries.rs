@@ -169,6 +169,7 @@ pub(crate) const CASES: &[Case] = cases![
     the_client_asks_for_retries_by_header,
     the_client_asks_for_a_timeout_by_header,
     the_client_asks_that_a_timeout_be_no_error,
+    a_grpc_client_brings_its_own_timeout,
     external_clients_may_not_ask,
     a_request_that_never_ends_is_a_408,
 ];
@@ -397,6 +398,17 @@ fn the_client_asks_that_a_timeout_be_no_error(s: &mut Session<'_>) {
         .header("x-envoy-upstream-rq-timeout-alt-response: 1")
         .send()
         .is(204);
+}
+
+fn a_grpc_client_brings_its_own_timeout(s: &mut Session<'_>) {
+    s.upstream("flaky-v1", [hang()]);
+    s.request("POST", "/default")
+        .header("content-type: application/grpc")
+        .header("grpc-timeout: 150m")
+        .body("")
+        .send()
+        .is(200)
+        .has("grpc-status", "14");
 }
 
 fn external_clients_may_not_ask(s: &mut Session<'_>) {

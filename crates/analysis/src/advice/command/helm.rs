@@ -55,3 +55,34 @@ pub(super) fn nameless(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
             .fix(format!("helm install {name} {}", chart.text)),
     )
 }
+
+/// `helm upgrade --set` without the values of before.
+pub(super) fn resets(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    const KEEPS: &[&str] = &[
+        "--reuse-values",
+        "--reset-then-reuse-values",
+        "--values",
+        "--install",
+        "--dry-run",
+    ];
+    let istio = parsed
+        .positional
+        .iter()
+        .any(|word| word.text.contains("istio"));
+    let sets = parsed.flags.iter().any(|(flag, _, _)| flag == "--set");
+    if parsed.path.as_slice() != ["upgrade"]
+        || !istio
+        || !sets
+        || KEEPS.iter().any(|flag| parsed.has(flag))
+    {
+        return None;
+    }
+    let why = sink.say(
+        "with --set and without --reuse-values every value that was set before goes back to the chart’s default",
+        "带 --set 而没有 --reuse-values 时，之前设置的值都会恢复为 chart 默认值",
+    );
+    Some(
+        Judgement::new(Verdict::Destructive, why, "helm upgrade")
+            .fix("--reset-then-reuse-values, or -f with all values"),
+    )
+}

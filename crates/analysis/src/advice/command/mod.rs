@@ -174,7 +174,9 @@ fn one(sink: &mut Sink, command: &Command, context: &str, destroyed: Option<Judg
     let own = match tool {
         "kubectl" => kubectl::judge(sink, &parsed, context),
         "curl" => curl::judge(sink, &parsed),
-        "helm" => helm::nameless(sink, &parsed).or_else(|| helm::sets(sink, &parsed)),
+        "helm" => helm::nameless(sink, &parsed)
+            .or_else(|| helm::sets(sink, &parsed))
+            .or_else(|| helm::resets(sink, &parsed)),
         "istioctl" => helm::sets(sink, &parsed),
         "aws" => aws::judge(sink, &parsed),
         "hey" => load::hey(sink, &parsed),

@@ -34,6 +34,24 @@ pub(super) fn jq(sink: &Sink, program: &str) -> Option<Judgement> {
                     .fix(program.replace(name, &folded)),
             );
         }
+        let near = nearest(name, JSON_KEYS.iter().copied());
+        let longer = JSON_KEYS
+            .iter()
+            .find(|key| key.len() > 8 && name.starts_with(*key))
+            .copied();
+        if let (false, true, Some(near)) = (
+            JSON_KEYS.contains(&name),
+            name.contains('_'),
+            longer.or(near),
+        ) {
+            let why = sink.say(
+                format!("the log has no key {name}; {near} is one"),
+                format!("日志中没有键 {name}；有 {near}"),
+            );
+            return Some(
+                Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(program.replace(name, near)),
+            );
+        }
         let compared = tail.trim_start().strip_prefix("==").map(str::trim_start);
         let text = compared.and_then(|value| value.strip_prefix('"')?.split('"').next());
         if let (true, Some(text)) = (NUMBERS.contains(&name), text) {
@@ -73,4 +91,22 @@ pub(super) fn pair(sink: &Sink, literal: &str) -> Option<Judgement> {
     );
     let key = nearest(name, JSON_KEYS.iter().copied()).unwrap_or("response_code");
     Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(format!("grep '\"{key}\":'")))
+}
+
+/// `503 - UH`: between the code and the flag stands one blank.
+pub(super) fn columns(sink: &Sink, literal: &str) -> Option<Judgement> {
+    let words: Vec<&str> = literal.trim_matches(['"', ' ']).split(' ').collect();
+    let [code, "-", flag] = words.as_slice() else {
+        return None;
+    };
+    let is_code = code.len() == 3 && code.chars().all(|c| c.is_ascii_digit());
+    let is_flag = (2..=5).contains(&flag.len()) && flag.chars().all(|c| c.is_ascii_uppercase());
+    if !is_code || !is_flag {
+        return None;
+    }
+    let why = sink.say(
+        format!("the text format writes {code} {flag} DETAILS: the flag follows the code"),
+        format!("TEXT 格式写作 {code} {flag} 详情：标志紧跟在响应码后"),
+    );
+    Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(format!("grep '{code} {flag} '")))
 }

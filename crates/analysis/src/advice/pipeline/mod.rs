@@ -90,6 +90,11 @@ fn grep(sink: &Sink, output: &Output, name: &str, words: &[Word]) -> Option<Judg
 
 /// Why a literal can never be in the output.
 fn never(sink: &Sink, output: &Output, literal: &str, fold: bool) -> Option<Judgement> {
+    if matches!(output, Output::Logs { of } if of == "istio-proxy")
+        && let Some(judgement) = access_log::columns(sink, literal)
+    {
+        return Some(judgement);
+    }
     let word = literal.trim_matches([':', '"', '\'', ' ', '=']);
     if word.len() < 2 || word.contains(' ') {
         return None;

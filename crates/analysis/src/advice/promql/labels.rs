@@ -16,10 +16,13 @@ fn family(metric: &str) -> &str {
 
 pub(super) fn known_label(sink: &Sink, metric: &str, label: &str) -> bool {
     let Some(row) = find(metric) else { return true };
-    if metric.starts_with("kn_") {
+    if let Some(family) = ["kn_", "envoy_"]
+        .into_iter()
+        .find(|family| metric.starts_with(family))
+    {
         return !LABEL_FIXES
             .rows()
-            .any(|row| row.get("family") == "kn_" && row.get("wrong") == label);
+            .any(|row| row.get("family") == family && row.get("wrong") == label);
     }
     if row.labels == "*" || !metric.starts_with("istio_") {
         return true;
@@ -132,6 +135,9 @@ fn by_long(value: &str) -> Option<String> {
 
 /// Whether a matcher can be true for a value that occurs.
 fn possible(values: &str, matcher: &Matcher) -> bool {
+    if values == "response-flag" && matcher.value.is_empty() && matcher.op == "=" {
+        return false;
+    }
     if matcher.value.is_empty() || matcher.value.contains('$') || matcher.op.starts_with('!') {
         return true;
     }

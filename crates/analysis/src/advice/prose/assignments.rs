@@ -5,14 +5,17 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::super::blocks::Piece;
-use super::super::items::Sink;
+use super::super::command::kubectl;
+use super::super::fragment;
+use super::super::items::{Kind, Sink};
 use super::super::manifest;
-use crate::advice::fragment;
+use super::spans;
+use crate::knowledge;
 
 /// A path of two steps or more, or a name with a capital in it; then its value.
 static ASSIGNMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
-        r#"(?:^|[\s(（，。：；])((?:[a-z][A-Za-z0-9]*(?:\[[0-9*]*\])?\.)+[a-z][A-Za-z0-9]*|[a-z]+[A-Z][A-Za-z0-9]*|resolution|location|protocol|mode|simple): ([A-Za-z0-9_.:/%*-]+(?:,[A-Za-z0-9_.-]+)*)"#,
+        r#"(?:^|[\s(（，。：；])((?:[a-z][A-Za-z0-9]*(?:\[[0-9*]*\])?\.)+[a-z][A-Za-z0-9]*(?:\[[0-9*]*\])?|[a-z]+[A-Z][A-Za-z0-9]*|resolution|location|protocol|mode|simple): ("[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|[A-Za-z0-9_.:/%*-]+(?:,[A-Za-z0-9_.-]+)*)"#,
     )
     .ok()
 });
@@ -26,7 +29,12 @@ pub(super) fn find(text: &str) -> Vec<(usize, String)> {
         .captures_iter(text)
         .filter_map(|found| {
             let (key, value) = (found.get(1)?, found.get(2)?);
-            let value = value.as_str().trim_end_matches(['.', ':']);
+            let value = value.as_str();
+            let value = if value.ends_with(['"', '\'', ']', '}']) {
+                value
+            } else {
+                value.trim_end_matches(['.', ':'])
+            };
             let telling = key.as_str().contains('.')
                 || key.as_str().contains(|c: char| c.is_ascii_uppercase())
                 || value.len() > 2 && value.chars().all(|c| c.is_ascii_uppercase() || c == '_');
@@ -64,12 +72,55 @@ pub(super) fn nested(text: &str) -> Option<String> {
     Some(out)
 }
 
+/// The setting of a line that is one by its path, behind the name of a kind perhaps.
+pub(crate) fn of_line(line: &str) -> Option<String> {
+    let text = line.trim_start();
+    let key = text.split(": ").next().unwrap_or_default();
+    if knowledge::kinds().of_name(key).next().is_some() {
+        return find(text).into_iter().next().map(|(_, setting)| setting);
+    }
+    nested(text).map(|_| text.to_owned())
+}
+
 /// Judges a setting with its value.
-pub(super) fn judge(sink: &mut Sink, line: u32, column: u32, text: &str, context: &str) {
+pub(crate) fn judge(sink: &mut Sink, line: u32, column: u32, text: &str, context: &str) {
+    if let Some(kind) = text.strip_prefix("kind: ") {
+        let known = knowledge::kinds().of_name(kind).next().is_some();
+        let judgement = (!known).then(|| kubectl::unknown_kind(sink, &kind.to_lowercase()));
+        if let Some(judgement) = judgement.flatten() {
+            sink.put(line, column, Kind::Field, text, judgement);
+        }
+        return;
+    }
+    let mark = sink.mark();
     let pieces = [Piece {
         line,
         column,
         text: nested(text).unwrap_or_else(|| text.to_owned()),
     }];
     manifest::judge(sink, &pieces, context, Some(manifest::Applied::Not));
+    let path = text.split(": ").next().unwrap_or(text);
+    if sink.mark() == mark
+        && let Some(judgement) = spans::dotted(sink, path)
+    {
+        sink.put(line, column, Kind::Path, text, judgement);
+    }
+}
+
+/// Judges lines all of which are settings by their paths. Whether they are.
+pub(crate) fn judge_lines(sink: &mut Sink, pieces: &[Piece], context: &str) -> bool {
+    let lines = pieces.iter().filter(|piece| !piece.text.trim().is_empty());
+    let settings: Vec<_> = lines
+        .map(|piece| of_line(&piece.text).map(|setting| (piece, setting)))
+        .collect();
+    if settings.is_empty() || settings.iter().any(Option::is_none) {
+        return false;
+    }
+    for (piece, setting) in settings.into_iter().flatten() {
+        let (path, value) = setting.split_once(": ").unwrap_or((&setting, ""));
+        let value = value.split("  ").next().unwrap_or_default().trim_end();
+        let setting = format!("{path}: {value}");
+        judge(sink, piece.line, piece.column, &setting, context);
+    }
+    true
 }

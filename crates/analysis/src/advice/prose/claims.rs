@@ -82,6 +82,12 @@ pub(super) fn defaults(sink: &mut Sink, piece: &Piece) {
         if whole.start() > 48 {
             continue;
         }
+        // A word is no claim about a number.
+        let word = value.as_str().starts_with(|c: char| c.is_ascii_uppercase());
+        let number = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
+        if word && row.values.iter().all(number) {
+            continue;
+        }
         let right = accepts(row, value.as_str());
         let claimed = value.as_str().trim().trim_end_matches(['.', ',']);
         let shown = format!("{name}: {claimed}");

@@ -170,6 +170,7 @@ fn annotation(sink: &Sink, text: &str) -> Option<Judgement> {
 /// `key: value`, `{a: b}`.
 fn yaml(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str, context: &str) -> bool {
     let shaped = items::is_yaml_line(text) && text.contains(": ")
+        || assignments::nested(text).is_some()
         || (text.starts_with('{') && text.ends_with('}') && text.contains(':'));
     if !shaped {
         return false;
@@ -259,8 +260,12 @@ fn map_of_row(text: &str, around: &str, context: &str) -> Option<&'static str> {
 }
 
 /// `trafficPolicy.outlierDetection.consecutive5xxErrors`, `meshConfig.accessLogFile`, `values.pilot.env`.
-fn dotted(sink: &Sink, text: &str) -> Option<Judgement> {
-    let path = text.replace("[]", "").replace("[*]", "").replace("[0]", "");
+pub(super) fn dotted(sink: &Sink, text: &str) -> Option<Judgement> {
+    let path = text
+        .replace("[]", "")
+        .replace("[*]", "")
+        .replace("[0]", "")
+        .replace("[1]", "");
     let steps: Vec<&str> = path.split('.').collect();
     if steps.len() < 2
         || steps
@@ -280,20 +285,27 @@ fn dotted(sink: &Sink, text: &str) -> Option<Judgement> {
                 .unwrap_or_else(|| Judgement::fine("istio/api, istio values")),
         );
     }
-    let leaf = *steps.last()?;
     let known = |name: &str| !fragment::places(name).is_empty();
     let of_istio = |name: &str| {
         fragment::places(name).iter().any(|(kind, _)| {
             kind.contains(".istio.io") || kind.contains("Config") || kind.contains("knative")
         })
     };
+    // What stands behind a name that no kind has is as unknown.
+    let end = steps.iter().position(|step| !known(step));
+    let steps = &steps[..end.map_or(steps.len(), |end| end + 1)];
+    if steps.len() < 2 {
+        return None;
+    }
+    let path = steps.join(".");
+    let leaf = *steps.last()?;
     let shaped = steps
         .iter()
-        .all(|step| step.chars().all(char::is_alphanumeric))
-        && steps[..steps.len() - 1].iter().all(|step| known(step));
+        .all(|step| step.chars().all(char::is_alphanumeric));
     let telling = steps.iter().any(|step| {
         step.len() > 7 && step.chars().any(|c| c.is_ascii_uppercase()) && of_istio(step)
-    });
+    }) || leaf.chars().any(|c| c.is_ascii_uppercase())
+        && steps[..steps.len() - 1].iter().all(|step| of_istio(step));
     if !shaped || !telling {
         return None;
     }

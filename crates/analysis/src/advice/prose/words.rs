@@ -6,8 +6,8 @@ use regex::Regex;
 
 use super::super::blocks::Piece;
 use super::super::items::{Kind, Sink};
-use super::super::metadata;
 use super::super::verdict::{Judgement, Verdict};
+use super::super::{manifest, metadata, yaml};
 use crate::knowledge::{ENV, OPERATORS, PREFIXES, RESPONSE_FLAGS, nearest, settings};
 
 static OPERATOR: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -347,7 +347,26 @@ pub(super) fn annotations(sink: &mut Sink, piece: &Piece, text: &str) {
                 &piece.text,
                 judgement,
             );
+            if key == "proxy.istio.io/config" {
+                proxy_config(sink, piece, column, &text[end..]);
+            }
         }
+    }
+}
+
+/// What stands behind `proxy.istio.io/config` in a line: JSON in quotes.
+fn proxy_config(sink: &mut Sink, piece: &Piece, column: u32, rest: &str) {
+    let value = rest.trim_start_matches([':', '=', ' ', '\'', '"', '`']);
+    let Some(end) = value.rfind('}').filter(|_| value.starts_with('{')) else {
+        return;
+    };
+    let pieces = [Piece {
+        line: piece.line,
+        column,
+        text: value[..=end].to_owned(),
+    }];
+    for document in yaml::read(&pieces) {
+        manifest::proxy_config(sink, &document.node, "", &pieces);
     }
 }
 
