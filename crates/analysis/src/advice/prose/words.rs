@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::super::blocks::Piece;
+use super::super::command::cloudwatch;
 use super::super::items::{Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{manifest, metadata, yaml};
@@ -292,6 +293,7 @@ pub(crate) fn statistic(sink: &Sink, text: &str) -> Option<Judgement> {
 /// Names out of backticks: annotations, and response flags where the line speaks of them.
 pub(super) fn outside(sink: &mut Sink, piece: &Piece, text: &str) {
     annotations(sink, piece, text);
+    load_balancer_metrics(sink, piece, text);
     operators(sink, piece.line, piece.column, text, Verdict::Unknown);
     if !speaks_of_flags(&piece.text) {
         return;
@@ -312,6 +314,31 @@ pub(super) fn outside(sink: &mut Sink, piece: &Piece, text: &str) {
             }
         }
         column = column.saturating_add(1);
+    }
+}
+
+/// Metrics that CloudWatch has of another kind of load balancer than the one that the line names.
+fn load_balancer_metrics(sink: &mut Sink, piece: &Piece, text: &str) {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut offset = 0;
+    for part in text.split_inclusive(|c| !word(c)) {
+        let name = part.trim_end_matches(|c| !word(c));
+        if let Some(judgement) = cloudwatch::in_sentence(sink, name, &piece.text) {
+            let before = text[..offset].chars().count();
+            let column = piece
+                .column
+                .saturating_add(u32::try_from(before).unwrap_or(0));
+            super::mention(
+                sink,
+                piece.line,
+                column,
+                Kind::Metric,
+                name,
+                &piece.text,
+                judgement,
+            );
+        }
+        offset += part.len();
     }
 }
 
