@@ -5,33 +5,14 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use crate::peers;
-
-/// What images ship.
-const PROFILE: &str = "dist";
+use crate::{dist, peers};
 
 pub(crate) fn proxy(arguments: &[&str]) -> anyhow::Result<()> {
     let found = peers::obtain()?;
-    for package in [["cli", "ferromesh-proxy"], ["bench", "proxy-bench"]] {
-        println!("> cargo build --profile {PROFILE} --bin {}", package[1]);
-        let status = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--profile",
-                PROFILE,
-                "--quiet",
-                "--package",
-                package[0],
-                "--bin",
-                package[1],
-            ])
-            .status()?;
-        ensure!(status.success(), "cargo build: {status}");
-    }
-    let built = target_directory()?.join(PROFILE);
-    let status = Command::new(built.join("proxy-bench"))
+    let (proxy, bench) = (dist::build()?, build()?);
+    let status = Command::new(bench)
         .arg("--ferromesh")
-        .arg(built.join("ferromesh-proxy"))
+        .arg(proxy)
         .arg("--envoy")
         .arg(found.directory.join("bin/envoy"))
         .args(arguments)
@@ -41,7 +22,18 @@ pub(crate) fn proxy(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn target_directory() -> anyhow::Result<PathBuf> {
+/// Builds the load client; gives back where it is.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    println!("> cargo build --release --bin proxy-bench");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet"])
+        .args(["--package", "bench", "--bin", "proxy-bench"])
+        .status()?;
+    ensure!(status.success(), "cargo build: {status}");
+    Ok(target_directory()?.join("release/proxy-bench"))
+}
+
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps"])
         .output()?;

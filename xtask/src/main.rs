@@ -1,6 +1,7 @@
-//! Project chores: `cargo xtask test|fuzz|bench|docs|peers|layers`.
+//! Project chores: `cargo xtask test|fuzz|dist|bench|docs|peers|layers`.
 
 mod bench;
+mod dist;
 mod docs;
 mod follow;
 mod fuzz;
@@ -17,7 +18,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test [--long]   obtain the peers, then fmt, clippy, layers and all tests; one summary at the end.
                   --long also fuzzes every target and runs the long churn tests.
   fuzz [TARGET]   run the fuzz targets, or one of them. FERROMESH_FUZZ_SECONDS (60) for each.
-  bench proxy     CPU, latency and memory of our proxy beside Envoy's, profile `dist`; -h lists its options
+  dist            build the proxy as it ships: profile `dist`, guided by a profile of its work; most of an hour
+  bench proxy     CPU, latency and memory of our proxy, built by `dist`, beside Envoy's; -h lists its options
   docs [--check]  write docs/reference from the code, or check that it is current
   peers           obtain the programs that the tests run against
   layers          check that dependencies point down and that each is used
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["fuzz"] => test::fuzz(None),
         ["fuzz", target] => test::fuzz(Some(target)),
         ["bench", "proxy", arguments @ ..] => bench::proxy(arguments),
+        ["dist"] => dist::build().map(|_| ()),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["peers"] => peers::obtain().map(|found| peers::print(&found)),

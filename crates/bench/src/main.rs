@@ -4,20 +4,23 @@
 //! engines in shuffled order: closed loop for the cost at saturation, open loop (Poisson, latency from the
 //! intended send) at a fixed rate. CPU is the kernel's run time of all threads of the process.
 //!
-//! Ratios to Envoy 1.40 of one run of profile `dist` (four rounds of 2 s, two shared cores, 2026-11-26):
+//! Ratios to Envoy 1.40 of one run of what `cargo xtask dist` builds (medians of six rounds of 3 s, two shared cores,
+//! 2026-11-26):
 //!
 //! | | CPU saturated | CPU at 3,000/s | p99 at 3,000/s | memory |
 //! |---|---|---|---|---|
-//! | HTTP/1.1 | 0.20 | 0.34 | 0.08 | 0.15 |
-//! | HTTP/2 | 0.28 | 0.41 | 0.14 | 0.19 |
-//! | HTTP/1.1, mTLS | 0.20 | 0.35 | 0.10 | 0.22 |
-//! | HTTP/2, mTLS | 0.24 | 0.44 | 0.12 | 0.23 |
+//! | HTTP/1.1 | 0.16 | 0.31 | 0.22 | 0.17 |
+//! | HTTP/2 | 0.20 | 0.33 | 0.07 | 0.20 |
+//! | HTTP/1.1, mTLS | 0.15 | 0.31 | 0.26 | 0.22 |
+//! | HTTP/2, mTLS | 0.17 | 0.35 | 0.09 | 0.23 |
 //! | to reach | 0.30 | 0.40 | 0.35 | 0.25 |
 //!
-//! Single rounds scatter by a third. Memory is what is resident (`VmRSS`): 20 MiB against 88 MiB, of which some 13 MiB
-//! were won by giving freed memory back once a configuration is compiled, and some 6 MiB by this profile and by unmapping the
-//! code that only started the program, which the kernel counts as resident while it is mapped. The profile `release` costs about a tenth
-//! more CPU with HTTP/2. Another allocator (jemalloc, mimalloc) made no difference to the CPU and took more memory.
+//! The build is guided by a profile that this load makes: without it the four took 0.20, 0.28, 0.20, 0.24 saturated and
+//! 0.34, 0.41, 0.35, 0.44 at 3,000/s, for what a lone request costs is how much cold code it touches. Single rounds scatter by a
+//! tenth at 3,000/s and by a third at saturation. Memory is what is resident (`VmRSS`): 20 MiB against 88 MiB, of which some 13 MiB were won by
+//! giving freed memory back once a configuration is compiled, and some 6 MiB by profile `dist` and by unmapping the code that only
+//! started the program, which the kernel counts as resident while it is mapped. Another allocator (jemalloc, mimalloc) made no
+//! difference to the CPU and took more memory.
 
 mod backend;
 mod client;
