@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 /// Optimised as far as the compiler goes.
 pub(crate) const PROFILE: &str = "dist";
@@ -65,11 +65,10 @@ impl Tools {
             .join("bin/llvm-profdata");
         if !merger.exists() {
             println!("> rustup component add llvm-tools");
-            let added = run(Command::new("rustup").args(["component", "add", "llvm-tools"]));
-            if let Err(error) = added.and(merger.try_exists().context("llvm-profdata")) {
-                bail!("profiles cannot be merged without rustup's component llvm-tools: {error:#}");
-            }
+            run(Command::new("rustup").args(["component", "add", "llvm-tools"]))
+                .context("profiles cannot be merged without rustup's component llvm-tools")?;
         }
+        ensure!(merger.exists(), "{} is missing", merger.display());
         Ok(Self { host, merger })
     }
 
