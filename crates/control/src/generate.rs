@@ -20,7 +20,7 @@ use crate::mesh_view::model::{Port, Resolution, Service, Workload};
 use crate::mesh_view::workload::Workloads;
 use crate::mesh_view::{MeshView, TableHashes};
 use crate::node::{Locality, NodeInfo, NodeKind};
-use crate::{endpoint, route, secret};
+use crate::{credentials, endpoint, route, secret};
 
 pub use crate::scope::Warning;
 pub(crate) use crate::scope::{InboundPort, Scope};
@@ -201,6 +201,7 @@ impl Keys {
                 mesh,
                 services,
                 virtual_services,
+                destination_rules,
                 gateways,
                 secrets,
                 log(Side::Gateway),
@@ -427,10 +428,7 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
         if verified {
             secret::of_server(scope.view, namespace, tls).map(|_| ())
         } else {
-            Err(format!(
-                "the gateway proxy {} has not proved to be of namespace {namespace}, so it gets no credentials",
-                scope.node.name
-            ))
+            Err(secret::unproved(scope.node))
         }
     });
     for server in merged.servers() {
@@ -451,10 +449,18 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
             secrets.insert(secret.name.clone(), resource);
         }
     }
+    let (of_clusters, withheld) = credentials::of_clusters(scope, verified);
+    for served in of_clusters {
+        let name = served.secret.name.clone();
+        secrets.entry(name).or_insert_with_key(|name| {
+            fragments.intern(SECRET, name, &served.secret, served.provenance)
+        });
+    }
     part.resources.extend(secrets.into_values());
     part.listeners(fragments, listener::gateway::listeners(scope, &merged));
     part.routes(fragments, route::gateway::configurations(scope, &merged));
     part.warnings = merged.warnings;
+    part.warnings.extend(withheld);
     part.warnings.extend(scope.warnings_since(warnings));
     part
 }

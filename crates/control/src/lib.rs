@@ -5,6 +5,7 @@
 //! - [`Planner`] keeps connected proxies in step with the snapshots and reports what became of each object.
 
 mod cluster;
+mod credentials;
 mod endpoint;
 mod fragments;
 #[doc(hidden)]

@@ -8,6 +8,7 @@ use x509_parser::pem::Pem;
 
 use crate::mesh_view::MeshView;
 use crate::mesh_view::gateway::ServerTls;
+use crate::node::NodeInfo;
 use crate::pb::{core_v3, tls_v3};
 use crate::tls;
 
@@ -24,31 +25,65 @@ pub(crate) fn of_server(
     server: &ServerTls,
 ) -> Result<Vec<Served>, String> {
     let name = &server.credential;
+    let mut served = vec![certificate(view, namespace, name)?];
+    if server.mutual {
+        served.push(peer_ca(view, namespace, name)?);
+    }
+    Ok(served)
+}
+
+/// The secrets that a cluster of a gateway needs to speak to its servers, or why they cannot be served. `mutual`: the
+/// gateway presents a certificate.
+pub(crate) fn of_client(
+    view: &MeshView,
+    namespace: &str,
+    name: &str,
+    mutual: bool,
+) -> Result<Vec<Served>, String> {
+    plain(namespace, name)?;
+    let mut served = Vec::new();
+    if mutual {
+        served.push(certificate(view, namespace, name)?);
+    }
+    served.push(peer_ca(view, namespace, name)?);
+    Ok(served)
+}
+
+/// Why a gateway gets no credentials at all.
+pub(crate) fn unproved(node: &NodeInfo) -> String {
+    format!(
+        "the gateway proxy {} has not proved to be of namespace {}, so it gets no credentials",
+        node.name, node.namespace
+    )
+}
+
+fn plain(namespace: &str, name: &str) -> Result<(), String> {
     if name.contains("://") || name.contains('/') {
         return Err(format!(
             "tls.credentialName {name:?} must be the plain name of a Secret in the gateway's namespace {namespace:?}"
         ));
     }
+    Ok(())
+}
+
+fn certificate(view: &MeshView, namespace: &str, name: &str) -> Result<Served, String> {
+    plain(namespace, name)?;
     let secret = view.secret(namespace, name).ok_or_else(|| {
         format!("Secret {namespace}/{name} does not exist; create it with keys tls.crt and tls.key")
     })?;
     let pair =
         key_pair(&secret.spec).map_err(|reason| format!("Secret {namespace}/{name}: {reason}"))?;
-    let mut served = vec![Served {
+    Ok(Served {
         secret: tls_v3::Secret {
             name: tls::credential(name),
             r#type: Some(tls_v3::secret::Type::TlsCertificate(pair)),
         },
         provenance: Vec::new(),
-    }];
-    if server.mutual {
-        served.push(client_ca(view, namespace, name)?);
-    }
-    Ok(served)
+    })
 }
 
-/// The CA for clients: in the same Secret, or in one whose name ends in `-cacert`.
-fn client_ca(view: &MeshView, namespace: &str, name: &str) -> Result<Served, String> {
+/// The CA to verify the peer by: in the same Secret, or in one whose name ends in `-cacert`.
+fn peer_ca(view: &MeshView, namespace: &str, name: &str) -> Result<Served, String> {
     let beside = format!("{name}-cacert");
     let found = [name, &beside].into_iter().find_map(|name| {
         let secret = view.secret(namespace, name)?;
@@ -57,7 +92,7 @@ fn client_ca(view: &MeshView, namespace: &str, name: &str) -> Result<Served, Str
     });
     let Some((holder, ca, crl)) = found else {
         return Err(format!(
-            "neither Secret {namespace}/{name} nor {namespace}/{beside} holds ca.crt or cacert, which MUTUAL needs"
+            "neither Secret {namespace}/{name} nor {namespace}/{beside} holds ca.crt or cacert, to verify the peer by"
         ));
     };
     if certificates(ca) == 0 {

@@ -31,11 +31,10 @@ pub(crate) fn mesh() -> Mesh {
     let pair = |pair: &testkit::pki::Pair| json!({"tls.crt": pair.chain, "tls.key": pair.key});
     let mut mutual = pair(&pki.a);
     mutual["ca.crt"] = json!(pki.root.pem);
-    // What DestinationRules name is given as xDS: the control plane serves Secrets of Gateways only.
+    let trust = json!({"ca.crt": pki.root.pem});
+    let mut own = pair(&pki.client);
+    own["ca.crt"] = json!(pki.root.pem);
     let inline = |text: &str| json!({"inline_string": text});
-    let trust = |name: &str| json!({"name": name, "validation_context": {"trusted_ca": inline(&pki.root.pem)}});
-    let own = json!({"name": "kubernetes://own", "tls_certificate": {
-        "certificate_chain": inline(&pki.client.chain), "private_key": inline(&pki.client.key)}});
     let mut guarded = logging(listener(
         "guarded",
         LOGGED_TLS,
@@ -67,9 +66,8 @@ pub(crate) fn mesh() -> Mesh {
         .yaml(&secret("cert-a", pair(&pki.a)))
         .yaml(&secret("cert-b", pair(&pki.b)))
         .yaml(&secret("cert-mutual", mutual))
-        .secret(trust("kubernetes://trust-cacert"))
-        .secret(trust("kubernetes://own-cacert"))
-        .secret(own)
+        .yaml(&secret("trust", trust))
+        .yaml(&secret("own", own))
         .yaml(GATEWAYS)
         .yaml(RULES)
 }

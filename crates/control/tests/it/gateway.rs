@@ -166,6 +166,61 @@ fn a_missing_credential_takes_down_only_its_server() {
     );
 }
 
+const CLIENTS: &str = "
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  trafficPolicy: {tls: {mode: MUTUAL, credentialName: own, sni: reviews.test}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: productpage}
+spec:
+  host: productpage
+  trafficPolicy: {tls: {mode: SIMPLE, credentialName: trust, sni: productpage.test}}
+";
+
+#[test]
+fn clusters_of_a_gateway_get_the_credentials_that_destination_rules_name() {
+    let mesh = bookinfo()
+        .yaml(CANARY)
+        .yaml(CLIENTS)
+        .object(secret("own", "istio-system"))
+        .object(secret("trust", "istio-system"));
+    let generated = mesh.generate(&ingress());
+    assert_eq!(
+        names(&generated, SECRET),
+        [
+            "kubernetes://own",
+            "kubernetes://own-cacert",
+            "kubernetes://trust-cacert"
+        ]
+    );
+    assert!(generated.warnings.is_empty(), "{:?}", generated.warnings);
+
+    let without = mesh.without("Secret", "istio-system", "trust");
+    let generated = without.generate(&ingress());
+    let warning = &generated.warnings[0];
+    assert_eq!(
+        (warning.object.to_string().as_str(), warning.reason),
+        (
+            "DestinationRule default/productpage",
+            "CredentialUnavailable"
+        )
+    );
+    assert!(
+        warning.message.contains("istio-system/trust"),
+        "{}",
+        warning.message
+    );
+
+    let node = control::NodeInfo::parse(&ingress()).unwrap();
+    let unproved = control::generate(&without.view(), &node, false);
+    assert!(names(&unproved, SECRET).is_empty());
+}
+
 #[test]
 fn of_two_servers_with_the_same_tls_host_the_older_keeps_it() {
     let younger = "

@@ -9,7 +9,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use xds::envoy::config::core::v3::{Node, address, socket_address};
 use xds::envoy::config::listener::v3::Listener;
-use xds::type_url::{CLUSTER, LISTENER, SECRET};
+use xds::type_url::{CLUSTER, LISTENER};
 use xds::{Resource, View};
 
 use super::log;
@@ -158,12 +158,6 @@ spec:
     /// A cluster in Envoy's own terms.
     pub(crate) fn cluster(mut self, json: Value) -> Self {
         self.put(CLUSTER, json);
-        self
-    }
-
-    /// A secret in Envoy's own terms.
-    pub(crate) fn secret(mut self, json: Value) -> Self {
-        self.put(SECRET, json);
         self
     }
 
