@@ -3,33 +3,31 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::{dist, peers};
 
 pub(crate) fn proxy(arguments: &[&str]) -> anyhow::Result<()> {
     let found = peers::obtain()?;
     let (proxy, bench) = (dist::build()?, build()?);
-    let status = Command::new(bench)
-        .arg("--ferromesh")
-        .arg(proxy)
-        .arg("--envoy")
-        .arg(found.directory.join("bin/envoy"))
-        .args(arguments)
-        .status()
-        .context("proxy-bench")?;
-    ensure!(status.success(), "proxy-bench: {status}");
-    Ok(())
+    dist::run(
+        Command::new(bench)
+            .arg("--ferromesh")
+            .arg(proxy)
+            .arg("--envoy")
+            .arg(found.directory.join("bin/envoy"))
+            .args(arguments),
+    )
 }
 
 /// Builds the load client; gives back where it is.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     println!("> cargo build --release --bin proxy-bench");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet"])
-        .args(["--package", "bench", "--bin", "proxy-bench"])
-        .status()?;
-    ensure!(status.success(), "cargo build: {status}");
+    dist::run(
+        Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet"])
+            .args(["--package", "bench", "--bin", "proxy-bench"]),
+    )?;
     Ok(target_directory()?.join("release/proxy-bench"))
 }
 

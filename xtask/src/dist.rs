@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 /// Optimised as far as the compiler goes.
-pub(crate) const PROFILE: &str = "dist";
+const PROFILE: &str = "dist";
 
 /// Seconds of each measurement while the profile is taken; there are eight.
 const SECONDS: &str = "2";
@@ -91,7 +91,8 @@ fn rustc(arguments: &[&str]) -> anyhow::Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
+/// Runs a command whose output goes to the terminal.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command
         .status()
         .with_context(|| format!("{}", command.get_program().display()))?;

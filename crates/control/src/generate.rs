@@ -80,6 +80,10 @@ impl Generator {
                 }));
             }
             NodeKind::Router => {
+                // Of a secret that a Gateway names, too, the gateway's stays: it comes last.
+                parts.push(self.part("credentials", keys.credentials, |fragments| {
+                    credentials(fragments, scope(), verified)
+                }));
                 parts.push(self.part("gateway", keys.gateway, |fragments| {
                     gateway(fragments, scope(), verified)
                 }));
@@ -137,6 +141,7 @@ struct Keys {
     clusters: ContentHash,
     outbound: ContentHash,
     inbound: ContentHash,
+    credentials: ContentHash,
     gateway: ContentHash,
 }
 
@@ -194,6 +199,15 @@ impl Keys {
                 peer_policies,
                 log(Side::Inbound),
             ]),
+            credentials: all([
+                client,
+                node.hash(),
+                mesh,
+                services,
+                destination_rules,
+                secrets,
+                ContentHash(u64::from(verified)),
+            ]),
             gateway: all([
                 client,
                 node.hash(),
@@ -201,7 +215,6 @@ impl Keys {
                 mesh,
                 services,
                 virtual_services,
-                destination_rules,
                 gateways,
                 secrets,
                 log(Side::Gateway),
@@ -414,6 +427,17 @@ fn inbound(fragments: &mut Fragments, scope: &Scope<'_>) -> Part {
     part
 }
 
+fn credentials(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part {
+    let mut part = Part::default();
+    let (of_clusters, withheld) = credentials::of_clusters(scope, verified);
+    for secret::Served { secret, provenance } in of_clusters {
+        part.resources
+            .push(fragments.intern(SECRET, &secret.name, &secret, provenance));
+    }
+    part.warnings = withheld;
+    part
+}
+
 fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part {
     let mut part = Part::default();
     let warnings = scope.warnings_so_far();
@@ -449,18 +473,10 @@ fn gateway(fragments: &mut Fragments, scope: &Scope<'_>, verified: bool) -> Part
             secrets.insert(secret.name.clone(), resource);
         }
     }
-    let (of_clusters, withheld) = credentials::of_clusters(scope, verified);
-    for served in of_clusters {
-        let name = served.secret.name.clone();
-        secrets.entry(name).or_insert_with_key(|name| {
-            fragments.intern(SECRET, name, &served.secret, served.provenance)
-        });
-    }
     part.resources.extend(secrets.into_values());
     part.listeners(fragments, listener::gateway::listeners(scope, &merged));
     part.routes(fragments, route::gateway::configurations(scope, &merged));
     part.warnings = merged.warnings;
-    part.warnings.extend(withheld);
     part.warnings.extend(scope.warnings_since(warnings));
     part
 }

@@ -25,6 +25,7 @@ pub(crate) fn of_server(
     server: &ServerTls,
 ) -> Result<Vec<Served>, String> {
     let name = &server.credential;
+    plain(namespace, name)?;
     let mut served = vec![certificate(view, namespace, name)?];
     if server.mutual {
         served.push(peer_ca(view, namespace, name)?);
@@ -67,7 +68,6 @@ fn plain(namespace: &str, name: &str) -> Result<(), String> {
 }
 
 fn certificate(view: &MeshView, namespace: &str, name: &str) -> Result<Served, String> {
-    plain(namespace, name)?;
     let secret = view.secret(namespace, name).ok_or_else(|| {
         format!("Secret {namespace}/{name} does not exist; create it with keys tls.crt and tls.key")
     })?;

@@ -196,9 +196,7 @@ fn by_paths(sink: &mut Sink, node: &Node, context: &str) -> bool {
     let texts: Vec<_> = entries
         .iter()
         .map(|(key, value)| {
-            let value = values::text_of(value)?;
-            let value = value.split("  ").next().unwrap_or_default().trim_end();
-            let line = format!("{}: {value}", key.text);
+            let line = format!("{}: {}", key.text, values::text_of(value)?);
             prose::setting_by_path(&line).map(|setting| (key, setting))
         })
         .collect();
@@ -206,14 +204,8 @@ fn by_paths(sink: &mut Sink, node: &Node, context: &str) -> bool {
         return false;
     }
     for (key, setting) in texts.into_iter().flatten() {
-        let number = |at: u32| at.max(1);
-        prose::judge_setting(
-            sink,
-            number(key.line),
-            number(key.column),
-            &setting,
-            context,
-        );
+        let place = (key.line.max(1), key.column.max(1));
+        prose::judge_setting(sink, place.0, place.1, &setting, context);
     }
     true
 }

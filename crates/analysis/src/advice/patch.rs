@@ -10,7 +10,7 @@ use super::values;
 use super::verdict::{Judgement, Verdict};
 use super::yaml;
 use super::{config_map, manifest};
-use crate::knowledge::Shape;
+use crate::knowledge::{Shape, kinds};
 
 /// Judges the payload of a patch; what it does weighs on the command.
 pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Option<Judgement> {
@@ -76,10 +76,8 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
 }
 
 fn is_custom(kind: &str) -> bool {
-    let known = crate::knowledge::kinds().by_resource(kind);
-    known
-        .first()
-        .is_some_and(|known| known.group.contains("istio.io") || known.group.contains("knative"))
+    let known = kinds().by_resource(kind);
+    known.first().is_some_and(|known| known.is_of_mesh())
 }
 
 /// Without `--type` the patch is a strategic merge, which no custom resource takes.

@@ -54,7 +54,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
                 assignments::judge(sink, piece.line, column, &text, &near);
             }
         }
-        placement::judge(sink, &block.pieces, index);
+        placement::judge(sink, piece, &spans, &outside);
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
         claims::ports(sink, piece);

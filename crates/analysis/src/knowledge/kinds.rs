@@ -64,6 +64,12 @@ impl Kind {
         format!("{}.{}", self.kind, self.group)
     }
 
+    /// Whether it is a custom resource of Istio or Knative.
+    #[must_use]
+    pub fn is_of_mesh(&self) -> bool {
+        self.group.contains("istio.io") || self.group.contains("knative")
+    }
+
     /// Every name that kubectl takes for it.
     #[must_use]
     pub fn names(&self) -> &[&'static str] {

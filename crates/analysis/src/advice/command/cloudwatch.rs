@@ -40,11 +40,10 @@ pub(crate) fn metric(sink: &Sink, namespace: &str, name: &str) -> Option<Judgeme
 
 /// A metric of one kind of load balancer that a sentence ascribes to another.
 pub(crate) fn in_sentence(sink: &Sink, name: &str, sentence: &str) -> Option<Judgement> {
-    let known = CLOUDWATCH.rows().any(|row| has(&row, name));
     // "Latency" is a word of every sentence.
     let shaped = name.matches(|c: char| c.is_ascii_uppercase()).count() > 1
         && name.contains(|c: char| c.is_ascii_lowercase());
-    if !known || !shaped {
+    if !shaped || !CLOUDWATCH.rows().any(|row| has(&row, name)) {
         return None;
     }
     let lower = sentence.to_lowercase();

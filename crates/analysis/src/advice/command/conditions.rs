@@ -3,16 +3,14 @@
 use super::super::items::Sink;
 use super::super::values;
 use super::super::verdict::{Judgement, Verdict};
-use super::Parsed;
-use crate::knowledge::{CONDITIONS, kinds, nearest};
+use super::{Parsed, kubectl};
+use crate::knowledge::{CONDITIONS, nearest};
 
 /// A condition that objects of the kind never have.
 pub(super) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
     let wanted = parsed.flag("--for")?.strip_prefix("condition=")?;
     let wanted = wanted.split('=').next().unwrap_or(wanted);
-    let first = parsed.positional.first()?.text.as_str();
-    let kind = first.split('/').next().unwrap_or(first);
-    let known = kinds().by_resource(kind).into_iter().next()?;
+    let known = kubectl::kind_named(&parsed.positional)?;
     let row = CONDITIONS
         .rows()
         .find(|row| row.get("kind") == known.kind && row.get("group") == known.group)?;

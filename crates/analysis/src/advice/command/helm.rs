@@ -6,14 +6,17 @@ use super::super::values;
 use super::super::verdict::{Judgement, Verdict};
 use super::Parsed;
 
+/// Whether a release or a chart is one of Istio's.
+fn names_istio(parsed: &Parsed<'_>) -> bool {
+    parsed
+        .positional
+        .iter()
+        .any(|word| word.text.contains("istio"))
+}
+
 /// `--set a.b=c` of helm and istioctl.
 pub(super) fn sets(sink: &mut Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
-    let istio = parsed.tool == "istioctl"
-        || parsed
-            .positional
-            .iter()
-            .any(|word| word.text.contains("istio"));
-    if !istio {
+    if parsed.tool != "istioctl" && !names_istio(parsed) {
         return None;
     }
     let mut worst: Option<Judgement> = None;
@@ -65,13 +68,9 @@ pub(super) fn resets(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
         "--install",
         "--dry-run",
     ];
-    let istio = parsed
-        .positional
-        .iter()
-        .any(|word| word.text.contains("istio"));
     let sets = parsed.flags.iter().any(|(flag, _, _)| flag == "--set");
     if parsed.path.as_slice() != ["upgrade"]
-        || !istio
+        || !names_istio(parsed)
         || !sets
         || KEEPS.iter().any(|flag| parsed.has(flag))
     {

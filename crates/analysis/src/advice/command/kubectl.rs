@@ -275,6 +275,12 @@ fn workload(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgeme
     })
 }
 
+/// The kind that the first word names: `pods`, `deployment/web`.
+pub(super) fn kind_named(words: &[&Word]) -> Option<&'static knowledge::Kind> {
+    let kind = words.first()?.text.split('/').next()?;
+    kinds().by_resource(kind).into_iter().next()
+}
+
 /// A ConfigMap of Knative under a name that is nearly right.
 fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
     if parsed.flag("--namespace") != Some("knative-serving") || parsed.has("--from-literal") {
@@ -300,9 +306,7 @@ fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<
 
 /// `kubectl rollout` of a kind that has no rollouts.
 fn rollout(sink: &Sink, words: &[&Word]) -> Option<Judgement> {
-    let first = words.first()?.text.as_str();
-    let kind = first.split('/').next().unwrap_or(first);
-    let known = kinds().by_resource(kind).into_iter().next()?;
+    let known = kind_named(words)?;
     if matches!(known.kind, "Deployment" | "DaemonSet" | "StatefulSet") {
         return None;
     }

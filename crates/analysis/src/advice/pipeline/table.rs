@@ -85,8 +85,7 @@ pub(super) fn in_table(
                     | "replicas"
             )
     });
-    let mesh = known.group.contains("istio.io") || known.group.contains("knative");
-    if !(telling || shaped && (mesh || closed && !wide)) {
+    if !(telling || shaped && (known.is_of_mesh() || closed && !wide)) {
         return None;
     }
     let columns = headings.join(", ");
@@ -143,9 +142,8 @@ pub(super) fn in_objects(
             Judgement::new(Verdict::CannotMatch, why, known.source).fix(format!("grep {kebab}")),
         );
     }
-    let istio = known.group.contains("istio.io") || known.group.contains("knative");
     if !fold
-        && istio
+        && known.is_of_mesh()
         && word.len() > 6
         && !has(word)
         && word.chars().all(|c| c.is_ascii_lowercase())

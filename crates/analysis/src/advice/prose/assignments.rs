@@ -72,14 +72,16 @@ pub(super) fn nested(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// The setting of a line that is one by its path, behind the name of a kind perhaps.
+/// The setting of a line that is one by its path, behind the name of a kind perhaps. What two blanks set apart from it
+/// explains it.
 pub(crate) fn of_line(line: &str) -> Option<String> {
-    let text = line.trim_start();
-    let key = text.split(": ").next().unwrap_or_default();
+    let (key, value) = line.trim_start().split_once(": ")?;
+    let value = value.split("  ").next().unwrap_or_default().trim_end();
+    let text = format!("{key}: {value}");
     if knowledge::kinds().of_name(key).next().is_some() {
-        return find(text).into_iter().next().map(|(_, setting)| setting);
+        return find(&text).into_iter().next().map(|(_, setting)| setting);
     }
-    nested(text).map(|_| text.to_owned())
+    nested(&text).map(|_| text)
 }
 
 /// Judges a setting with its value.
@@ -117,9 +119,6 @@ pub(crate) fn judge_lines(sink: &mut Sink, pieces: &[Piece], context: &str) -> b
         return false;
     }
     for (piece, setting) in settings.into_iter().flatten() {
-        let (path, value) = setting.split_once(": ").unwrap_or((&setting, ""));
-        let value = value.split("  ").next().unwrap_or_default().trim_end();
-        let setting = format!("{path}: {value}");
         judge(sink, piece.line, piece.column, &setting, context);
     }
     true

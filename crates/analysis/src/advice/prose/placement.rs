@@ -8,7 +8,6 @@ use super::super::blocks::Piece;
 use super::super::items::{Kind, Sink};
 use super::super::metadata;
 use super::super::verdict::Verdict;
-use super::spans;
 
 /// The kind in "on the Service", "the Deployment's own metadata", "Namespace 上加注解".
 static PLACES: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -27,11 +26,9 @@ fn place_of(kind: &str) -> &'static str {
     }
 }
 
-/// Judges the annotation that the line puts somewhere by name.
-pub(super) fn judge(sink: &mut Sink, pieces: &[Piece], index: usize) {
-    let piece = &pieces[index];
+/// Judges the annotation that the line puts somewhere by name; `spans` and `outside` as [`super::spans::split`] gives them.
+pub(super) fn judge(sink: &mut Sink, piece: &Piece, spans: &[(u32, String)], outside: &str) {
     let Some(expression) = &*PLACES else { return };
-    let (spans, outside) = spans::split(&piece.text);
     let keys: Vec<_> = spans
         .iter()
         .filter_map(|(at, span)| {
@@ -53,7 +50,7 @@ pub(super) fn judge(sink: &mut Sink, pieces: &[Piece], index: usize) {
     let ([(at, key)], [place]) = (keys.as_slice(), places.as_slice()) else {
         return;
     };
-    if super::negated(&outside) {
+    if super::negated(outside) {
         return;
     }
     let judgement = metadata::one(sink, key, None, place, None);
