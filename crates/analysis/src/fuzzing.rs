@@ -22,7 +22,7 @@ pub fn analysis(data: &[u8]) {
 
 /// Markdown in any encoding: every item stands on a line of the document. Its first lines are explained too.
 pub fn advice(data: &[u8]) {
-    let items = advice::lint("fuzz.md", data, &advice::Options::default());
+    let items = advice::lint("fuzz.md", data, &advice::Wanted::default());
     for item in &items {
         assert!(item.line >= 1 && item.column >= 1, "{item:?}");
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use analysis::advice::{self, Item, Options, Verdict};
+use analysis::advice::{self, Item, Verdict, Wanted};
 
 fn documents() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/advice");
@@ -53,7 +53,7 @@ fn expected(documents: &[(String, Vec<u8>)]) -> Vec<(String, usize, String, Verd
 fn lint_all(documents: &[(String, Vec<u8>)]) -> Vec<Item> {
     documents
         .iter()
-        .flat_map(|(name, bytes)| advice::lint(name, bytes, &Options::default()))
+        .flat_map(|(name, bytes)| advice::lint(name, bytes, &Wanted::default()))
         .collect()
 }
 

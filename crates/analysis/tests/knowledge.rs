@@ -1,7 +1,7 @@
 //! Items mutated from the knowledge tables: each wrong form must get its verdict, each right form none; no input may
 //! make the reader panic or take long.
 
-use analysis::advice::{self, Options, Verdict};
+use analysis::advice::{self, Options, Verdict, Wanted};
 use analysis::knowledge::{self, commands, kinds, settings, shapes};
 use proptest::prelude::*;
 
@@ -293,7 +293,7 @@ fn wrong_forms_are_found_and_right_forms_are_not_flagged() {
             .lines()
             .position(|line| line.contains(&case.needle))
             .map_or(1, |line| line + 1);
-        let items = advice::lint("case.md", case.text.as_bytes(), &Options::default());
+        let items = advice::lint("case.md", case.text.as_bytes(), &Wanted::default());
         let verdicts: Vec<Verdict> = items
             .iter()
             .filter(|item| item.line as usize == line)
@@ -374,7 +374,7 @@ fn hostile_markdown_ends() {
         ("a.sh", "$(".repeat(3_000)),
         ("a.txt", "`".repeat(100_000)),
     ] {
-        let items = advice::lint(name, text.as_bytes(), &Options::default());
+        let items = advice::lint(name, text.as_bytes(), &Wanted::default());
         assert!(items.len() <= advice::MAX_ITEMS);
     }
 }
@@ -397,7 +397,7 @@ proptest! {
         ending in prop_oneof![Just("md"), Just("sh"), Just("yaml"), Just("txt")],
     ) {
         let text: String = parts.concat();
-        let items = advice::lint(&format!("a.{ending}"), text.as_bytes(), &Options::default());
+        let items = advice::lint(&format!("a.{ending}"), text.as_bytes(), &Wanted::default());
         let lines = text.lines().count().max(1);
         for item in items {
             prop_assert!(item.line >= 1 && item.line as usize <= lines + 1 && item.column >= 1);
@@ -406,7 +406,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-        let _ = advice::lint("a.md", &bytes, &Options::default());
+        let _ = advice::lint("a.md", &bytes, &Wanted::default());
         let _ = analysis::explain::explain(&String::from_utf8_lossy(&bytes), &Options::default());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use analysis::advice::{self, Item, Options, Verdict};
+use analysis::advice::{self, Item, Verdict, Wanted};
 
 /// A line that was judged by hand.
 struct Judged {
@@ -47,7 +47,7 @@ fn judged() -> Vec<Judged> {
 
 fn items(file: &str) -> Vec<Item> {
     let bytes = std::fs::read(folder().join(file)).expect("the document");
-    advice::lint(file, &bytes, &Options::default())
+    advice::lint(file, &bytes, &Wanted::default())
 }
 
 fn is_fine(verdict: Verdict) -> bool {

@@ -61,9 +61,38 @@ const BOUNDS: &[(&str, &str, &str, f64)] = &[
         "revision-timeout-seconds",
         300.0,
     ),
+    (
+        "config-defaults",
+        "container-concurrency",
+        "container-concurrency-max-limit",
+        1000.0,
+    ),
+    (
+        "config-gc",
+        "min-non-active-revisions",
+        "max-non-active-revisions",
+        1000.0,
+    ),
 ];
 
-fn exceeds(sink: &Sink, name: &str, key: &str, text: &str, data: &Node) -> Option<Judgement> {
+/// The value that a text gives to a key: `key: "5"`.
+fn said(key: &str, text: &str) -> Option<f64> {
+    let (_, rest) = text.split_once(key)?;
+    let rest = rest.trim_start_matches(['"', '\'', ':', '=', ' ']);
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+/// Whether a key exceeds its bound, which stands beside it or in the text around.
+fn exceeds(
+    sink: &Sink,
+    name: &str,
+    key: &str,
+    text: &str,
+    (data, around): (&Node, &str),
+) -> Option<Judgement> {
     let (_, _, bound, default) = BOUNDS
         .iter()
         .find(|(map, lower, ..)| *map == name && *lower == key)?;
@@ -72,6 +101,7 @@ fn exceeds(sink: &Sink, name: &str, key: &str, text: &str, data: &Node) -> Optio
         .get(bound)
         .and_then(values::text_of)
         .and_then(|text| number(&text))
+        .or_else(|| said(bound, around))
         .unwrap_or(*default);
     if number(text)? <= most {
         return None;
@@ -81,7 +111,7 @@ fn exceeds(sink: &Sink, name: &str, key: &str, text: &str, data: &Node) -> Optio
         format!("{key} 超过了 {bound}（{most}）；Webhook 会拒绝该 ConfigMap"),
     );
     Some(
-        Judgement::new(Verdict::Refused, why, "knative/serving config-defaults")
+        Judgement::new(Verdict::Refused, why, "knative/serving config")
             .fix(format!("{bound}: \"{text}\"")),
     )
 }
@@ -93,10 +123,11 @@ fn config_key(
     (key, value, data): (&Key, &Node, &Node),
     text: &str,
 ) -> Judgement {
-    if let Some(opposed) = opposed(sink, scope, name, &key.text, text, key.line) {
+    let around = fields::around(scope, key.line);
+    if let Some(opposed) = fields::opposes(sink, name, &key.text, text, &around) {
         return opposed;
     }
-    if let Some(exceeds) = exceeds(sink, name, &key.text, text, data) {
+    if let Some(exceeds) = exceeds(sink, name, &key.text, text, (data, &around)) {
         return exceeds;
     }
     let judgement = setting(sink, name, &key.text, Some(text));
@@ -109,26 +140,6 @@ fn config_key(
             .fix(format!("{}: \"{text}\"", key.text));
     }
     judgement
-}
-
-fn opposed(
-    sink: &Sink,
-    scope: &Scope<'_>,
-    name: &str,
-    key: &str,
-    value: &str,
-    line: u32,
-) -> Option<Judgement> {
-    let row = settings().opposites().iter().find(|row| {
-        row.scope == name
-            && row.path == key
-            && values::row_fits(row.value, Some(value))
-            && settings()
-                .intent(row.intent)
-                .is_some_and(|intent| intent.is_in(&fields::around(scope, line)))
-    })?;
-    let why = sink.say(row.why.0, row.why.1);
-    Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
 }
 
 /// Judges a key of a known ConfigMap and its value.
@@ -168,6 +179,15 @@ pub(crate) fn setting(sink: &Sink, name: &str, key: &str, value: Option<&str>) -
         return Judgement::new(Verdict::Unknown, why, row.source).fix(row.instead);
     }
     if let Some(misfit) = value.and_then(|value| values::check(row.ty, value)) {
+        // Any other word leaves the feature as it is by default: asFlag of pkg/apis/config/features.go.
+        if name == "config-features" {
+            let why = sink.say(
+                format!("{}; nothing is said, and the default stays", misfit.why.0),
+                format!("{}；不会报错，仍用默认值", misfit.why.1),
+            );
+            return Judgement::new(Verdict::Ignored, why, row.source)
+                .fix(misfit.fix.unwrap_or_default());
+        }
         let why = sink.say(
             format!("{}; the webhook refuses the ConfigMap", misfit.why.0),
             format!("{}；Webhook 会拒绝该 ConfigMap", misfit.why.1),
@@ -183,4 +203,27 @@ pub(crate) fn setting(sink: &Sink, name: &str, key: &str, value: Option<&str>) -
         return Judgement::new(Verdict::Deprecated, why, row.source).fix(row.instead);
     }
     Judgement::fine(row.source)
+}
+
+/// The ConfigMap of Knative that a sentence names, if it names one alone.
+pub(crate) fn named_in(sentence: &str) -> Option<&'static str> {
+    let word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-');
+    let mut found = None;
+    for row in settings().config_keys() {
+        let map = row.configmap;
+        if !map.starts_with("config-") || found == Some(map) {
+            continue;
+        }
+        let whole = sentence.match_indices(map).any(|(at, _)| {
+            !word(sentence[..at].chars().next_back())
+                && !word(sentence[at + map.len()..].chars().next())
+        });
+        if whole && found.is_some() {
+            return None;
+        }
+        if whole {
+            found = Some(map);
+        }
+    }
+    found
 }

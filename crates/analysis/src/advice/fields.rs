@@ -395,6 +395,26 @@ fn opposite(
     Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
 }
 
+/// What a setting with a value does to an intent that the text around it states, `scope` as in the table.
+pub(crate) fn opposes(
+    sink: &Sink,
+    scope: &str,
+    path: &str,
+    value: &str,
+    around: &str,
+) -> Option<Judgement> {
+    let row = settings().opposites().iter().find(|row| {
+        row.scope == scope
+            && row.path == path
+            && values::row_fits(row.value, Some(value))
+            && settings()
+                .intent(row.intent)
+                .is_some_and(|intent| intent.is_in(around))
+    })?;
+    let why = sink.say(row.why.0, row.why.1);
+    Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
+}
+
 /// Whether the block turns its detector off, or a field of it says already what is wrong.
 fn turned_off(block: &Node) -> bool {
     let zero = |value: &Node| value.kind == Value::Int(0);

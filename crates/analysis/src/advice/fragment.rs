@@ -176,7 +176,8 @@ pub(crate) fn judge(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece
     if sink.mark() == mark {
         return;
     }
-    let judgement = match sink.worst_since(mark) {
+    // What is wrong further down is said there.
+    let judgement = match sink.worst_at(mark, place.0) {
         Some(item) if item.verdict != Verdict::Works => Judgement {
             verdict: item.verdict,
             reason: item.reason.clone(),
@@ -216,7 +217,8 @@ fn parts(sink: &mut Sink, node: &Node, context: &str, pieces: &[Piece]) -> Strin
         Value::Map(entries) => entries.iter().map(|(key, _)| key.text.as_str()).collect(),
         _ => Vec::new(),
     };
-    if let Some(name) = config_map_of(&keys) {
+    let sentence = context.rsplit('\n').next().unwrap_or(context);
+    if let Some(name) = config_map_named(&keys, sentence).or_else(|| config_map_of(&keys)) {
         let scope = scope("ConfigMap.", index().roots[0].1, context, pieces);
         config_map::judge(sink, &scope, name, node);
         return name.to_owned();
@@ -328,6 +330,14 @@ fn annotations(sink: &mut Sink, scope: &Scope<'_>, node: &Node, label: Option<bo
         };
         metadata::judge(sink, scope, &alone, "", role);
     }
+}
+
+/// The ConfigMap that the sentence names, for keys in the spelling of its keys.
+fn config_map_named(keys: &[&str], sentence: &str) -> Option<&'static str> {
+    let shaped =
+        |key: &&str| key.contains('-') && key.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let all = !keys.is_empty() && keys.iter().all(shaped);
+    all.then(|| config_map::named_in(sentence)).flatten()
 }
 
 /// The ConfigMap that most of the keys are of.

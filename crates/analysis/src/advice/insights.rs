@@ -74,32 +74,36 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
-/// Judges a block that holds one query or several, apart by blank lines.
+/// Judges a block that holds one query or several: apart by blank lines, or each in a line of its own.
 pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece]) {
     let mut start = 0;
     for index in 0..=pieces.len() {
-        if pieces
+        let blank = pieces
             .get(index)
-            .is_none_or(|piece| piece.text.trim().is_empty())
-        {
-            if let Some(worst) = judge_query(sink, &pieces[start..index]) {
-                let first = &pieces[start..index]
-                    .iter()
-                    .find(|piece| !piece.text.trim().is_empty());
-                if let Some(first) = first {
-                    sink.put(first.line, first.column, Kind::Query, "query", worst);
-                }
-            }
-            start = index + 1;
+            .is_none_or(|piece| piece.text.trim().is_empty());
+        let anew = index > start && pieces.get(index).is_some_and(begins) && {
+            let before = pieces[index - 1].text.trim_end();
+            !before.ends_with(['|', ','])
+        };
+        if !blank && !anew {
+            continue;
         }
+        judge_query(sink, &pieces[start..index]);
+        start = index + usize::from(blank);
     }
+}
+
+/// Whether a line begins a query: with a command, and no pipe before it.
+fn begins(piece: &Piece) -> bool {
+    let word = piece.text.split_whitespace().next().unwrap_or_default();
+    has("command", word)
 }
 
 /// Judges one query clause by clause; gives back the worst.
 pub(crate) fn judge_query(sink: &mut Sink, pieces: &[Piece]) -> Option<Judgement> {
     let clauses = clauses(pieces);
     let mut worst = Judgement::fine(SOURCE);
-    let flow = is_flow(&clauses);
+    let flow = is_flow(&clauses) || of_flow_logs(sink, &clauses);
     let mut named: Vec<String> = Vec::new();
     for clause in &clauses {
         named.extend(aliases(&clause.text));
@@ -136,6 +140,28 @@ fn is_flow(clauses: &[Clause]) -> bool {
         .collect();
     HINTS.iter().any(|hint| all.contains(hint))
         || (all.contains("action") && (all.contains("reject") || all.contains("accept")))
+}
+
+/// Whether the text is about flow logs, and the query compares a field that they have.
+fn of_flow_logs(sink: &Sink, clauses: &[Clause]) -> bool {
+    const FIELDS: &[&str] = &[
+        "action",
+        "protocol",
+        "logStatus",
+        "tcpFlags",
+        "flowDirection",
+    ];
+    let spoken = ["flow log", "flow-log", "流日志"]
+        .iter()
+        .any(|words| sink.whole.contains(words));
+    spoken
+        && clauses.iter().any(|clause| {
+            let words = tokens(&clause.text);
+            clause.text.starts_with("filter")
+                && FIELDS
+                    .iter()
+                    .any(|field| words.iter().any(|word| word == field))
+        })
 }
 
 /// Names that the query itself makes.
@@ -418,7 +444,11 @@ fn compare(sink: &Sink, field: &str, op: &str, value: &str) -> Option<Judgement>
         "startTime",
         "endTime",
     ];
-    if searches && NUMBERS.contains(&field) && bare.chars().any(|c| c.is_ascii_alphabetic()) {
+    let row = INSIGHTS
+        .rows()
+        .find(|row| row.get("kind") == "flowvalue" && row.get("name") == field);
+    let compared = searches || op == "=" && row.is_none();
+    if compared && NUMBERS.contains(&field) && bare.chars().any(|c| c.is_ascii_alphabetic()) {
         let why = sink.say(
             format!("{field} is a number: no letters stand in it"),
             format!("{field} 是数字：其中没有字母"),
@@ -430,9 +460,7 @@ fn compare(sink: &Sink, field: &str, op: &str, value: &str) -> Option<Judgement>
         };
         return Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(fix));
     }
-    let row = INSIGHTS
-        .rows()
-        .find(|row| row.get("kind") == "flowvalue" && row.get("name") == field)?;
+    let row = row?;
     if !matches!(op, "=" | "==") {
         return None;
     }

@@ -11,6 +11,7 @@ use crate::knowledge::{INSIGHTS, commands};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     Encoding,
+    Version,
     Manifest,
     Fragment,
     Field,
@@ -41,6 +42,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Encoding => "encoding",
+            Self::Version => "version",
             Self::Manifest => "manifest",
             Self::Fragment => "fragment",
             Self::Field => "field",
@@ -165,6 +167,14 @@ impl Sink {
     /// The worst of the items since a mark.
     pub(crate) fn worst_since(&self, mark: usize) -> Option<&Item> {
         self.items[mark..].iter().max_by_key(|item| item.verdict)
+    }
+
+    /// The worst of the items since a mark that stand on a line.
+    pub(crate) fn worst_at(&self, mark: usize, line: u32) -> Option<&Item> {
+        self.items[mark..]
+            .iter()
+            .filter(|item| item.line == line)
+            .max_by_key(|item| item.verdict)
     }
 
     /// Whether an item since a mark says that something is wrong at a line.

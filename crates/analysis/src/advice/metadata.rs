@@ -68,7 +68,9 @@ pub(crate) fn judge(sink: &mut Sink, scope: &Scope<'_>, node: &Node, place: &str
             judgement = Judgement::new(Verdict::Refused, why, "Kubernetes ObjectMeta")
                 .fix(format!("{}: \"{text}\"", key.text));
         }
-        let opposed = opposed(sink, scope, &key.text, &text, key.line);
+        let around = fields::around(scope, key.line);
+        let opposed = fields::opposes(sink, "annotation", &key.text, &text, &around)
+            .or_else(|| aws::opposed(sink, &key.text, &text, &around));
         let judgement = match opposed {
             Some(opposed) => judgement.worse(opposed),
             None => judgement,
@@ -83,19 +85,6 @@ pub(crate) fn judge(sink: &mut Sink, scope: &Scope<'_>, node: &Node, place: &str
             }
         }
     }
-}
-
-fn opposed(sink: &Sink, scope: &Scope<'_>, key: &str, value: &str, line: u32) -> Option<Judgement> {
-    let row = settings().opposites().iter().find(|row| {
-        row.scope == "annotation"
-            && row.path == key
-            && (values::row_fits(row.value, Some(value)))
-            && settings()
-                .intent(row.intent)
-                .is_some_and(|intent| intent.is_in(&fields::around(scope, line)))
-    })?;
-    let why = sink.say(row.why.0, row.why.1);
-    Some(Judgement::new(Verdict::OppositeEffect, why, row.source).fix(row.fix))
 }
 
 /// Whether a key is of a prefix of which all keys are known.
@@ -156,6 +145,9 @@ pub(crate) fn one(
     if !place.is_empty() && !stands(row, place) {
         return misplaced(sink, row, place);
     }
+    if let Some(refused) = value.and_then(|value| conditional(sink, row, value)) {
+        return refused;
+    }
     if let Some(misfit) = value.and_then(|value| values::check(row.ty, value)) {
         let why = sink.say(misfit.why.0, misfit.why.1);
         // Labels are only read: no webhook refuses one for its value.
@@ -180,6 +172,50 @@ pub(crate) fn one(
         return Judgement::new(Verdict::Deprecated, why, row.source).fix(row.instead);
     }
     Judgement::fine(row.source)
+}
+
+/// Values that are taken only where something else, of which the text says nothing, is set.
+fn conditional(sink: &Sink, row: &Annotation, value: &str) -> Option<Judgement> {
+    const SOURCE: &str = "knative/serving annotation_validation.go";
+    let zero = matches!(
+        row.key,
+        "autoscaling.knative.dev/initial-scale" | "autoscaling.knative.dev/initialScale"
+    );
+    if zero && value == "0" {
+        let allowed = sink
+            .whole
+            .split("allow-zero-initial-scale")
+            .skip(1)
+            .any(|rest| {
+                rest.trim_start_matches(['"', '\'', ':', '=', ' ', '`'])
+                    .starts_with("true")
+            });
+        let why = sink.say(
+            "the webhook refuses 0 unless allow-zero-initial-scale is true in config-autoscaler",
+            "除非 config-autoscaler 中 allow-zero-initial-scale 为 true，否则 Webhook 会拒绝 0",
+        );
+        return (!allowed).then(|| {
+            Judgement::new(Verdict::Refused, why, SOURCE)
+                .fix("config-autoscaler: allow-zero-initial-scale: \"true\"")
+        });
+    }
+    let other = row.key == "autoscaling.knative.dev/metric"
+        && !matches!(value, "concurrency" | "rps" | "cpu" | "memory")
+        && !values::is_placeholder(value)
+        && !sink.whole.contains("hpa");
+    if !other {
+        return None;
+    }
+    let why = sink.say(
+        format!("the autoscaler of Knative knows concurrency and rps, no {value}: the webhook refuses it"),
+        format!("Knative 自动扩缩器只有 concurrency 与 rps，没有 {value}：Webhook 会拒绝"),
+    );
+    let fix = if value.contains("req") || value == "qps" {
+        "rps"
+    } else {
+        "concurrency"
+    };
+    Some(Judgement::new(Verdict::Refused, why, SOURCE).fix(fix))
 }
 
 fn version_ok(sink: &Sink, row: &Annotation) -> bool {
@@ -281,17 +317,11 @@ fn misplaced(sink: &Sink, row: &Annotation, place: &str) -> Judgement {
             format!("the webhook refuses it here: it belongs under {right}.annotations"),
             format!("Webhook 会拒绝：应放在 {right}.annotations 下"),
         )
-    } else if row.elsewhere == "misplaced" {
+    } else {
         (
             Verdict::Misplaced,
             format!("nothing reads it here: it belongs on {right}"),
             format!("此处无人读取：应放在 {right}"),
-        )
-    } else {
-        (
-            Verdict::Ignored,
-            format!("nothing reads it here: it is for {right}"),
-            format!("此处无人读取：它用于 {right}"),
         )
     };
     let why = sink.say(en, zh);

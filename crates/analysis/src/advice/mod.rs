@@ -25,12 +25,14 @@ pub mod report;
 pub mod shell;
 mod values;
 mod verdict;
+mod versions;
 mod yaml;
 
 pub(crate) use self::fields::snake;
 pub(crate) use self::fragment::places;
 pub use self::items::Item;
 pub use self::verdict::{Judgement, Lang, Verdict};
+pub use self::versions::Wanted;
 use crate::knowledge::Version;
 use blocks::{Block, BlockKind, Format};
 use items::{Kind, Sink};
@@ -60,11 +62,26 @@ pub const MAX_ITEMS: usize = 50_000;
 
 /// Judges one file; `name` decides how it is read and stands in the items.
 #[must_use]
-pub fn lint(name: &str, bytes: &[u8], options: &Options) -> Vec<Item> {
+pub fn lint(name: &str, bytes: &[u8], wanted: &Wanted) -> Vec<Item> {
     let bytes = &bytes[..bytes.len().min(MAX_BYTES)];
     let decoded = encoding::decode(bytes);
     let format = Format::of(name, &decoded.text);
-    let mut sink = Sink::new(name, *options, &decoded.text);
+    let (options, named) = versions::options(wanted, &decoded.text);
+    let mut sink = Sink::new(name, options, &decoded.text);
+    for own in &named {
+        let (product, version) = (own.product.name(), own.version);
+        let say = options.lang.pick(
+            format!("the text is judged for {product} {version}, which it names itself"),
+            format!("按文中写明的 {product} {version} 判断"),
+        );
+        sink.put(
+            own.line,
+            own.column,
+            Kind::Version,
+            &own.text,
+            Judgement::works(say, ""),
+        );
+    }
     if let Some(repair) = decoded.repair {
         let text = repair.words().0;
         let say = options.lang.pick(text, repair.words().1);

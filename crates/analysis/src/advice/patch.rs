@@ -52,6 +52,7 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         }
         judgement = judgement
             .or_else(|| nulled(sink, &document.node))
+            .or_else(|| containers(sink, parsed, &document.node))
             .or_else(|| adds(sink, parsed, &kind, &document.node, context))
             .or_else(|| example(sink, &kind, &name, &document.node));
         let mesh = mesh_of(&document.node, &kind, &name);
@@ -154,6 +155,38 @@ fn adds(
         Judgement::new(Verdict::Destructive, why, "RFC 7396").fix(format!(
             "--type json -p '[{{\"op\":\"add\",\"path\":\"/spec/{list}/-\",\"value\":…}}]'"
         )),
+    )
+}
+
+/// A merge patch of containers that says little of each: what it leaves out is gone.
+fn containers(sink: &Sink, parsed: &Parsed<'_>, node: &Node) -> Option<Judgement> {
+    if parsed.flag("--type") != Some("merge") {
+        return None;
+    }
+    let list = node
+        .value_of("spec.template.spec.containers")
+        .or_else(|| node.value_of("spec.containers"))?;
+    let Value::List(items) = &list.kind else {
+        return None;
+    };
+    let short = |item: &Node| match &item.kind {
+        Value::Map(entries) => {
+            let bare = |name: &str| matches!(name, "name" | "image" | "env" | "resources" | "args");
+            entries.len() < 3 && entries.iter().all(|(key, _)| bare(&key.text))
+        }
+        _ => false,
+    };
+    if !items.iter().any(short) {
+        return None;
+    }
+    let why = sink.say(
+        "a merge patch replaces the whole list of containers: environment, ports, resources and probes that are not named here are gone",
+        "merge patch 会替换整个 containers 列表：未写出的环境变量、端口、资源与探针都会丢失",
+    );
+    Some(
+        Judgement::new(Verdict::Destructive, why, "RFC 7396").fix(
+            "--type json -p '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/image\",\"value\":\"IMAGE\"}]'",
+        ),
     )
 }
 

@@ -7,7 +7,7 @@ use self::labels::{known_label, label, no_label};
 use super::blocks::Piece;
 use super::items::{Kind, Sink};
 use super::verdict::{Judgement, Verdict};
-use crate::knowledge::{nearest, settings};
+use crate::knowledge::{KUBERNETES_METRICS, nearest, settings};
 
 /// Families of which every metric is in the tables.
 const FAMILIES: &[&str] = &[
@@ -27,6 +27,8 @@ const FAMILIES: &[&str] = &[
     "mixer_",
     "kn_serving_",
     "kn_revision_",
+    "queue_proxy_",
+    "kube_hpa_",
 ];
 
 /// A name in an expression.
@@ -60,6 +62,7 @@ pub(crate) fn is_metric(word: &str) -> bool {
         && (FAMILIES
             .iter()
             .any(|family| word.starts_with(family) && word.len() > family.len() + 2)
+            || KUBERNETES_METRICS.find("name", word).is_some()
             || find(word).is_some())
 }
 
@@ -303,6 +306,18 @@ fn selector(name: &Name) -> String {
 
 /// Judges a metric by name. `searched` says that its series are asked for, so that a histogram needs its suffix.
 pub(crate) fn metric(sink: &Sink, name: &str, searched: bool) -> Option<Judgement> {
+    if let Some(row) = KUBERNETES_METRICS.find("name", name) {
+        if row.get("instead").is_empty() {
+            return Some(Judgement::fine(row.get("source")));
+        }
+        let why = sink.say(
+            format!("kube-state-metrics has no {name} since 2.0"),
+            format!("kube-state-metrics 自 2.0 起没有 {name}"),
+        );
+        return Some(
+            Judgement::new(Verdict::Unknown, why, row.get("source")).fix(row.get("instead")),
+        );
+    }
     let all = settings();
     let direct = all.metric(name);
     let found = direct.or_else(|| find(name));

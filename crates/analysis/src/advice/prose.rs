@@ -1,6 +1,7 @@
 //! Prose: what it names in backticks and out of them, and what it claims of defaults and ports.
 
 mod assignments;
+mod attributes;
 mod claims;
 mod commands;
 mod placement;
@@ -34,6 +35,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
             let sentence = sentence(&block.pieces, index, *at as usize);
             let near = format!("{}\n{sentence}", block.context);
             spans::judge(sink, piece.line, column, text, &piece.text, &near);
+            attributes::judge(sink, piece, text, *at, &sentence);
         }
         if !negated(&piece.text) || !promql::names(&outside).iter().any(|name| !name.selector) {
             promql::judge_text(
@@ -45,6 +47,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
             );
         }
         commands_in_sentences(sink, &block.pieces, index, &outside, &context);
+        attributes::judge(sink, piece, &outside, 0, &piece.text.to_lowercase());
         for (at, text) in assignments::find(&outside) {
             let at = outside[..at].chars().count();
             let sentence = sentence(&block.pieces, index, at);
@@ -232,7 +235,8 @@ const HINTS: &[&str] = &[
 
 /// Whether the text speaks of what is not, or no longer: then names in it are no advice.
 pub(crate) fn negated(text: &str) -> bool {
-    let lower = text.to_lowercase();
+    // An old revision is no old name.
+    let lower = text.to_lowercase().replace("旧版本", "");
     HINTS.iter().any(|hint| lower.contains(hint))
 }
 

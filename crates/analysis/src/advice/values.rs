@@ -324,20 +324,22 @@ fn attributes(value: &str, known: &str) -> Option<Misfit> {
 pub(crate) fn row_fits(row: &str, value: Option<&str>) -> bool {
     match (row, value) {
         ("" | "any" | "block", _) => true,
-        (row, Some(value)) => match row.strip_prefix("above:") {
-            Some(least) => match (least.parse::<f64>(), value.parse::<f64>()) {
-                (Ok(least), Ok(value)) => value > least,
-                _ => false,
-            },
-            None => match row.strip_prefix("begins:") {
-                Some(beginning) => value.starts_with(beginning),
-                None => row
-                    .strip_prefix('=')
-                    .is_some_and(|wanted| same(wanted, value)),
-            },
+        (row, Some(value)) => match row.split_once(':') {
+            Some(("above", bound)) => against(bound, value).is_some_and(|(b, v)| v > b),
+            Some(("below", bound)) => against(bound, value).is_some_and(|(b, v)| v < b),
+            Some(("begins", beginning)) => value.starts_with(beginning),
+            _ => row
+                .strip_prefix('=')
+                .is_some_and(|wanted| same(wanted, value)),
         },
         _ => false,
     }
+}
+
+/// A bound and a value as numbers; of a duration the seconds.
+fn against(bound: &str, value: &str) -> Option<(f64, f64)> {
+    let value = value.parse().ok().or_else(|| seconds(value))?;
+    Some((bound.parse().ok()?, value))
 }
 
 fn same(a: &str, b: &str) -> bool {

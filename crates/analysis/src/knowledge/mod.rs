@@ -77,6 +77,14 @@ tables! {
     SEARCHES = "searches.tsv";
     /// Conditions that controllers write.
     CONDITIONS = "conditions.tsv";
+    /// Labels of the components' pods.
+    SELECTORS = "selectors.tsv";
+    /// Fields by which the API server selects.
+    FIELD_SELECTORS = "field-selectors.tsv";
+    /// Values with which programs of jq and JMESPath compare.
+    COMPARED = "compared.tsv";
+    /// Metrics of kube-state-metrics.
+    KUBERNETES_METRICS = "metrics/kubernetes.tsv";
     /// Metrics of CloudWatch.
     CLOUDWATCH = "cloudwatch.tsv";
     /// Attributes of AWS load balancers.

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use analysis::advice::{self, Item, Lang, Options, Verdict, report};
+use analysis::advice::{self, Item, Lang, Verdict, Wanted, report};
 use analysis::knowledge::Version;
 use anyhow::Context;
 
@@ -14,12 +14,12 @@ pub(crate) struct Args {
     /// Files or directories: Markdown, text, shell, YAML; `-` is standard input.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The Istio version that the advice is for, e.g. 1.28.
-    #[arg(long, value_name = "VERSION", default_value_t = Version::ISTIO)]
-    istio: Version,
-    /// The Knative Serving version that the advice is for, e.g. 1.18.
-    #[arg(long, value_name = "VERSION", default_value_t = Version::KNATIVE)]
-    knative: Version,
+    /// The Istio version that the advice is for, e.g. 1.28; else the one that a file names, or the latest.
+    #[arg(long, value_name = "VERSION")]
+    istio: Option<Version>,
+    /// The Knative Serving version that the advice is for, e.g. 1.18; else the one that a file names, or the latest.
+    #[arg(long, value_name = "VERSION")]
+    knative: Option<Version>,
     /// Format: text, json (every item, right ones included) or sarif.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -62,7 +62,7 @@ const ENDINGS: &[&str] = &[
 const MAX_FILES: usize = 20_000;
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let options = Options {
+    let wanted = Wanted {
         istio: args.istio,
         knative: args.knative,
         lang: args.lang.into(),
@@ -71,11 +71,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for file in &args.files {
         for file in files_of(file)? {
             let (name, bytes) = read(&file)?;
-            items.extend(advice::lint(&name, &bytes, &options));
+            items.extend(advice::lint(&name, &bytes, &wanted));
         }
     }
     let text = match args.output {
-        Output::Text => report::text(&items, options.lang),
+        Output::Text => report::text(&items, wanted.lang),
         Output::Json => report::json(&items)? + "\n",
         Output::Sarif => {
             serde_json::to_string_pretty(&report::sarif(&items, env!("CARGO_PKG_VERSION")))? + "\n"

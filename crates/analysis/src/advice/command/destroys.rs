@@ -21,6 +21,9 @@ pub(super) fn destructive(sink: &Sink, parsed: &Parsed<'_>, words: &[Word]) -> O
     } else {
         parsed.tool
     };
+    if let Some(judgement) = definitions(sink, parsed) {
+        return Some(judgement);
+    }
     let row = commands().destructive(tool).iter().find(|row| {
         let has = |wanted: &&str| *wanted == "*" || has(parsed.tool, &words[1..], wanted);
         row.words
@@ -31,6 +34,24 @@ pub(super) fn destructive(sink: &Sink, parsed: &Parsed<'_>, words: &[Word]) -> O
     Some(Judgement::new(Verdict::Destructive, why, row.source).fix(row.fix))
 }
 
+/// `kubectl delete -f …crds.yaml`: the definitions go, and every object with them.
+fn definitions(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let file = parsed.flag("--filename")?;
+    let name = file.rsplit('/').next().unwrap_or(file).to_lowercase();
+    if parsed.tool != "kubectl" || parsed.sub() != "delete" || !name.contains("crd") {
+        return None;
+    }
+    let why = sink.say(
+        "deletes the definitions, and with them every object of their kinds",
+        "会删除 CRD，以及这些类型的全部对象",
+    );
+    Some(
+        Judgement::new(Verdict::Destructive, why, "Kubernetes custom resources").fix(format!(
+            "kubectl apply -f {file}, which leaves the objects alone"
+        )),
+    )
+}
+
 /// Whether a word is among the words: itself, as the kind of `kind/name`, or as a letter of iptables' clustered flags.
 fn has(tool: &str, words: &[Word], wanted: &str) -> bool {
     let letter = wanted
@@ -38,8 +59,9 @@ fn has(tool: &str, words: &[Word], wanted: &str) -> bool {
         .filter(|letter| letter.len() == 1 && tool.ends_with("tables"));
     words.iter().any(|word| {
         let text = word.text.as_str();
-        let of_kind =
-            !wanted.contains('-') && text.split_once('/').is_some_and(|(kind, _)| kind == wanted);
+        let of_kind = text
+            .split_once('/')
+            .is_some_and(|(kind, name)| kind == wanted || name == wanted);
         let clustered = letter.is_some_and(|letter| {
             text.starts_with('-') && !text.starts_with("--") && text.contains(letter)
         });

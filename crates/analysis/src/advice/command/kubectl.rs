@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::super::items::Sink;
+use super::super::pipeline::compared;
 use super::super::shell::Word;
 use super::super::values::{self, Misfit};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{config_map, manifest, metadata, patch, path, prose};
-use super::{Parsed, conditions, selector};
+use super::{Parsed, conditions, field_selector, selector};
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
 /// Judges a kubectl command beyond its flags.
@@ -44,11 +45,13 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
         "patch" => add(patch::judge(sink, parsed, context)),
         "set env" => add(env(sink, words)),
         "explain" => add(explain(sink, words)),
+        "apply" => add(prunes_nothing(sink, parsed)),
         "create configmap" => add(created(sink, parsed, words)),
         sub if sub.starts_with("rollout ") => add(rollout(sink, words)),
         _ => {}
     }
     add(selector::judge(sink, parsed));
+    add(field_selector::judge(sink, parsed));
     add(conditions::judge(sink, parsed));
     add(config_map_name(sink, parsed, words));
     if let Some(output) = parsed.flag("--output") {
@@ -57,6 +60,8 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
             .map(|word| word.text.clone())
             .unwrap_or_default();
         add(path::output(sink, &kind, words.len(), output));
+        let named = kind_named(words).map_or("", |known| known.kind);
+        add(compared::judge(sink, "kubectl", named, output));
     }
     if let Some(by) = parsed.flag("--sort-by") {
         let kind = words
@@ -395,6 +400,22 @@ fn container(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgem
         );
     }
     None
+}
+
+/// `kubectl apply --prune` without a word on what may go.
+fn prunes_nothing(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let bounded = ["--all", "--selector", "--applyset"];
+    if !parsed.has("--prune") || bounded.iter().any(|flag| parsed.has(flag)) {
+        return None;
+    }
+    let why = sink.say(
+        "--prune wants a selector or --all: all resources selected for prune without explicitly passing --all",
+        "--prune 必须同时给出选择器或 --all：否则报错退出",
+    );
+    Some(
+        Judgement::new(Verdict::Refused, why, "kubectl apply")
+            .fix("kubectl apply --prune -l app=NAME -f …"),
+    )
 }
 
 /// `kubectl exec POD COMMAND`, as it once was: `--` has to stand before the command.

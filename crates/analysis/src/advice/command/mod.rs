@@ -5,6 +5,7 @@ pub(crate) mod cloudwatch;
 mod conditions;
 pub(crate) mod curl;
 mod destroys;
+mod field_selector;
 mod flag;
 mod helm;
 mod iptables;
@@ -60,8 +61,27 @@ impl Parsed<'_> {
 /// Judges every command of a block of shell.
 pub(crate) fn judge(sink: &mut Sink, pieces: &[Piece], context: &str) {
     for parsed in shell::parse(pieces) {
-        judge_pipeline(sink, &parsed, context);
+        match comments(pieces, parsed.line) {
+            said if said.is_empty() => judge_pipeline(sink, &parsed, context),
+            said => judge_pipeline(sink, &parsed, &format!("{context}\n{said}")),
+        }
     }
+}
+
+/// The comment on a line and those right above it, lower case.
+fn comments(pieces: &[Piece], line: u32) -> String {
+    let Some(index) = pieces.iter().position(|piece| piece.line == line) else {
+        return String::new();
+    };
+    let above = pieces[..index].iter().rev();
+    let mut said: Vec<&str> = above
+        .map_while(|piece| piece.text.trim().strip_prefix('#'))
+        .take(6)
+        .collect();
+    said.reverse();
+    let own = pieces[index].text.split_once(" # ").map(|(_, own)| own);
+    said.extend(own);
+    said.join(" ").to_lowercase()
 }
 
 /// Judges one pipeline.
@@ -178,7 +198,7 @@ fn one(sink: &mut Sink, command: &Command, context: &str, destroyed: Option<Judg
             .or_else(|| helm::sets(sink, &parsed))
             .or_else(|| helm::resets(sink, &parsed)),
         "istioctl" => helm::sets(sink, &parsed),
-        "aws" => aws::judge(sink, &parsed),
+        "aws" => aws::judge(sink, &parsed, context),
         "hey" => load::hey(sink, &parsed),
         "iptables" => iptables::judge(sink, &parsed),
         "pilot-agent" => pilot_agent::judge(sink, &parsed),

@@ -1,22 +1,87 @@
-//! `kubectl -l`: labels that the objects never have.
+//! `kubectl -l`: labels and values that the objects never have.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::super::items::Sink;
 use super::super::metadata;
 use super::super::values;
 use super::super::verdict::{Judgement, Verdict};
 use super::Parsed;
-use crate::knowledge::{kinds, nearest, settings};
+use crate::knowledge::{SELECTORS, kinds, nearest, settings};
 
 /// The first requirement of the selector that nothing can meet.
 pub(super) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
     let selector = parsed.flag("--selector")?;
     let kind = match parsed.sub().as_str() {
-        "logs" => "pods",
+        "logs" | "top pod" => "pods",
         _ => parsed.positional.first()?.text.as_str(),
     };
-    selector
-        .split(',')
-        .find_map(|requirement| one(sink, kind, requirement.trim()))
+    let namespace = parsed.flag("--namespace").unwrap_or_default();
+    selector.split(',').find_map(|requirement| {
+        let requirement = requirement.trim();
+        one(sink, kind, requirement).or_else(|| value(sink, kind, namespace, requirement))
+    })
+}
+
+/// The end of a name that Knative gives to a revision.
+static NUMBERED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^.+-[0-9]{5}$").ok());
+
+/// A label that exists with a value that it never has.
+fn value(sink: &Sink, kind: &str, namespace: &str, requirement: &str) -> Option<Judgement> {
+    let (key, value) = requirement.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim_start_matches('=').trim());
+    if key.ends_with('!') || value.is_empty() || values::is_placeholder(value) {
+        return None;
+    }
+    let service = matches!(
+        key,
+        "serving.knative.dev/service" | "serving.knative.dev/configuration"
+    );
+    if service && NUMBERED.as_ref().is_some_and(|name| name.is_match(value)) {
+        let why = sink.say(
+            format!("{key} holds the name of the service, and {value} is one of a revision: the selector finds nothing"),
+            format!("{key} 的值是服务名，而 {value} 是 revision 名：选择器找不到任何对象"),
+        );
+        return Some(
+            Judgement::new(Verdict::CannotMatch, why, "knative/serving labels")
+                .fix(format!("serving.knative.dev/revision={value}")),
+        );
+    }
+    let workload = kinds().by_resource(kind).into_iter().any(|known| {
+        matches!(
+            known.kind,
+            "Pod" | "Deployment" | "ReplicaSet" | "DaemonSet" | "Service"
+        )
+    });
+    SELECTORS
+        .rows()
+        .filter(|row| row.get("label") == key && workload)
+        .find_map(|row| {
+            let own = row.get("namespace");
+            let mut known = row.get("values").split(' ').filter(|word| !word.is_empty());
+            let closed = !own.is_empty() && own == namespace && kind.starts_with("po");
+            let never = row
+                .get("never")
+                .split(' ')
+                .find_map(|pair| pair.strip_prefix(value)?.strip_prefix('='));
+            if never.is_none() && (!closed || known.any(|word| word == value)) {
+                return None;
+            }
+            let why = sink.say(
+                format!("no pod carries {key}={value}: the selector finds nothing"),
+                format!("没有 Pod 带有 {key}={value}：选择器找不到任何对象"),
+            );
+            let near = nearest(value, row.get("values").split(' '));
+            let fix = match never {
+                Some(right) if right.contains('=') => right.to_owned(),
+                Some("") => String::new(),
+                Some(right) => format!("{key}={right}"),
+                None => near.map(|near| format!("{key}={near}")).unwrap_or_default(),
+            };
+            Some(Judgement::new(Verdict::CannotMatch, why, row.get("source")).fix(fix))
+        })
 }
 
 fn one(sink: &Sink, kind: &str, requirement: &str) -> Option<Judgement> {

@@ -1,7 +1,10 @@
 //! Pipes: can this pattern ever match that output?
 
 mod access_log;
+mod awk;
+pub(crate) mod compared;
 mod envoy;
+mod knative_log;
 mod pattern;
 mod table;
 
@@ -35,6 +38,13 @@ pub(crate) fn judge(sink: &mut Sink, pipeline: &Pipeline) {
             Some("grep") => grep(sink, &output, name, words),
             Some("jq") => jq(sink, &output, words),
             _ if name == "yq" => jq(sink, &output, words),
+            _ if matches!(name, "awk" | "gawk" | "mawk") => {
+                let judged = awk::judge(sink, &output, words);
+                if judged.is_none() {
+                    break;
+                }
+                judged
+            }
             _ if PASSES.contains(&name) => continue,
             _ => break,
         };
@@ -77,9 +87,18 @@ fn grep(sink: &Sink, output: &Output, name: &str, words: &[Word]) -> Option<Judg
         name == "egrep" || parsed.has("--extended-regexp") || parsed.has("--perl-regexp");
     let fixed = name == "fgrep" || parsed.has("--fixed-strings");
     let fold = parsed.has("--ignore-case");
-    let parts = pattern::alternatives(&pattern, extended, fixed);
+    search(
+        sink,
+        output,
+        &pattern::alternatives(&pattern, extended, fixed),
+        fold,
+    )
+}
+
+/// Why none of the literals can be in the output.
+fn search(sink: &Sink, output: &Output, parts: &[String], fold: bool) -> Option<Judgement> {
     let mut reason = None;
-    for part in &parts {
+    for part in parts {
         match never(sink, output, part.trim(), fold) {
             Some(judgement) => reason = reason.or(Some(judgement)),
             None => return None,
@@ -92,6 +111,11 @@ fn grep(sink: &Sink, output: &Output, name: &str, words: &[Word]) -> Option<Judg
 fn never(sink: &Sink, output: &Output, literal: &str, fold: bool) -> Option<Judgement> {
     if matches!(output, Output::Logs { of } if of == "istio-proxy")
         && let Some(judgement) = access_log::columns(sink, literal)
+    {
+        return Some(judgement);
+    }
+    if let Output::Logs { of } = output
+        && let Some(judgement) = knative_log::line(sink, of, literal)
     {
         return Some(judgement);
     }
@@ -140,7 +164,8 @@ fn jq(sink: &Sink, output: &Output, words: &[Word]) -> Option<Judgement> {
     let parsed = command::parse(sink, "jq", words);
     let program = &parsed.positional.first()?.text;
     match output {
-        Output::Objects { kind, single, .. } => path::jq(sink, kind, *single, program),
+        Output::Objects { kind, single, .. } => path::jq(sink, kind, *single, program)
+            .or_else(|| compared::judge(sink, "kubectl", table::kind_of(kind), program)),
         Output::ProxyConfig {
             format: Format::Data,
             ..
@@ -158,8 +183,10 @@ fn jq(sink: &Sink, output: &Output, words: &[Word]) -> Option<Judgement> {
                     .flatten()
             })
         }
-        Output::Aws { sub } => printed::top_key(sink, "aws", sub, program),
+        Output::Aws { sub } => printed::top_key(sink, "aws", sub, program)
+            .or_else(|| compared::judge(sink, "aws", sub, program)),
         Output::Logs { of } if of == "istio-proxy" => access_log::jq(sink, program),
+        Output::Logs { of } => knative_log::program(sink, of, program),
         Output::Table { kind, .. } => {
             let why = sink.say(
                 "jq reads JSON; without -o json kubectl prints a table",

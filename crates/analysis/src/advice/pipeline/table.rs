@@ -20,6 +20,22 @@ fn words_of(known: &Kind) -> (&'static str, bool) {
     }
 }
 
+/// The words of a kind's table, if no others are printed.
+pub(super) fn closed(kind: &str) -> Option<(&'static str, &'static str)> {
+    let known = kinds().by_resource(kind).into_iter().next()?;
+    let (words, closed) = words_of(known);
+    closed.then_some((words, known.source))
+}
+
+/// The kind that a word of the command line names.
+pub(super) fn kind_of(resource: &str) -> &'static str {
+    let resource = resource.split('/').next().unwrap_or(resource);
+    kinds()
+        .by_resource(resource)
+        .first()
+        .map_or("", |known| known.kind)
+}
+
 pub(super) fn in_table(
     sink: &Sink,
     kind: &str,
@@ -46,6 +62,9 @@ pub(super) fn in_table(
             text.contains(word)
         }
     };
+    if let Some(judgement) = pair(sink, known, &headings, word) {
+        return Some(judgement);
+    }
     let (words, closed) = words_of(known);
     if headings.iter().any(|heading| within(heading)) || words.split(' ').any(within) {
         return None;
@@ -109,6 +128,22 @@ pub(super) fn in_table(
         None => format!("kubectl get {kind} NAME -o yaml"),
     };
     Some(Judgement::new(Verdict::CannotMatch, why, known.source).fix(fix))
+}
+
+/// `READY=False`: a table has headings above its columns, not beside its values.
+fn pair(sink: &Sink, known: &Kind, headings: &[String], word: &str) -> Option<Judgement> {
+    let (heading, value) = word.split_once(['=', ':'])?;
+    let named = headings
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(heading));
+    if !named || value.is_empty() || !value.chars().all(char::is_alphanumeric) {
+        return None;
+    }
+    let why = sink.say(
+        format!("the table prints {value} below the heading {heading}, never {word}"),
+        format!("表格在 {heading} 列下输出 {value}，不会有 {word}"),
+    );
+    Some(Judgement::new(Verdict::CannotMatch, why, known.source).fix(format!("grep {value}")))
 }
 
 pub(super) fn in_objects(

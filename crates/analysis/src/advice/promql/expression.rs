@@ -15,7 +15,32 @@ static SHARE: LazyLock<Option<Regex>> =
 
 /// Why the expression is always empty, and the part that makes it so.
 pub(super) fn judge(sink: &Sink, text: &str) -> Option<Judgement> {
-    quantile(sink, text).or_else(|| share(sink, text))
+    quantile(sink, text)
+        .or_else(|| share(sink, text))
+        .or_else(|| switch(sink, text))
+}
+
+/// A gauge that is 0 or 1, asked for more.
+static SWITCH: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"\b(autoscaler_panic_mode|kn_revision_panic_mode|up|envoy_server_live)(?:\{[^}]*\})?\s*\)*\s*(?:>\s*[1-9]|>=\s*[2-9]|==\s*[2-9])",
+    )
+    .ok()
+});
+
+fn switch(sink: &Sink, text: &str) -> Option<Judgement> {
+    if ["sum", "count", "*", "+"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        return None;
+    }
+    let name = SWITCH.as_ref()?.captures(text)?.get(1)?.as_str();
+    let why = sink.say(
+        format!("{name} is 0 or 1, never more"),
+        format!("{name} 只有 0 或 1"),
+    );
+    Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(format!("{name} == 1")))
 }
 
 /// `histogram_quantile` over buckets of which `le` was summed away.

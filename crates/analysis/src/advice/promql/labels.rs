@@ -7,13 +7,6 @@ use super::super::verdict::{Judgement, Verdict};
 use super::{Matcher, find};
 use crate::knowledge::{COMMON_LABELS, LABEL_FIXES, LABEL_VALUES, RESPONSE_FLAGS, nearest};
 
-fn family(metric: &str) -> &str {
-    ["istio_", "pilot_", "envoy_", "kn_"]
-        .into_iter()
-        .find(|family| metric.starts_with(family))
-        .unwrap_or("")
-}
-
 pub(super) fn known_label(sink: &Sink, metric: &str, label: &str) -> bool {
     let Some(row) = find(metric) else { return true };
     if let Some(family) = ["kn_", "envoy_"]
@@ -40,7 +33,7 @@ pub(super) fn label(sink: &Sink, metric: &str, matcher: &Matcher) -> Judgement {
     }
     let rows = LABEL_VALUES
         .rows()
-        .filter(|row| row.get("label") == matcher.label && row.get("family") == family(metric));
+        .filter(|row| row.get("label") == matcher.label && metric.starts_with(row.get("family")));
     for row in rows {
         if !possible(row.get("values"), matcher) {
             return no_value(

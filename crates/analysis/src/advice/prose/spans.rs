@@ -1,9 +1,10 @@
 //! What stands in backticks.
 
+use super::super::blocks::Piece;
 use super::super::command::{cloudwatch, curl};
 use super::super::items::{self, Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
-use super::super::{config_map, fields, fragment, metadata, path, promql, values};
+use super::super::{config_map, fields, fragment, insights, metadata, path, promql, values};
 use super::{assignments, words};
 use crate::knowledge::{ConfigKey, DETAILS, FILTERS, LOGS, nearest, settings, shapes};
 
@@ -60,6 +61,17 @@ pub(super) fn judge(
             return;
         }
     }
+    if is_query(text) {
+        let pieces = [Piece {
+            line,
+            column,
+            text: text.to_owned(),
+        }];
+        if !denied {
+            insights::judge_query(sink, &pieces);
+        }
+        return;
+    }
     if words::has_operator(text) {
         if !denied {
             words::operators(sink, line, column, text, Verdict::Unknown);
@@ -75,7 +87,7 @@ pub(super) fn judge(
     let put = |sink: &mut Sink, kind, judgement| {
         super::mention(sink, line, column, kind, text, around, judgement)
     };
-    if let Some(kind_judgement) = annotation(sink, text) {
+    if let Some(kind_judgement) = annotation(sink, text, context) {
         put(sink, Kind::Annotation, kind_judgement);
         return;
     }
@@ -136,6 +148,22 @@ pub(super) fn judge(
     }
 }
 
+/// A query of Logs Insights, or a clause of one.
+fn is_query(text: &str) -> bool {
+    let Some((command, rest)) = text.trim_start_matches(['|', ' ']).split_once(' ') else {
+        return false;
+    };
+    match command {
+        "filter" => ["=", " like ", "<", ">", " in ", "(", "!="]
+            .iter()
+            .any(|mark| rest.contains(mark)),
+        "stats" => rest.contains('(') && rest.contains(')'),
+        "fields" => rest.starts_with('@') || rest.contains(" | "),
+        "parse" => rest.starts_with('@'),
+        _ => false,
+    }
+}
+
 /// Whether the line is an entry of a list of words and begins with this one: "- `UF`: no connection".
 fn explains(around: &str, text: &str) -> bool {
     let entry = around.trim_start_matches([' ', '-', '*', '|', '`']);
@@ -145,8 +173,8 @@ fn explains(around: &str, text: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with([':', '：', '|', '–', '—', '-', '=']))
 }
 
-/// `prefix/key`, `prefix/key: value`, `prefix/key=value`.
-fn annotation(sink: &Sink, text: &str) -> Option<Judgement> {
+/// `prefix/key`, `prefix/key: value`, `prefix/key=value`, and what the sentence wants of it.
+fn annotation(sink: &Sink, text: &str, context: &str) -> Option<Judgement> {
     let key = text
         .split([':', '=', ' '])
         .next()
@@ -164,7 +192,13 @@ fn annotation(sink: &Sink, text: &str) -> Option<Judgement> {
         .trim_end_matches(['"', '\'']);
     let value = value.trim_matches(['"', '\'', ' ']);
     let value = (!value.is_empty() && !value.contains(' ')).then_some(value);
-    Some(metadata::one(sink, key, value, "", None))
+    let judgement = metadata::one(sink, key, value, "", None);
+    let sentence = context.rsplit('\n').next().unwrap_or(context);
+    let opposed = value.and_then(|value| fields::opposes(sink, "annotation", key, value, sentence));
+    Some(match opposed {
+        Some(opposed) => judgement.worse(opposed),
+        None => judgement,
+    })
 }
 
 /// `key: value`, `{a: b}`.

@@ -20,13 +20,29 @@ fn head(pipeline: &Pipeline) -> Option<&str> {
     }
 }
 
-/// The words of a body before `"$@"`, if it is one command that ends in it.
+/// The words of a body, if it is one command that its arguments stand in as words: `"$@"` at its end, or `"$1"`.
 fn body(pipeline: &Pipeline) -> Option<Vec<Word>> {
     let [command] = pipeline.commands.as_slice() else {
         return None;
     };
-    let (last, words) = command.words.split_last()?;
-    (matches!(&*last.text, "$@" | "$*") && !words.is_empty()).then(|| words.to_vec())
+    let takes = |word: &Word| all(word) || number(word).is_some();
+    let (first, rest) = command.words.split_first()?;
+    (!takes(first) && rest.iter().any(takes)).then(|| command.words.clone())
+}
+
+/// Whether a word stands for all arguments.
+fn all(word: &Word) -> bool {
+    matches!(&*word.text, "$@" | "$*" | "${@}" | "${*}")
+}
+
+/// The number of the argument that a word stands for.
+fn number(word: &Word) -> Option<usize> {
+    let name = word.text.strip_prefix('$')?;
+    let name = name
+        .strip_prefix('{')
+        .and_then(|name| name.strip_suffix('}'))
+        .unwrap_or(name);
+    name.parse().ok().filter(|number| (1..10).contains(number))
 }
 
 /// Puts the bodies of functions in the place of their calls; the bodies themselves are no commands.
@@ -55,10 +71,18 @@ fn expand(command: &mut Command, known: &HashMap<String, Vec<Word>>) {
         return;
     };
     let place = (first.line, first.column);
-    let words = body.iter().map(|word| Word {
-        line: place.0,
-        column: place.1,
-        ..word.clone()
-    });
-    command.words = words.chain(command.words.drain(1..)).collect();
+    let arguments: Vec<Word> = command.words.drain(1..).collect();
+    let mut words = Vec::new();
+    for word in body {
+        match number(word).map(|number| arguments.get(number - 1)) {
+            _ if all(word) => words.extend(arguments.iter().cloned()),
+            Some(Some(argument)) => words.push(argument.clone()),
+            _ => words.push(Word {
+                line: place.0,
+                column: place.1,
+                ..word.clone()
+            }),
+        }
+    }
+    command.words = words;
 }
