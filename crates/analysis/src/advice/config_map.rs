@@ -178,6 +178,20 @@ pub(crate) fn setting(sink: &Sink, name: &str, key: &str, value: Option<&str>) -
         );
         return Judgement::new(Verdict::Unknown, why, row.source).fix(row.instead);
     }
+    let class = value.filter(|value| {
+        key == "ingress-class"
+            && !value.is_empty()
+            && !value.contains('.')
+            && !values::is_placeholder(value)
+    });
+    if let Some(class) = class {
+        let right = format!("{class}.ingress.networking.knative.dev");
+        let why = sink.say(
+            format!("no controller goes by the class {class:?}: nothing makes ingresses of it"),
+            format!("没有控制器使用类名 {class:?}：不会有组件处理"),
+        );
+        return Judgement::new(Verdict::Ignored, why, row.source).fix(right);
+    }
     if let Some(misfit) = value.and_then(|value| values::check(row.ty, value)) {
         // Any other word leaves the feature as it is by default: asFlag of pkg/apis/config/features.go.
         if name == "config-features" {

@@ -60,7 +60,7 @@ pub(crate) fn judge(sink: &mut Sink, scope: &Scope<'_>, node: &Node, place: &str
         let text = values::text_of(value).unwrap_or_default();
         let mut judgement = one(sink, &key.text, Some(&text), place, Some(label));
         let bare = matches!(value.kind, Value::Bool(_) | Value::Int(_) | Value::Float(_));
-        if bare && !judgement.is_wrong() && !place.is_empty() {
+        if bare && judgement.verdict <= Verdict::Deprecated && !place.is_empty() {
             let why = sink.say(
                 "annotations and labels are strings: put the value in quotes",
                 "注解和标签的值是字符串：请加引号",
@@ -198,6 +198,16 @@ fn conditional(sink: &Sink, row: &Annotation, value: &str) -> Option<Judgement> 
             Judgement::new(Verdict::Refused, why, SOURCE)
                 .fix("config-autoscaler: allow-zero-initial-scale: \"true\"")
         });
+    }
+    if row.key == "service.beta.kubernetes.io/aws-load-balancer-type" && value == "nlb-ip" {
+        let why = sink.say(
+            "still read; the present form is external with aws-load-balancer-nlb-target-type: ip",
+            "仍会读取；现在的写法是 external 加 aws-load-balancer-nlb-target-type: ip",
+        );
+        return Some(
+            Judgement::new(Verdict::Deprecated, why, row.source)
+                .fix("aws-load-balancer-type: external, aws-load-balancer-nlb-target-type: ip"),
+        );
     }
     let other = row.key == "autoscaling.knative.dev/metric"
         && !matches!(value, "concurrency" | "rps" | "cpu" | "memory")

@@ -23,15 +23,125 @@ pub(crate) fn judge(sink: &Sink, known: &Kind, node: &Node) -> Vec<Fault> {
             .flat_map(|outlier| ejection(sink, outlier))
             .collect();
     }
+    if known.kind == "PeerAuthentication" {
+        return ports_by_name(sink, node);
+    }
     if known.group != "serving.knative.dev" {
         return Vec::new();
     }
     let template = node.value_of("spec.template.metadata.annotations");
     let own = node.value_of("metadata.annotations");
     let own = own.filter(|_| known.kind == "Revision");
+    let spec = match known.kind {
+        "Revision" => node.get("spec"),
+        _ => node.value_of("spec.template.spec"),
+    };
     traffic(sink, node)
         .into_iter()
+        .chain(targets(sink, node))
         .chain(template.or(own).and_then(|of| metric(sink, of)))
+        .chain(spec.into_iter().flat_map(|spec| revision(sink, spec)))
+        .collect()
+}
+
+/// Ports of a PeerAuthentication are numbers (rule of the CRD).
+fn ports_by_name(sink: &Sink, node: &Node) -> Vec<Fault> {
+    let Some(Value::Map(entries)) = node.value_of("spec.portLevelMtls").map(|ports| &ports.kind)
+    else {
+        return Vec::new();
+    };
+    entries
+        .iter()
+        .filter(|(key, _)| key.text.parse::<u16>().is_err() && !values::is_placeholder(&key.text))
+        .map(|(key, _)| Fault {
+            at: (key.line as usize, key.column as usize),
+            text: format!("{}:", key.text),
+            judgement: Judgement::new(
+                Verdict::Refused,
+                sink.say(
+                    "a port is named by the number that the workload listens on",
+                    "端口要写工作负载监听的端口号",
+                ),
+                "istio/api peer_authentication.proto",
+            )
+            .fix("portLevelMtls: {8080: {mode: …}}"),
+        })
+        .collect()
+}
+
+const K8S: &str = "knative/serving k8s_validation.go";
+
+/// What the webhook refuses of a revision's spec: time-outs within the time-out, a second port.
+fn revision(sink: &Sink, spec: &Node) -> Vec<Fault> {
+    let number = |name: &str| match spec.get(name).map(|value| &value.kind) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let whole = number("timeoutSeconds").unwrap_or(300);
+    let mut out = Vec::new();
+    for name in ["responseStartTimeoutSeconds", "idleTimeoutSeconds"] {
+        let Some(part) = number(name).filter(|part| *part > whole) else {
+            continue;
+        };
+        let why = sink.say(
+            format!("{name} is above timeoutSeconds, which is {whole}: the webhook refuses it"),
+            format!("{name} 大于 timeoutSeconds（{whole}）：Webhook 会拒绝"),
+        );
+        out.push(Fault {
+            at: spec.place_of(name),
+            text: format!("{name}: {part}"),
+            judgement: Judgement::new(Verdict::Refused, why, K8S)
+                .fix(format!("timeoutSeconds: {part}")),
+        });
+    }
+    let Some(Value::List(containers)) = spec.get("containers").map(|list| &list.kind) else {
+        return out;
+    };
+    let ports = containers.iter().filter_map(|container| {
+        match container.get("ports").map(|list| &list.kind) {
+            Some(Value::List(ports)) => Some(ports),
+            _ => None,
+        }
+    });
+    if let Some(second) = ports.flatten().nth(1) {
+        let port = second.get("containerPort").and_then(values::text_of);
+        let why = sink.say(
+            "a revision has one port alone: the webhook refuses a second one",
+            "Revision 只能有一个端口：Webhook 会拒绝第二个",
+        );
+        out.push(Fault {
+            at: second.place_of("containerPort"),
+            text: format!("containerPort: {}", port.unwrap_or_default()),
+            judgement: Judgement::new(Verdict::Refused, why, K8S).fix("one containerPort"),
+        });
+    }
+    out
+}
+
+/// Targets of traffic that name a revision and the latest one at once.
+fn targets(sink: &Sink, node: &Node) -> Vec<Fault> {
+    let Some(Value::List(targets)) = node.value_of("spec.traffic").map(|list| &list.kind) else {
+        return Vec::new();
+    };
+    targets
+        .iter()
+        .filter(|target| {
+            let latest = target.get("latestRevision").map(|latest| &latest.kind);
+            target.get("revisionName").is_some() && latest == Some(&Value::Bool(true))
+        })
+        .map(|target| Fault {
+            at: target.place_of("latestRevision"),
+            text: "latestRevision: true".into(),
+            judgement: Judgement::new(
+                Verdict::Refused,
+                sink.say(
+                    "a target names a revision or the latest one, not both",
+                    "一个目标只能指定 revisionName 或 latestRevision 之一",
+                ),
+                "knative/serving route_validation.go",
+            )
+            .fix("remove latestRevision, or revisionName"),
+        })
         .collect()
 }
 

@@ -213,7 +213,61 @@ pub(crate) fn judge_block(sink: &mut Sink, pieces: &[Piece]) {
         .filter(|piece| !piece.text.trim_start().starts_with('#'))
         .cloned()
         .collect();
-    judge_pieces(sink, &text, true);
+    let mut start = 0;
+    for end in 1..=text.len() {
+        if end == text.len() || ends(&text[start..end], &text[end].text) {
+            judge_pieces(sink, &text[start..end], true);
+            start = end;
+        }
+    }
+}
+
+/// Whether an expression is whole before the next line: its brackets are closed, and neither side asks for more.
+fn ends(lines: &[Piece], next: &str) -> bool {
+    const MORE: &[&str] = &[
+        "and",
+        "or",
+        "unless",
+        "by",
+        "without",
+        "on",
+        "ignoring",
+        "group_left",
+        "group_right",
+        "offset",
+        "bool",
+    ];
+    const SIGNS: &[char] = &[
+        '+', '-', '*', '/', '%', '^', '>', '<', '=', '!', ',', '(', '{', '[',
+    ];
+    let next = next.trim();
+    let word = |text: &str| -> String {
+        text.chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect()
+    };
+    let last = lines.last().map_or("", |piece| piece.text.trim());
+    let mut depth = 0i64;
+    for c in lines.iter().flat_map(|piece| piece.text.chars()) {
+        match c {
+            '(' | '{' | '[' => depth += 1,
+            ')' | '}' | ']' => depth -= 1,
+            _ => {}
+        }
+    }
+    let tail: String = last
+        .chars()
+        .rev()
+        .take_while(|c| c.is_ascii_alphabetic())
+        .collect();
+    let tail: String = tail.chars().rev().collect();
+    next.is_empty()
+        || depth <= 0
+            && !last.ends_with(SIGNS)
+            && !MORE.contains(&tail.as_str())
+            && !next.starts_with([')', '}', ']'])
+            && !next.starts_with(SIGNS)
+            && !MORE.contains(&word(next).as_str())
 }
 
 /// Judges every metric of a text. `query` says that it is an expression, not a mention.

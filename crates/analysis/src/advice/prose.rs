@@ -4,6 +4,7 @@ mod assignments;
 mod attributes;
 mod claims;
 mod commands;
+mod meanings;
 mod placement;
 mod spans;
 mod words;
@@ -58,6 +59,7 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
             }
         }
         placement::judge(sink, piece, &spans, &outside);
+        meanings::judge(sink, piece, &spans);
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
         claims::ports(sink, piece);

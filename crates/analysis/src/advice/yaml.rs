@@ -38,6 +38,11 @@ fn one(pieces: &[Piece], out: &mut Vec<Document>) {
         return;
     }
     let plain: Vec<String> = pieces.iter().map(|piece| piece.text.clone()).collect();
+    if let Some(at) = again(&plain) {
+        one(&pieces[..at], out);
+        one(&pieces[at..], out);
+        return;
+    }
     let nodes = match parse(&plain) {
         Some(nodes) => nodes,
         None => {
@@ -61,6 +66,33 @@ fn one(pieces: &[Piece], out: &mut Vec<Document>) {
             });
         }
     }
+}
+
+/// Where a key at the left edge stands for the second time: such lines are variants, one after the other. An object
+/// with a head is one all the same.
+fn again(lines: &[String]) -> Option<usize> {
+    let mut seen = std::collections::HashSet::new();
+    let edge = lines
+        .iter()
+        .find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .map(|line| Loose::indent(line))?;
+    for (number, line) in lines.iter().enumerate() {
+        let text = line.trim();
+        let plain = Loose::indent(line) == edge && !text.starts_with(['-', '#', '{', '[']);
+        let Some((key, rest)) = text.split_once(':').filter(|_| plain) else {
+            continue;
+        };
+        if !(rest.is_empty() || rest.starts_with(' ')) {
+            continue;
+        }
+        if key == "kind" || key == "apiVersion" {
+            return None;
+        }
+        if !seen.insert(key) {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn parse(lines: &[String]) -> Option<Vec<Node>> {
@@ -230,6 +262,10 @@ impl Loose<'_> {
             Some(_) => {
                 let value = value.split(" #").next().unwrap_or(value).trim();
                 let value = quoted(value).unwrap_or(value);
+                if value.starts_with(['{', '[']) {
+                    let node = self.flow(value, line, column + text.len() - value.len());
+                    return Some((key, node));
+                }
                 let kind = if value.starts_with(['"', '\'']) {
                     Kind::String(value.trim_matches(['"', '\'']).to_owned())
                 } else {
@@ -241,6 +277,18 @@ impl Loose<'_> {
             }
         };
         Some((key, node))
+    }
+
+    /// A value in braces or brackets; nothing, if it does not read as YAML.
+    fn flow(&self, value: &str, line: usize, column: usize) -> Node {
+        let parsed = parse(&[value.to_owned()]).and_then(|nodes| nodes.into_iter().next());
+        match parsed {
+            Some(mut node) => {
+                shift(&mut node, line, column);
+                node
+            }
+            None => self.node(Kind::Null, line, column),
+        }
     }
 
     fn literal(&mut self, column: usize, line: usize) -> Node {
@@ -255,6 +303,26 @@ impl Loose<'_> {
             self.at += 1;
         }
         self.node(Kind::String(text), line, column)
+    }
+}
+
+/// Turns places within a value into places within the block.
+fn shift(node: &mut Node, line: usize, column: usize) {
+    let by = |place: &mut u32, offset: usize| {
+        *place = place.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+    };
+    by(&mut node.line, line);
+    by(&mut node.column, column);
+    match &mut node.kind {
+        Kind::Map(entries) => {
+            for (key, value) in entries {
+                by(&mut key.line, line);
+                by(&mut key.column, column);
+                shift(value, line, column);
+            }
+        }
+        Kind::List(items) => items.iter_mut().for_each(|item| shift(item, line, column)),
+        _ => {}
     }
 }
 
@@ -299,6 +367,20 @@ mod tests {
         assert_eq!(documents.len(), 2);
         assert_eq!(documents[0].node.place_of("a.b"), (11, 5));
         assert_eq!(documents[1].node.place_of("c"), (13, 3));
+    }
+
+    #[test]
+    fn variants_of_one_key_are_documents_of_their_own() {
+        let documents = read_text("a/b: x\na/c: y\na/b: z\n");
+        assert_eq!(documents.len(), 2);
+        assert_eq!(documents[1].node.line, 12);
+    }
+
+    #[test]
+    fn a_mistake_leaves_what_stands_in_braces_as_it_is() {
+        let documents = read_text("metadata: {name: a}\nwhen: [{key: b[c], values: [a]}]\n");
+        let node = &documents[0].node;
+        assert_eq!(node.place_of("metadata.name"), (10, 14), "{node:?}");
     }
 
     #[test]

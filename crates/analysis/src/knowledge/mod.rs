@@ -41,6 +41,8 @@ macro_rules! tables {
 tables! {
     /// Response flags of Envoy.
     RESPONSE_FLAGS = "response-flags.tsv";
+    /// Words by which texts tell what a flag means.
+    FLAG_WORDS = "flag-words.tsv";
     /// Values of `%RESPONSE_CODE_DETAILS%`.
     DETAILS = "details.tsv";
     /// Access-log operators.

@@ -10,6 +10,9 @@ pub(crate) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
     if let Some(wrong) = variables(sink, parsed) {
         return Some(wrong);
     }
+    if let Some(wrong) = resolves(sink, parsed) {
+        return Some(wrong);
+    }
     let posts = parsed
         .flag("--request")
         .is_some_and(|method| method.eq_ignore_ascii_case("post"))
@@ -24,6 +27,30 @@ pub(crate) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
         .collect();
     urls.extend(parsed.flag("--url"));
     urls.iter().find_map(|url| endpoint(sink, url, posts))
+}
+
+/// `--resolve HOST:PORT:ADDRESS` in another order.
+fn resolves(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
+    let entry = parsed.flag("--resolve")?;
+    let mut parts = entry.trim_start_matches('+').splitn(3, ':');
+    let (host, port, address) = (
+        parts.next()?,
+        parts.next().unwrap_or_default(),
+        parts.next(),
+    );
+    let numeric = !port.is_empty() && port.chars().all(|c| c.is_ascii_digit() || c == '*');
+    let removal = host.starts_with('-');
+    if entry.contains(['$', '<', '{']) || removal || numeric && address.is_some() {
+        return None;
+    }
+    let why = sink.say(
+        "--resolve wants HOST:PORT:ADDRESS: curl refuses the entry",
+        "--resolve 的格式是 主机:端口:地址：curl 会拒绝",
+    );
+    Some(
+        Judgement::new(Verdict::Refused, why, "curl(1) --resolve")
+            .fix(format!("--resolve {host}:443:ADDRESS")),
+    )
 }
 
 fn variables(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {

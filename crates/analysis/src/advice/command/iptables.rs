@@ -3,6 +3,7 @@
 use super::super::items::Sink;
 use super::super::verdict::{Judgement, Verdict};
 use super::Parsed;
+use crate::knowledge::nearest;
 
 /// Istio's chains and the tables that have them (`tools/istio-iptables`); TPROXY mode uses mangle.
 const CHAINS: &[(&str, &[&str])] = &[
@@ -26,9 +27,32 @@ pub(super) fn judge(sink: &Sink, parsed: &Parsed<'_>) -> Option<Judgement> {
         .iter()
         .filter_map(|(_, value, _)| value.as_deref())
         .chain(parsed.positional.iter().map(|word| word.text.as_str()));
+    let words: Vec<&str> = words.filter(|word| word.starts_with("ISTIO_")).collect();
+    let chains = || CHAINS.iter().map(|(chain, _)| *chain);
+    // Rules of one's own may go into a chain of one's own.
+    let lists = ["--list", "-L", "--list-rules", "-S"]
+        .iter()
+        .any(|flag| parsed.has(flag));
+    if let Some(word) = words
+        .iter()
+        .find(|word| lists && !chains().any(|chain| chain == **word))
+    {
+        let why = sink.say(
+            format!("Istio makes no chain {word}"),
+            format!("Istio 没有链 {word}"),
+        );
+        let near = match *word {
+            "ISTIO_OUTBOUND" => "ISTIO_OUTPUT",
+            "ISTIO_INPUT" => "ISTIO_INBOUND",
+            word => nearest(word, chains()).unwrap_or_default(),
+        };
+        return Some(
+            Judgement::new(Verdict::Unknown, why, "istio/istio tools/istio-iptables").fix(near),
+        );
+    }
     let (chain, tables) = words
-        .filter_map(|word| CHAINS.iter().find(|(chain, _)| *chain == word))
-        .next()?;
+        .iter()
+        .find_map(|word| CHAINS.iter().find(|(chain, _)| chain == word))?;
     if tables.contains(&table) {
         return None;
     }

@@ -286,6 +286,22 @@ pub(super) fn kind_named(words: &[&Word]) -> Option<&'static knowledge::Kind> {
     kinds().by_resource(kind).into_iter().next()
 }
 
+/// ConfigMaps of Knative whose keys are not in the tables.
+const OTHER_MAPS: &[&str] = &[
+    "config-logging",
+    "config-observability",
+    "config-leader-election",
+    "config-tracing",
+    "config-istio",
+    "config-kourier",
+    "config-contour",
+    "config-gateway",
+    "config-certmanager",
+    "config-domainmapping",
+    "config-sugar",
+    "config-domain",
+];
+
 /// A ConfigMap of Knative under a name that is nearly right.
 fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
     if parsed.flag("--namespace") != Some("knative-serving") || parsed.has("--from-literal") {
@@ -300,7 +316,12 @@ fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<
         if !is_map || known().any(|known| known == name) {
             return None;
         }
-        let near = nearest(&name, known())?;
+        let near = nearest(&name, known());
+        let invented = name.starts_with("config-") && !OTHER_MAPS.contains(&name.as_str());
+        if values::is_placeholder(&name) || near.is_none() && !invented {
+            return None;
+        }
+        let near = near.unwrap_or_default();
         let why = sink.say(
             format!("Knative has no ConfigMap {name}: nothing reads it"),
             format!("Knative 没有名为 {name} 的 ConfigMap：没有组件读取它"),

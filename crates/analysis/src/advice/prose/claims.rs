@@ -24,7 +24,7 @@ static CLAIM: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// Behind "the default of NAME".
 static IS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!(
-        r#"(?i)^[`"'*]*\s*(?:is|was|=|:|的默认值?(?:是|为)|默认(?:是|为)?)\s*[`"'*(]*{VALUE}"#
+        r#"(?i)^[`"'*)）]*\s*(?:is|was|=|:|的默认值?(?:是|为)|默认(?:是|为)?)\s*[`"'*(]*{VALUE}"#
     ))
     .ok()
 });
@@ -41,6 +41,11 @@ fn default_of(before: &str) -> bool {
     ]
     .iter()
     .any(|words| before.ends_with(words))
+        // "the default connect time-out (`connectTimeout`"
+        || before.strip_suffix('(').or_else(|| before.strip_suffix('（')).is_some_and(|text| {
+            let at = text.rfind("default ").or_else(|| text.rfind("默认"));
+            at.is_some_and(|at| text.len() - at < 48 && !text[at..].contains(['.', ',', ';', '，', '。']))
+        })
 }
 
 /// Judges defaults that a line claims next to a setting.
@@ -171,8 +176,7 @@ pub(super) fn ports(sink: &mut Sink, piece: &Piece) {
         return;
     }
     let mut offset = 0;
-    let ends = |c: char| matches!(c, ',' | '，' | ';' | '；' | '。' | '、' | '.');
-    for clause in piece.text.split_inclusive(ends) {
+    for clause in clauses(&piece.text) {
         let start = offset;
         offset += clause.len();
         let numbers = numbers(clause);
@@ -195,6 +199,30 @@ pub(super) fn ports(sink: &mut Sink, piece: &Piece) {
             );
         }
     }
+}
+
+/// The clauses of a line; one that names several ports is parted by the words that join them.
+fn clauses(text: &str) -> Vec<&str> {
+    let ends = |c: char| matches!(c, ',' | '，' | ';' | '；' | '。' | '、' | '.');
+    let mut out = Vec::new();
+    for clause in text.split_inclusive(ends) {
+        if numbers(clause).len() < 2 {
+            out.push(clause);
+            continue;
+        }
+        let mut rest = clause;
+        while let Some((at, word)) = [" and ", "和", "与", " while ", " but "]
+            .iter()
+            .filter_map(|word| Some((rest.find(word)?, *word)))
+            .min()
+        {
+            let (part, tail) = rest.split_at(at + word.len());
+            out.push(part);
+            rest = tail;
+        }
+        out.push(rest);
+    }
+    out
 }
 
 /// Numbers of five digits that begin with 15.
@@ -252,6 +280,14 @@ fn role(sink: &Sink, number: &str, claims: &str) -> Option<Judgement> {
         ("dns proxy", "15053"),
         ("inbound traffic", "15006"),
         ("outbound traffic", "15001"),
+        ("inbound port", "15006"),
+        ("outbound port", "15001"),
+        ("inbound listener", "15006"),
+        ("outbound listener", "15001"),
+        ("merged", "15020"),
+        ("prometheus endpoint of envoy", "15090"),
+        ("envoy's prometheus", "15090"),
+        ("envoy prometheus", "15090"),
         ("入站流量", "15006"),
         ("出站流量", "15001"),
         ("xds", "15012"),

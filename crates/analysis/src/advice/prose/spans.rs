@@ -240,6 +240,10 @@ fn named(sink: &mut Sink, line: u32, column: u32, text: &str, around: &str, cont
         put(sink, Kind::Detail, Judgement::fine(row.get("source")));
         return true;
     }
+    if let Some(judgement) = words::unknown_detail(sink, text, around) {
+        put(sink, Kind::Detail, judgement);
+        return true;
+    }
     if !is_name(text) {
         return false;
     }

@@ -9,7 +9,7 @@ use super::super::command::cloudwatch;
 use super::super::items::{Kind, Sink};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{manifest, metadata, yaml};
-use crate::knowledge::{ENV, OPERATORS, PREFIXES, RESPONSE_FLAGS, nearest, settings};
+use crate::knowledge::{DETAILS, ENV, OPERATORS, PREFIXES, RESPONSE_FLAGS, nearest, settings};
 
 static OPERATOR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
@@ -226,6 +226,42 @@ pub(crate) fn flag(sink: &Sink, name: &str) -> Judgement {
         "Envoy source/common/stream_info/utility.h",
     )
     .fix(fix)
+}
+
+/// A word that a line calls a response code detail, and that Envoy never writes though it is nearly one that it does.
+pub(super) fn unknown_detail(sink: &Sink, text: &str, around: &str) -> Option<Judgement> {
+    let lower = around.to_lowercase();
+    let speaks = [
+        "code detail",
+        "code_details",
+        "response_code_detail",
+        "details",
+        "响应详情",
+        "响应码详情",
+    ]
+    .iter()
+    .any(|words| lower.contains(words));
+    let bare = text.split('{').next().unwrap_or(text);
+    let shaped = bare.contains('_')
+        && bare.len() > 8
+        && bare.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let column = || DETAILS.column("detail");
+    let known = column().any(|known| known.split(['{', '[']).next() == Some(bare));
+    if !speaks || !shaped || known || bare.ends_with("_details") || statistic(sink, text).is_some()
+    {
+        return None;
+    }
+    // The name of another detail cut short, or nearly it.
+    let near = nearest(bare, column()).or_else(|| {
+        column().find(|known| {
+            known.ends_with(&format!("_{bare}")) || known.starts_with(&format!("{bare}_"))
+        })
+    })?;
+    let why = sink.say(
+        format!("Envoy writes no detail {bare}"),
+        format!("Envoy 不会写出详情 {bare}"),
+    );
+    Some(Judgement::new(Verdict::Unknown, why, "Envoy response code details").fix(near))
 }
 
 /// Judges a statistic of Envoy by the end of its name. `None` if the name is none of theirs.
