@@ -69,7 +69,7 @@ pub(crate) fn judge(sink: &mut Sink, scope: &Scope<'_>, node: &Node, place: &str
                 .fix(format!("{}: \"{text}\"", key.text));
         }
         let around = fields::around(scope, key.line);
-        let opposed = fields::opposes(sink, "annotation", &key.text, &text, &around)
+        let opposed = fields::opposes(sink, "annotation", present(&key.text), &text, &around)
             .or_else(|| aws::opposed(sink, &key.text, &text, &around));
         let judgement = match opposed {
             Some(opposed) => judgement.worse(opposed),
@@ -85,6 +85,15 @@ pub(crate) fn judge(sink: &mut Sink, scope: &Scope<'_>, node: &Node, place: &str
             }
         }
     }
+}
+
+/// The present name of a key that is an older spelling.
+fn present(key: &str) -> &str {
+    let old = settings()
+        .annotation(key)
+        .iter()
+        .find(|row| row.status == "deprecated" && !settings().annotation(row.instead).is_empty());
+    old.map_or(key, |row| row.instead)
 }
 
 /// Whether a key is of a prefix of which all keys are known.

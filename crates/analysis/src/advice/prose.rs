@@ -6,6 +6,7 @@ mod claims;
 mod commands;
 mod meanings;
 mod placement;
+mod ports;
 mod spans;
 mod words;
 
@@ -62,7 +63,8 @@ pub(crate) fn judge(sink: &mut Sink, block: &Block) {
         meanings::judge(sink, piece, &spans);
         words::outside(sink, piece, &outside);
         claims::defaults(sink, piece);
-        claims::ports(sink, piece);
+        claims::column(sink, &block.pieces, index);
+        ports::judge(sink, piece);
     }
 }
 

@@ -51,6 +51,8 @@ tables! {
     LOGS = "logs.tsv";
     /// Who listens where.
     PORTS = "ports.tsv";
+    /// Words that one port alone can be meant by.
+    PORT_WORDS = "port-words.tsv";
     /// Ports that once had a role.
     PORTS_REMOVED = "ports-removed.tsv";
     /// Admin endpoints that need POST.

@@ -30,10 +30,14 @@ pub(super) fn find(text: &str) -> Vec<(usize, String)> {
         .filter_map(|found| {
             let (key, value) = (found.get(1)?, found.get(2)?);
             let value = value.as_str();
+            // What a colon follows is a key below this one.
+            if value.ends_with(':') {
+                return None;
+            }
             let value = if value.ends_with(['"', '\'', ']', '}']) {
                 value
             } else {
-                value.trim_end_matches(['.', ':'])
+                value.trim_end_matches('.')
             };
             let telling = key.as_str().contains('.')
                 || key.as_str().contains(|c: char| c.is_ascii_uppercase())

@@ -1,4 +1,4 @@
-//! What prose claims: the default of a setting, the role of a port.
+//! Defaults that prose claims, in sentences and in the columns of tables.
 
 use std::sync::LazyLock;
 
@@ -8,7 +8,7 @@ use super::super::blocks::Piece;
 use super::super::items::{Kind, Sink};
 use super::super::values::seconds;
 use super::super::verdict::{Judgement, Verdict};
-use crate::knowledge::{self, PORTS, PORTS_REMOVED, settings};
+use crate::knowledge::{self, settings};
 
 /// What a default can be.
 const VALUE: &str = r#"([0-9][0-9.,]*\s?(?:%|ms|minutes?|mins?|seconds?|secs?|hours?|s|m|h|秒|分钟|小时|kib|kb|k|mib|mb)?|true|false|on|off|unlimited|disabled|enabled|(?-i:[A-Z][A-Z_]{2,}|[A-Z][a-z]{4,})|不限制|关闭|开启)"#;
@@ -84,33 +84,127 @@ pub(super) fn defaults(sink: &mut Sink, piece: &Piece) {
         let (Some(whole), Some(value)) = (captured.get(0), captured.get(1)) else {
             continue;
         };
-        if whole.start() > 48 {
-            continue;
+        if whole.start() <= 48 {
+            claim_of(sink, piece, *at, name, row, value.as_str());
         }
-        // A word is no claim about a number.
-        let word = value.as_str().starts_with(|c: char| c.is_ascii_uppercase());
-        let number = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
-        if word && row.values.iter().all(number) {
-            continue;
-        }
-        let right = accepts(row, value.as_str());
-        let claimed = value.as_str().trim().trim_end_matches(['.', ',']);
-        let shown = format!("{name}: {claimed}");
-        let judgement = if right {
-            Judgement::fine(row.source)
-        } else {
-            let is = row.values.first().copied().unwrap_or_default();
-            let why = sink.say(
-                format!("the default of {name} is {is}, not {claimed}"),
-                format!("{name} 的默认值是 {is}，不是 {claimed}"),
-            );
-            Judgement::new(Verdict::CannotMatch, why, row.source).fix(is)
-        };
-        let column = piece
-            .column
-            .saturating_add(u32::try_from(text[..*at].chars().count()).unwrap_or(0));
-        sink.put(piece.line, column, Kind::Default, &shown, judgement);
     }
+}
+
+/// Judges one claimed value of the setting that stands at byte `at` of the line.
+fn claim_of(
+    sink: &mut Sink,
+    piece: &Piece,
+    at: usize,
+    name: &str,
+    row: &knowledge::Default,
+    value: &str,
+) {
+    // A word is no claim about a number.
+    let word = value.starts_with(|c: char| c.is_ascii_uppercase());
+    let number = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
+    if word && row.values.iter().all(number) {
+        return;
+    }
+    let claimed = value.trim().trim_end_matches(['.', ',']);
+    let judgement = if accepts(row, value) {
+        Judgement::fine(row.source)
+    } else {
+        let is = row.values.first().copied().unwrap_or_default();
+        let why = sink.say(
+            format!("the default of {name} is {is}, not {claimed}"),
+            format!("{name} 的默认值是 {is}，不是 {claimed}"),
+        );
+        Judgement::new(Verdict::CannotMatch, why, row.source).fix(is)
+    };
+    let before = piece.text[..at].chars().count();
+    let column = piece
+        .column
+        .saturating_add(u32::try_from(before).unwrap_or(0));
+    let shown = format!("{name}: {claimed}");
+    sink.put(piece.line, column, Kind::Default, &shown, judgement);
+}
+
+/// The value at the beginning of a cell.
+static CELL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(&format!(
+        r#"(?i)^[`"'*(\s]*{VALUE}[`"'*)\s]*(?:$|[(（,，;；])"#
+    ))
+    .ok()
+});
+
+/// Judges a row of a table under a column that its heading calls the default.
+pub(super) fn column(sink: &mut Sink, pieces: &[Piece], index: usize) {
+    let (Some(heading), Some(cell)) = (heading(pieces, index), &*CELL) else {
+        return;
+    };
+    let piece = &pieces[index];
+    let cells = cells(&piece.text);
+    let Some((_, text)) = cells.get(heading) else {
+        return;
+    };
+    let Some(value) = cell.captures(text).and_then(|found| found.get(1)) else {
+        return;
+    };
+    // The row is about the setting that fills one of its other cells.
+    let named = cells
+        .iter()
+        .enumerate()
+        .find_map(|(number, (start, text))| {
+            let name = text.trim().trim_matches(['`', '*', '"']);
+            let whole = |row: &&knowledge::Default| {
+                row.names.iter().any(|known| {
+                    *known == name
+                        || name
+                            .strip_suffix(known)
+                            .is_some_and(|path| path.ends_with(['.', '/']))
+                })
+            };
+            let row = settings().defaults().iter().find(whole)?;
+            (number != heading)
+                .then(|| (start + text.find(name).unwrap_or(0), name.to_owned(), row))
+        });
+    if let Some((at, name, row)) = named {
+        claim_of(sink, piece, at, &name, row, value.as_str());
+    }
+}
+
+/// The number of the column of defaults, where the line is a row of a table that has one.
+fn heading(pieces: &[Piece], index: usize) -> Option<usize> {
+    let is_row = |piece: &Piece| piece.text.trim_start().starts_with('|');
+    let rows = pieces[..=index]
+        .iter()
+        .rev()
+        .take_while(|piece| is_row(piece));
+    let first = (index + 1).checked_sub(rows.count())?;
+    if index < first + 2 {
+        return None;
+    }
+    let ruled = pieces[first + 1]
+        .text
+        .chars()
+        .all(|c| matches!(c, '|' | '-' | ':' | ' '));
+    let of_default = |text: &str| {
+        let text = text.to_lowercase();
+        (text.contains("default") || text.contains("默认"))
+            && !["our", "not ", "non-", "new", "我们", "非默认"]
+                .iter()
+                .any(|word| text.contains(word))
+    };
+    let cells = cells(&pieces[first].text);
+    let mut columns = (0..cells.len()).filter(|number| of_default(cells[*number].1));
+    let column = columns.next().filter(|_| ruled)?;
+    columns.next().is_none().then_some(column)
+}
+
+/// The cells of a row, with the bytes before each.
+fn cells(line: &str) -> Vec<(usize, &str)> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for part in line.split('|') {
+        out.push((start, part));
+        start += part.len() + 1;
+    }
+    out
 }
 
 /// Settings that the text names: where, how long, by what name, which row.
@@ -167,142 +261,4 @@ fn seconds_of(text: &str) -> Option<f64> {
         .replace("分钟", "m")
         .replace("小时", "h");
     seconds(&text)
-}
-
-/// Judges the role that a line gives to a port of the mesh.
-pub(super) fn ports(sink: &mut Sink, piece: &Piece) {
-    let lower = piece.text.to_lowercase();
-    if !(lower.contains("port") || lower.contains("端口") || lower.contains("listen")) {
-        return;
-    }
-    let mut offset = 0;
-    for clause in clauses(&piece.text) {
-        let start = offset;
-        offset += clause.len();
-        let numbers = numbers(clause);
-        let [(at, number)] = numbers.as_slice() else {
-            continue;
-        };
-        let claims = clause.to_lowercase();
-        let column = piece
-            .column
-            .saturating_add(u32::try_from(piece.text[..start + at].chars().count()).unwrap_or(0));
-        if let Some(judgement) = role(sink, number, &claims) {
-            super::mention(
-                sink,
-                piece.line,
-                column,
-                Kind::Port,
-                number,
-                &piece.text,
-                judgement,
-            );
-        }
-    }
-}
-
-/// The clauses of a line; one that names several ports is parted by the words that join them.
-fn clauses(text: &str) -> Vec<&str> {
-    let ends = |c: char| matches!(c, ',' | '，' | ';' | '；' | '。' | '、' | '.');
-    let mut out = Vec::new();
-    for clause in text.split_inclusive(ends) {
-        if numbers(clause).len() < 2 {
-            out.push(clause);
-            continue;
-        }
-        let mut rest = clause;
-        while let Some((at, word)) = [" and ", "和", "与", " while ", " but "]
-            .iter()
-            .filter_map(|word| Some((rest.find(word)?, *word)))
-            .min()
-        {
-            let (part, tail) = rest.split_at(at + word.len());
-            out.push(part);
-            rest = tail;
-        }
-        out.push(rest);
-    }
-    out
-}
-
-/// Numbers of five digits that begin with 15.
-fn numbers(text: &str) -> Vec<(usize, String)> {
-    let mut out = Vec::new();
-    let mut start = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (c.is_ascii_digit(), start) {
-            (true, None) => start = Some(at),
-            (false, Some(from)) => {
-                let number = &text[from..at];
-                if number.len() == 5 && number.starts_with("15") {
-                    out.push((from, number.to_owned()));
-                }
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    out
-}
-
-fn says(row: &knowledge::Row<'_>, claims: &str) -> bool {
-    row.list("words").any(|word| claims.contains(word))
-}
-
-fn role(sink: &Sink, number: &str, claims: &str) -> Option<Judgement> {
-    if let Some(row) = PORTS_REMOVED.find("port", number) {
-        let why = sink.say(
-            format!("port {number} ({}) is not used any more", row.get("was")),
-            format!("端口 {number}（{}）已不再使用", row.get("was")),
-        );
-        return Some(
-            Judgement::new(Verdict::Unknown, why, row.get("source")).fix(row.get("instead")),
-        );
-    }
-    let row = PORTS.find("port", number)?;
-    if says(&row, claims) {
-        return Some(Judgement::fine(row.get("source")));
-    }
-    // Words that one port alone can be meant by.
-    const TELLING: &[(&str, &str)] = &[
-        ("admin interface", "15000"),
-        ("admin port", "15000"),
-        ("envoy admin", "15000"),
-        ("管理接口", "15000"),
-        ("管理端口", "15000"),
-        ("webhook", "15017"),
-        ("sidecar injection", "15017"),
-        ("hbone", "15008"),
-        ("plaintext xds", "15010"),
-        ("readiness", "15021"),
-        ("health check", "15021"),
-        ("健康检查", "15021"),
-        ("dns proxy", "15053"),
-        ("inbound traffic", "15006"),
-        ("outbound traffic", "15001"),
-        ("inbound port", "15006"),
-        ("outbound port", "15001"),
-        ("inbound listener", "15006"),
-        ("outbound listener", "15001"),
-        ("merged", "15020"),
-        ("prometheus endpoint of envoy", "15090"),
-        ("envoy's prometheus", "15090"),
-        ("envoy prometheus", "15090"),
-        ("入站流量", "15006"),
-        ("出站流量", "15001"),
-        ("xds", "15012"),
-        ("controlz", "9876"),
-        ("control plane metrics", "15014"),
-    ];
-    let (_, right) = TELLING
-        .iter()
-        .find(|(words, right)| claims.contains(words) && *right != number)?;
-    let why = sink.say(
-        format!(
-            "port {number} is the {}; what is meant is {right}",
-            row.get("role")
-        ),
-        format!("端口 {number} 是{}；所说的是 {right}", row.get("role_zh")),
-    );
-    Some(Judgement::new(Verdict::Misplaced, why, row.get("source")).fix(*right))
 }
