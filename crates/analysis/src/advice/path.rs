@@ -56,7 +56,7 @@ pub(crate) fn jsonpath(sink: &Sink, kind: &str, single: bool, template: &str) ->
 }
 
 /// What stands between braces; the whole if there is none.
-fn expressions(template: &str) -> Vec<String> {
+pub(crate) fn expressions(template: &str) -> Vec<String> {
     if !template.contains('{') {
         return vec![template.to_owned()];
     }

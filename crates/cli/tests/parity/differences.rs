@@ -39,6 +39,13 @@ pub(crate) const ALL: &[Difference] = &[
         ours: "Open",
         because: Reason::Rfc("9112 §9.3"),
     },
+    Difference {
+        case: "the_method_chooses",
+        field: "stat.http.downstream_rq_rx_reset",
+        envoy: "1",
+        ours: "(absent)",
+        because: Reason::Rfc("9112 §9.3"),
+    },
     // What was replayed is no attempt of the retry policy's, and the upstream hears of one attempt.
     Difference {
         case: "an_idle_connection_that_is_reset_is_tried_again",
@@ -52,6 +59,34 @@ pub(crate) const ALL: &[Difference] = &[
         field: "upstream[2].headers",
         envoy: "host: parity.test\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 2\n",
         ours: "host: parity.test\nx-forwarded-for: NET.200\nx-forwarded-proto: http\nx-envoy-external-address: NET.200\nx-request-id: (uuid)\nx-envoy-attempt-count: 1\n",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "stat.cluster.upstream_rq_retry",
+        envoy: "1",
+        ours: "(absent)",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "stat.cluster.upstream_rq_retry_backoff_exponential",
+        envoy: "1",
+        ours: "(absent)",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "stat.cluster.upstream_rq_retry_success",
+        envoy: "1",
+        ours: "(absent)",
+        because: Reason::BetterThanEnvoy("the idle race"),
+    },
+    Difference {
+        case: "an_idle_connection_that_is_reset_is_tried_again",
+        field: "stat.cluster.upstream_rq_replayed",
+        envoy: "(absent)",
+        ours: "1",
         because: Reason::BetterThanEnvoy("the idle race"),
     },
     // Who speaks HTTP to a port for TLS is told so.

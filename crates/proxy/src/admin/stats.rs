@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::Sources;
 use super::server::{Page, Query};
+use crate::config::Cluster;
+use crate::config::route::Priority;
 use crate::observe::stats::{Sample, Value, prometheus as exposition, text};
+use crate::resilience::breaker::Resource;
 
 /// The stats, with those that are read off the configuration instead of counted.
 fn samples(sources: &Sources) -> Vec<Sample> {
@@ -44,17 +47,17 @@ fn samples(sources: &Sources) -> Vec<Sample> {
             .all_hosts()
             .map(|h| u64::from(h.shared.active_requests()))
             .sum();
-        let name = &cluster.info.stat_name;
-        for (stat, value) in [
-            ("membership_total", hosts.len() as u64),
-            ("membership_healthy", healthy),
-            ("upstream_rq_active", active),
-        ] {
+        let own = [
+            ("membership_total".to_owned(), hosts.len() as u64),
+            ("membership_healthy".to_owned(), healthy),
+            ("upstream_rq_active".to_owned(), active),
+        ];
+        for (stat, value) in own.into_iter().chain(breakers(cluster)) {
             samples.push(Sample {
                 domain: "cluster",
                 tag: "envoy_cluster_name",
-                instance: name.clone(),
-                stat: stat.into(),
+                instance: cluster.info.stat_name.clone(),
+                stat,
                 value: Value::Gauge(value),
             });
         }
@@ -72,6 +75,23 @@ fn samples(sources: &Sources) -> Vec<Sample> {
         value: Value::Gauge(connections),
     });
     samples
+}
+
+/// Whether each circuit breaker is open, as Envoy's `circuit_breakers.<priority>.*_open`.
+fn breakers(cluster: &Cluster) -> impl Iterator<Item = (String, u64)> {
+    let priorities = [("default", Priority::Default), ("high", Priority::High)];
+    priorities.into_iter().flat_map(|(name, priority)| {
+        [
+            ("cx_open", Resource::Connections),
+            ("rq_pending_open", Resource::Pending),
+            ("rq_open", Resource::Requests),
+            ("rq_retry_open", Resource::Retries),
+        ]
+        .map(|(stat, resource)| {
+            let open = cluster.breaker(priority).is_open(resource);
+            (format!("circuit_breakers.{name}.{stat}"), u64::from(open))
+        })
+    })
 }
 
 fn used(value: &Value) -> bool {

@@ -14,8 +14,9 @@ use crate::config::chain_match::ConnectionFacts as ChainFacts;
 use crate::config::hcm::CodecType;
 use crate::config::{FilterChain, Hcm, Listener, NetworkFilter};
 use crate::http::transport::{Prefixed, Transport};
-use crate::observe::hooks;
+use crate::observe::counted::{Accepted, HttpConnection};
 use crate::observe::record::{ConnectionFacts, RequestRecord, ResponseFlags, TlsFacts};
+use crate::observe::{handshakes, hooks};
 use crate::sniff::{self, Sniffed};
 use crate::tls;
 use crate::worker::Worker;
@@ -56,7 +57,6 @@ pub(crate) async fn serve(
         active = Rc::clone(&other);
         listener = other.listener();
     }
-    guard.keep(hooks::ConnectionCounted::downstream(&worker, &listener));
     let facts = ConnectionFacts {
         id: CONNECTION_IDS.fetch_add(1, Ordering::Relaxed),
         direct_remote: canonical(remote),
@@ -74,6 +74,7 @@ pub(crate) async fn serve(
         worker,
         facts,
         guard,
+        counted: None,
     }
     .serve(tcp)
     .await;
@@ -89,6 +90,8 @@ struct Incoming {
     worker: Rc<Worker>,
     facts: ConnectionFacts,
     guard: DrainGuard,
+    /// Once a connection manager was chosen.
+    counted: Option<HttpConnection>,
 }
 
 impl Incoming {
@@ -104,6 +107,10 @@ impl Incoming {
             return self.no_chain(tcp, &sniffed).await;
         };
         self.facts.chain = Some(Arc::clone(&chain));
+        self.guard.keep(Accepted::new(&self.worker, &listener));
+        if let NetworkFilter::Hcm(hcm) = &chain.filter {
+            self.counted = Some(HttpConnection::new(hcm, chain.tls.is_some()));
+        }
         let early = std::mem::replace(&mut self.guard, self.active.of_chain(chain.version).join());
         self.guard.succeed(early);
         match &chain.tls {
@@ -138,10 +145,12 @@ impl Incoming {
                     };
                 match limited.await {
                     Ok((stream, facts)) => {
+                        handshakes::downstream(&self.facts.listener, Ok(&facts));
                         self.secured(chain, Transport::TlsServer(Box::new(stream)), facts)
                             .await;
                     }
                     Err(reason) => {
+                        handshakes::downstream(&self.facts.listener, Err(&reason));
                         tracing::debug!(%reason, remote = %self.facts.direct_remote, "TLS handshake failed");
                         let mut record = RequestRecord::ended(&self.facts);
                         record.downstream_failure = Some(reason.replace(' ', "_").into());
@@ -214,6 +223,7 @@ impl Incoming {
             worker,
             facts,
             guard,
+            counted,
             active: _,
         } = self;
         let facts = Arc::new(facts);
@@ -248,13 +258,15 @@ impl Incoming {
                 };
                 // A task of its own: what accepting needed is not kept for the connection's life.
                 let hcm = Arc::clone(hcm);
+                let counted =
+                    counted.unwrap_or_else(|| HttpConnection::new(&hcm, facts.tls.is_some()));
                 if h2 {
                     tokio::task::spawn_local(super::h2::serve(
-                        worker, facts, hcm, io, prefix, guard,
+                        worker, facts, hcm, io, prefix, guard, counted,
                     ));
                 } else {
                     tokio::task::spawn_local(super::h1::serve(
-                        worker, facts, hcm, io, prefix, guard,
+                        worker, facts, hcm, io, prefix, guard, counted,
                     ));
                 }
             }
@@ -263,6 +275,7 @@ impl Incoming {
 
     /// Nobody serves this connection: Envoy resets it; a client that evidently speaks HTTP is told.
     async fn no_chain(self, tcp: TcpStream, sniffed: &Sniffed) {
+        hooks::no_filter_chain(&self.worker, &self.facts.listener);
         hooks::closed_without_response(&self.worker, &self.facts, "filter_chain_not_found");
         let mut record = RequestRecord::ended(&self.facts);
         record.flags.insert(ResponseFlags::NO_ROUTE_FOUND);

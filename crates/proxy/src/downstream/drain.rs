@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::task::Waker;
 
-use crate::observe::hooks::ConnectionCounted;
+use crate::observe::counted::Accepted;
 
 /// How far a drain has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -72,7 +72,7 @@ pub(crate) struct DrainGuard {
     state: Rc<DrainState>,
     id: u64,
     /// Ends with the connection.
-    counted: Option<ConnectionCounted>,
+    counted: Option<Accepted>,
 }
 
 impl DrainGuard {
@@ -83,7 +83,7 @@ impl DrainGuard {
     }
 
     /// Keeps the connection counted for as long as it lives.
-    pub(crate) fn keep(&mut self, counted: ConnectionCounted) {
+    pub(crate) fn keep(&mut self, counted: Accepted) {
         self.counted = Some(counted);
     }
 

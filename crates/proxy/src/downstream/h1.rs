@@ -18,6 +18,7 @@ use crate::http::stream::{Stream, StreamError};
 use crate::http::timer::{Deadline, earlier};
 use crate::http::transport::Transport;
 use crate::http::{RequestHead, ResponseHead, Version, cause_of};
+use crate::observe::counted;
 use crate::observe::hooks;
 use crate::observe::record::{ConnectionFacts, RequestRecord, ResponseFlags};
 use crate::worker::Worker;
@@ -33,6 +34,7 @@ pub(crate) struct Http1 {
     response: ResponseHead,
     timer: Deadline,
     guard: DrainGuard,
+    counted: counted::HttpConnection,
     served: Cell<u32>,
 }
 
@@ -53,6 +55,7 @@ pub(crate) async fn serve(
     io: Transport,
     prefix: Vec<u8>,
     guard: DrainGuard,
+    counted: counted::HttpConnection,
 ) {
     let limits = Limits {
         bytes: hcm.max_request_headers_bytes,
@@ -79,6 +82,7 @@ pub(crate) async fn serve(
         response: ResponseHead::default(),
         timer: Deadline::default(),
         guard,
+        counted,
         served: Cell::new(0),
     };
     connection.run().await;
@@ -102,11 +106,17 @@ impl Http1 {
                     After::Close
                 }
                 Next::HeadersTimeout => {
+                    hooks::in_http(&self.worker, &self.hcm, |group| {
+                        group.downstream_rq_header_timeout.inc();
+                    });
                     let reply = Reply::new(408, "request header timeout", "request_header_timeout");
                     self.turn().refuse_head(reply).await;
                     After::Close
                 }
                 Next::End(cause) => {
+                    if !cause.starts_with("client_") {
+                        self.counted.closed_by_us();
+                    }
                     if self.served.get() == 1 && cause != "client_closed" {
                         hooks::closed_without_response(&self.worker, &self.facts, cause);
                     }
@@ -131,15 +141,17 @@ impl Http1 {
             .max_connection_duration
             .map(|limit| self.facts.started + limit);
         let mut head_since = None;
-        let (parser, request, timer, guard) = (
+        let (parser, request, timer, guard, counted) = (
             &mut self.parser,
             &mut self.request,
             &mut self.timer,
             &self.guard,
+            &self.counted,
         );
         std::future::poll_fn(|cx| {
             loop {
                 if conn.unread() > 0 {
+                    counted.speaks(Version::Http11);
                     match conn.parse_request(parser, request) {
                         Ok(true) => return Poll::Ready(Next::Request),
                         Ok(false) => {}
@@ -211,6 +223,8 @@ impl Http1 {
                 tunnel: false,
             },
             head_sent: false,
+            on: &self.counted,
+            _counted: counted::Request::new(&self.hcm, Version::Http11),
             chosen: None,
             trailers: None,
         }
@@ -242,14 +256,20 @@ impl Http1 {
             return;
         }
         let until = Instant::now() + linger;
-        let timer = &mut self.timer;
+        let (timer, worker, hcm) = (&mut self.timer, &self.worker, &self.hcm);
         std::future::poll_fn(|cx| {
             loop {
                 conn.discard();
                 match conn.poll_more(cx) {
                     Poll::Ready(Ok(true)) => {}
                     Poll::Ready(Ok(false) | Err(_)) => return Poll::Ready(()),
-                    Poll::Pending => return timer.poll(Some(until), cx),
+                    Poll::Pending => {
+                        std::task::ready!(timer.poll(Some(until), cx));
+                        hooks::in_http(worker, hcm, |group| {
+                            group.downstream_cx_delayed_close_timeout.inc();
+                        });
+                        return Poll::Ready(());
+                    }
                 }
             }
         })

@@ -18,8 +18,9 @@ use crate::http::router::Turn;
 use crate::http::router::answer::Manner;
 use crate::http::stream::Stream;
 use crate::http::timer::{Deadline, earlier};
-use crate::http::transport::{Prefixed, Transport};
+use crate::http::transport::{Metered, Prefixed, Transport, Wire};
 use crate::http::{RequestHead, ResponseHead, Version};
+use crate::observe::counted;
 use crate::observe::hooks;
 use crate::observe::record::{ConnectionFacts, RequestRecord};
 use crate::worker::Worker;
@@ -35,6 +36,8 @@ struct Connection {
     /// Streams that the client reset before they were answered.
     resets: Cell<u32>,
     waker: RefCell<Option<Waker>>,
+    counted: counted::HttpConnection,
+    wire: Rc<Wire>,
 }
 
 /// A peer must not make us hold more of a stream than the buffer limit; RFC 9113 §6.9.2 sets the least useful window.
@@ -56,7 +59,9 @@ pub(crate) async fn serve(
     io: Transport,
     prefix: Vec<u8>,
     guard: DrainGuard,
+    counted: counted::HttpConnection,
 ) {
+    let (io, wire) = Metered::new(Prefixed::new(prefix, io));
     let options = &hcm.http2;
     let window = bounded_window(facts.listener.buffer_limit);
     let mut builder = h2::server::Builder::new();
@@ -82,14 +87,19 @@ pub(crate) async fn serve(
         active: Cell::new(0),
         resets: Cell::new(0),
         waker: RefCell::default(),
+        counted,
+        wire,
     });
-    let handshake = builder.handshake::<_, Bytes>(Prefixed::new(prefix, io));
+    let handshake = builder.handshake::<_, Bytes>(io);
     let limit = hcm
         .timeouts
         .connection_idle
         .unwrap_or(Duration::from_secs(3600));
     match tokio::time::timeout(limit, handshake).await {
-        Ok(Ok(peer)) => Rc::clone(&connection).run(peer).await,
+        Ok(Ok(peer)) => {
+            connection.counted.speaks(Version::Http2);
+            Rc::clone(&connection).run(peer).await;
+        }
         Ok(Err(error)) => {
             tracing::debug!(%error, remote = %connection.facts.direct_remote, "HTTP/2 preface failed");
             hooks::closed_without_response(&connection.worker, &connection.facts, "http2_preface");
@@ -100,10 +110,12 @@ pub(crate) async fn serve(
     }
     let mut record = RequestRecord::ended(&connection.facts);
     record.protocol = Some(Version::Http2);
+    connection.count_bytes();
+    (record.received.body, record.sent.body) = connection.wire.total();
     hooks::on_connection_end(&connection.facts, &record);
 }
 
-type Peer = h2::server::Connection<Prefixed<Transport>, Bytes>;
+type Peer = h2::server::Connection<Metered<Prefixed<Transport>>, Bytes>;
 
 impl Connection {
     async fn run(self: Rc<Self>, mut peer: Peer) {
@@ -189,6 +201,11 @@ impl Connection {
         }
     }
 
+    fn count_bytes(&self) {
+        let (received, sent) = self.wire.lap();
+        self.counted.bytes(received, sent);
+    }
+
     fn remember(&self, waker: &Waker) {
         let mut slot = self.waker.borrow_mut();
         if slot.as_ref().is_none_or(|old| !old.will_wake(waker)) {
@@ -263,10 +280,14 @@ impl Connection {
                 tunnel: false,
             },
             head_sent: false,
+            on: &self.counted,
+            _counted: counted::Request::new(&self.hcm, Version::Http2),
             chosen: None,
             trailers: None,
         };
         turn.run().await;
+        drop(turn);
+        self.count_bytes();
         if let Stream::H2(stream) = &stream
             && stream.peer_reset
         {

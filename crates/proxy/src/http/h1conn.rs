@@ -29,6 +29,8 @@ pub struct H1Conn {
     /// Bytes read and written on this connection so far.
     pub wire_in: u64,
     pub wire_out: u64,
+    /// Bytes consumed and queued at the end of the last exchange.
+    lap: (u64, u64),
     /// How field names are written.
     pub style: NameStyle,
     /// Trailers are passed on (Envoy's `enable_trailers`).
@@ -51,6 +53,7 @@ impl H1Conn {
             eof: false,
             wire_in,
             wire_out: 0,
+            lap: (0, 0),
             style: NameStyle::Lower,
             trailers_allowed: false,
         }
@@ -240,6 +243,19 @@ impl H1Conn {
         self.decoder = BodyDecoder::UntilClose;
         self.encoder = BodyEncoder::Plain;
         self.payload = 0;
+    }
+
+    /// Bytes consumed and queued since the last call: those of one exchange.
+    pub fn lap(&mut self) -> (u64, u64) {
+        let now = (
+            self.wire_in - self.recv.len() as u64,
+            self.wire_out + self.send.pending() as u64,
+        );
+        let (before_in, before_out) = std::mem::replace(&mut self.lap, now);
+        (
+            now.0.saturating_sub(before_in),
+            now.1.saturating_sub(before_out),
+        )
     }
 
     /// Drops what was received.

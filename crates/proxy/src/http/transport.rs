@@ -1,7 +1,9 @@
 //! The byte stream under a codec: plain TCP, TLS, or a Unix socket.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -180,6 +182,102 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Prefixed<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+/// Bytes that went over a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    read: Cell<u64>,
+    written: Cell<u64>,
+    lap: Cell<(u64, u64)>,
+}
+
+impl Wire {
+    /// All bytes read and written so far.
+    #[must_use]
+    pub(crate) fn total(&self) -> (u64, u64) {
+        (self.read.get(), self.written.get())
+    }
+
+    /// Bytes read and written since the last call.
+    pub(crate) fn lap(&self) -> (u64, u64) {
+        let (read, written) = self.total();
+        let before = self.lap.replace((read, written));
+        (read - before.0, written - before.1)
+    }
+
+    fn wrote(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(n)) = result {
+            self.written.set(self.written.get() + *n as u64);
+        }
+    }
+}
+
+/// A stream whose bytes are counted.
+#[derive(Debug)]
+pub(crate) struct Metered<T> {
+    inner: T,
+    wire: Rc<Wire>,
+}
+
+impl<T> Metered<T> {
+    #[must_use]
+    pub(crate) fn new(inner: T) -> (Self, Rc<Wire>) {
+        let wire = Rc::new(Wire::default());
+        let metered = Self {
+            inner,
+            wire: Rc::clone(&wire),
+        };
+        (metered, wire)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let read = (buf.filled().len() - before) as u64;
+        self.wire.read.set(self.wire.read.get() + read);
+        result
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.wire.wrote(&result);
+        result
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.wire.wrote(&result);
+        result
     }
 
     fn is_write_vectored(&self) -> bool {

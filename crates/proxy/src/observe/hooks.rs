@@ -3,85 +3,19 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::counted::listener_name;
 use super::local::{Local, with};
 use super::log::ExchangeContext;
-use super::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
+use super::record::{ConnectionFacts, Cut, Exchange, RequestRecord, ResponseFlags};
 use super::recorder::Failure;
-use super::stats::{ClusterScope, ListenerScope};
+use super::stats::{ClusterGroup, HttpGroup, Slot};
 use crate::config::access_log::LogView;
 use crate::config::hcm::Hcm;
-use crate::config::listener::{ListenAddress, TcpProxy};
+use crate::config::listener::TcpProxy;
 use crate::config::matcher::HeaderMatcher;
 use crate::config::{AccessLog, Cluster, Listener, LogFormat};
-use crate::http::Version;
 use crate::upstream::ConnectError;
 use crate::worker::Worker;
-
-/// Counts an open connection until it is dropped.
-#[derive(Debug)]
-pub struct ConnectionCounted(Counted);
-
-#[derive(Debug)]
-enum Counted {
-    Upstream(Arc<ClusterScope>, usize),
-    Downstream(Arc<ListenerScope>, usize),
-    Nowhere,
-}
-
-impl ConnectionCounted {
-    /// A connection to an upstream endpoint was opened.
-    #[must_use]
-    pub fn upstream(_worker: &Worker, cluster: &Arc<Cluster>) -> Self {
-        let mut counted = Counted::Nowhere;
-        with(|local| {
-            let (worker, scope) = (local.worker, local.cluster_arc(&cluster.info));
-            scope.slot(worker).group.upstream_cx_total.inc();
-            scope.slot(worker).group.upstream_cx_active.inc();
-            counted = Counted::Upstream(scope, worker);
-        });
-        Self(counted)
-    }
-
-    /// A connection was accepted.
-    #[must_use]
-    pub fn downstream(_worker: &Worker, listener: &Arc<Listener>) -> Self {
-        let mut counted = Counted::Nowhere;
-        with(|local| {
-            let worker = local.worker;
-            let scope = local.listener(&listener_name(listener)).clone();
-            scope.slot(worker).group.downstream_cx_total.inc();
-            scope.slot(worker).group.downstream_cx_active.inc();
-            counted = Counted::Downstream(scope, worker);
-        });
-        Self(counted)
-    }
-}
-
-impl Drop for ConnectionCounted {
-    fn drop(&mut self) {
-        match &self.0 {
-            Counted::Upstream(scope, worker) => scope.slot(*worker).group.upstream_cx_active.dec(),
-            Counted::Downstream(scope, worker) => {
-                let group = &scope.slot(*worker).group;
-                group.downstream_cx_active.dec();
-                group.downstream_cx_destroy.inc();
-            }
-            Counted::Nowhere => {}
-        }
-    }
-}
-
-/// Envoy: `stat_prefix`, or else the address with its colon replaced.
-fn listener_name(listener: &Listener) -> Arc<str> {
-    if let Some(prefix) = &listener.stat_prefix {
-        return prefix.clone();
-    }
-    match listener.addresses.first() {
-        Some(ListenAddress::Tcp(address)) => format!("{}_{}", address.ip(), address.port()).into(),
-        Some(ListenAddress::Pipe { path, .. }) => path.display().to_string().into(),
-        None => listener.name.clone(),
-    }
-}
 
 /// A request is over: answered, reset, or its client is gone.
 pub fn on_request_complete(_worker: &Worker, hcm: &Hcm, exchange: &Exchange<'_>) {
@@ -98,12 +32,6 @@ fn count_downstream(local: &mut Local, hcm: &Hcm, exchange: &Exchange<'_>) {
     let worker = local.worker;
     let slot = local.http(&hcm.stat_prefix).slot(worker);
     let group = &slot.group;
-    group.downstream_rq_total.inc();
-    match record.protocol {
-        Some(Version::Http2) => group.downstream_rq_http2_total.inc(),
-        Some(Version::Http10 | Version::Http11) => group.downstream_rq_http1_total.inc(),
-        None => {}
-    }
     group.downstream_cx_rx_bytes_total.add(record.received.wire);
     group.downstream_cx_tx_bytes_total.add(record.sent.wire);
     if record.status > 0 {
@@ -121,10 +49,6 @@ fn count_downstream(local: &mut Local, hcm: &Hcm, exchange: &Exchange<'_>) {
         (ResponseFlags::NO_ROUTE_FOUND, &group.no_route),
         (ResponseFlags::NO_CLUSTER_FOUND, &group.no_cluster),
         (
-            ResponseFlags::DOWNSTREAM_CONNECTION_TERMINATION,
-            &group.downstream_rq_rx_reset,
-        ),
-        (
             ResponseFlags::DOWNSTREAM_PROTOCOL_ERROR,
             &group.downstream_cx_protocol_error,
         ),
@@ -137,9 +61,17 @@ fn count_downstream(local: &mut Local, hcm: &Hcm, exchange: &Exchange<'_>) {
             cell.inc();
         }
     }
-    if record.cluster.is_some() {
+    // Envoy counts each reset as one that was received, its own as well.
+    if record.cut.is_some() {
+        group.downstream_rq_rx_reset.inc();
+    }
+    if record.cut == Some(Cut::Proxy) {
+        group.downstream_rq_tx_reset.inc();
+    }
+    if record.routed {
         group.rq_total.inc();
-    } else if record.details == "direct_response" {
+    }
+    if record.details == "direct_response" {
         group.rq_direct_response.inc();
     }
     slot.time.record(elapsed(exchange));
@@ -162,41 +94,32 @@ fn count_upstream(local: &mut Local, exchange: &Exchange<'_>) {
     if record.replays > 0 {
         group.upstream_rq_replayed.add(record.replays.into());
     }
-    if record.status > 0 {
-        group.upstream_rq_completed.inc();
-        slot.codes.count(record.status);
-        match record.status / 100 {
-            1 => group.upstream_rq_1xx.inc(),
-            2 => group.upstream_rq_2xx.inc(),
-            3 => group.upstream_rq_3xx.inc(),
-            4 => group.upstream_rq_4xx.inc(),
-            _ => group.upstream_rq_5xx.inc(),
-        }
+    if (record.status >= 200 || record.status == 101) && record.routed && record.charged {
+        let status = match record.reply_status {
+            0 => record.status,
+            status => status,
+        };
+        count_response(slot, status);
         slot.time.record(elapsed(exchange));
     }
-    if record.flags.is_empty() {
-        if record.attempts > 1 && record.status < 500 {
-            group.upstream_rq_retry_success.inc();
-        }
-        return;
+    if record
+        .flags
+        .contains(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED)
+    {
+        group.upstream_rq_retry_limit_exceeded.inc();
     }
-    for (flag, cell) in [
-        (
-            ResponseFlags::UPSTREAM_REQUEST_TIMEOUT,
-            &group.upstream_rq_timeout,
-        ),
-        (
-            ResponseFlags::UPSTREAM_REMOTE_RESET,
-            &group.upstream_rq_rx_reset,
-        ),
-        (
-            ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED,
-            &group.upstream_rq_retry_limit_exceeded,
-        ),
-    ] {
-        if record.flags.contains(flag) {
-            cell.inc();
-        }
+}
+
+fn count_response(slot: &Slot<ClusterGroup>, status: u16) {
+    let group = &slot.group;
+    group.upstream_rq_completed.inc();
+    slot.codes.count(status);
+    match status / 100 {
+        1 => group.upstream_rq_1xx.inc(),
+        2 => group.upstream_rq_2xx.inc(),
+        3 => group.upstream_rq_3xx.inc(),
+        4 => group.upstream_rq_4xx.inc(),
+        _ => group.upstream_rq_5xx.inc(),
     }
 }
 
@@ -218,10 +141,9 @@ pub fn on_tcp_complete(_worker: &Worker, proxy: &TcpProxy, exchange: &Exchange<'
         group
             .downstream_cx_tx_bytes_total
             .add(exchange.record.sent.wire);
-        if exchange
-            .record
-            .flags
-            .contains(ResponseFlags::NO_ROUTE_FOUND)
+        let flags = exchange.record.flags;
+        if flags.contains(ResponseFlags::NO_ROUTE_FOUND)
+            || flags.contains(ResponseFlags::NO_CLUSTER_FOUND)
         {
             group.downstream_cx_no_route.inc();
         }
@@ -231,15 +153,73 @@ pub fn on_tcp_complete(_worker: &Worker, proxy: &TcpProxy, exchange: &Exchange<'
     });
 }
 
-/// An attempt was made; `retry` for all but the first.
-pub fn on_attempt(_worker: &Worker, cluster: &Cluster, retry: bool) {
+/// A request got its connection.
+pub fn on_attempt(_worker: &Worker, cluster: &Cluster) {
     with(|local| {
         let worker = local.worker;
         let group = &local.cluster(&cluster.info).slot(worker).group;
         group.upstream_rq_total.inc();
-        if retry {
-            group.upstream_rq_retry.inc();
+    });
+}
+
+/// The retry policy asks for another attempt, after a response with this status or after a failure.
+pub fn on_retry(_worker: &Worker, cluster: &Cluster, status: Option<u16>) {
+    with(|local| {
+        let worker = local.worker;
+        let slot = local.cluster(&cluster.info).slot(worker);
+        slot.group.upstream_rq_retry.inc();
+        slot.group.upstream_rq_retry_backoff_exponential.inc();
+        if let Some(status) = status {
+            slot.retried.count(status);
         }
+    });
+}
+
+/// An endpoint answered that whose answer is not that of the request: a copy, or in the interim.
+pub fn on_response(_worker: &Worker, cluster: &Cluster, status: u16) {
+    with(|local| {
+        let worker = local.worker;
+        count_response(local.cluster(&cluster.info).slot(worker), status);
+    });
+}
+
+/// What came after a retry is not to be retried.
+pub fn retry_success(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_rq_retry_success.inc();
+    });
+}
+
+/// The route's timeout passed.
+pub fn response_timeout(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_rq_timeout.inc();
+    });
+}
+
+/// The limit of one attempt passed; `idle`: that between its bytes.
+pub fn per_try_timeout(_worker: &Worker, cluster: &Cluster, idle: bool) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        if idle {
+            group.upstream_rq_per_try_idle_timeout.inc();
+        } else {
+            group.upstream_rq_per_try_timeout.inc();
+        }
+    });
+}
+
+/// `upstream_cx_none_healthy`
+pub fn none_healthy(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_cx_none_healthy.inc();
     });
 }
 
@@ -266,6 +246,59 @@ pub fn pending_overflow(_worker: &Worker, cluster: &Cluster) {
             .group
             .upstream_rq_pending_overflow
             .inc();
+    });
+}
+
+/// `upstream_rq_active_overflow`
+pub fn active_overflow(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_rq_active_overflow.inc();
+    });
+}
+
+/// Too few of the cluster's endpoints are healthy to go by that.
+pub fn healthy_panic(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.lb_healthy_panic.inc();
+    });
+}
+
+/// `upstream_cx_connect_attempts_exceeded`
+pub fn connect_attempts_exceeded(_worker: &Worker, cluster: &Cluster) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.cluster(&cluster.info).slot(worker).group;
+        group.upstream_cx_connect_attempts_exceeded.inc();
+    });
+}
+
+/// Counts in the connection manager's group what is rare.
+pub fn in_http(_worker: &Worker, hcm: &Hcm, count: impl FnOnce(&HttpGroup)) {
+    with(|local| {
+        let worker = local.worker;
+        count(&local.http(&hcm.stat_prefix).slot(worker).group);
+    });
+}
+
+/// A TCP session was idle for too long.
+pub fn tcp_idle(_worker: &Worker, proxy: &TcpProxy) {
+    with(|local| {
+        let worker = local.worker;
+        let group = &local.tcp(&proxy.stat_prefix).slot(worker).group;
+        group.idle_timeout.inc();
+    });
+}
+
+/// No filter chain takes the connection.
+pub fn no_filter_chain(_worker: &Worker, listener: &Listener) {
+    with(|local| {
+        let worker = local.worker;
+        let scope = local.listener(&listener_name(listener)).clone();
+        scope.slot(worker).group.no_filter_chain_match.inc();
     });
 }
 
@@ -446,9 +479,6 @@ impl LogView for ExchangeContext<'_> {
         matcher.matches(&self.exchange)
     }
 }
-
-/// `upstream_rq_retry_limit_exceeded`
-pub fn retry_limit_exceeded(_worker: &Worker, _cluster: &Cluster) {}
 
 /// A connection is over: its listener logs it, whatever else was logged of it. Envoy's `ActiveTcpConnection` does so for
 /// every connection; Istio's filter lets through those that no filter chain took.

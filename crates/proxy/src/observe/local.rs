@@ -111,6 +111,14 @@ impl Local {
             .1
     }
 
+    pub(super) fn http_arc(&mut self, prefix: &Arc<str>) -> Arc<HttpScope> {
+        self.http(prefix);
+        match &self.http {
+            Some((_, scope)) => scope.clone(),
+            None => self.observe.stats.http(prefix),
+        }
+    }
+
     pub(super) fn tcp(&mut self, prefix: &Arc<str>) -> &TcpScope {
         if self.tcp.as_ref().is_some_and(|(name, _)| name != prefix) {
             self.tcp = None;

@@ -4,7 +4,9 @@
 //! [`flush`] once a second and before it ends; the [`hooks`] do the rest.
 
 mod cause;
+pub mod counted;
 pub mod flags;
+pub(crate) mod handshakes;
 pub mod hooks;
 mod local;
 pub mod log;

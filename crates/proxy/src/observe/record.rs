@@ -30,6 +30,8 @@ pub struct TlsFacts {
     pub peer_der: Option<Box<[u8]>>,
     /// The chain was verified against configured roots.
     pub validated: bool,
+    /// The session was resumed, not made anew.
+    pub resumed: bool,
     /// Our own leaf.
     pub local: Option<Arc<PeerFacts>>,
     /// The element of `x-forwarded-client-cert`, made for the first request: it is the same for all.
@@ -88,6 +90,15 @@ pub struct Cause {
     pub text: Cow<'static, str>,
 }
 
+/// Who cut a request off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The client, or what it sent.
+    Client,
+    /// The proxy, in the middle of a response.
+    Proxy,
+}
+
 /// One request, or one TCP connection (then `status` is 0 and `protocol` is `None`).
 #[derive(Debug, Clone)]
 pub struct RequestRecord {
@@ -136,6 +147,14 @@ pub struct RequestRecord {
     /// Times that a request was sent again after an idle race.
     pub replays: u32,
     pub timed_out: bool,
+    /// The request reached the router.
+    pub routed: bool,
+    /// An answer of the router's counts for the cluster, one that the connection manager made does not.
+    pub charged: bool,
+    /// The status of the proxy's own answer, before it was put into the words of gRPC.
+    pub reply_status: u16,
+    /// The request or its response was cut off.
+    pub cut: Option<Cut>,
     pub random: u64,
 }
 
@@ -187,6 +206,10 @@ impl RequestRecord {
             healthcheck: false,
             replays: 0,
             timed_out: false,
+            routed: false,
+            charged: true,
+            reply_status: 0,
+            cut: None,
             random: 0,
         }
     }

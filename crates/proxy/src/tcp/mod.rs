@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWrite;
 
-use crate::balance::{Ask, Host, HostTotals};
+use crate::balance::{Ask, Host, HostTotals, NoHost};
 use crate::config::cluster::Discovery;
 use crate::config::listener::TcpProxy;
 use crate::config::route::Priority;
@@ -17,6 +17,7 @@ use crate::downstream::drain::{DrainGuard, Phase};
 use crate::http::buf::RecvBuf;
 use crate::http::timer::{Deadline, earlier};
 use crate::http::transport::Transport;
+use crate::observe::counted::{Pending, UpstreamConnection};
 use crate::observe::hooks;
 use crate::observe::record::{Cause, ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
 use crate::resilience::breaker::{Permit, Resource};
@@ -68,7 +69,7 @@ struct Upstream {
     _permit: Permit,
     _open: crate::balance::OpenConnection,
     _active: crate::balance::ActiveRequest,
-    _counted: hooks::ConnectionCounted,
+    counted: UpstreamConnection,
 }
 
 impl Session {
@@ -109,35 +110,44 @@ impl Session {
                 destination: self.destination(cluster),
                 now: Instant::now(),
             };
-            let Ok(pick) = self.worker.choose(cluster, &ask) else {
+            let Ok(pick) = self.worker.choose(cluster, &ask).inspect_err(|reason| {
+                if matches!(reason, NoHost::Empty | NoHost::Panic) {
+                    hooks::healthy_panic(&self.worker, cluster);
+                }
+            }) else {
+                hooks::none_healthy(&self.worker, cluster);
                 self.record.flags.insert(ResponseFlags::NO_HEALTHY_UPSTREAM);
                 return None;
             };
             let host = pick.host;
             self.record.host = Some(Arc::clone(&host));
             self.record.attempts += 1;
-            hooks::on_attempt(&self.worker, cluster, self.record.attempts > 1);
             self.record.moments.upstream_connect_begin = Some(Instant::now());
-            match connect(
+            let pending = Pending::new(cluster);
+            let counted = UpstreamConnection::new(&self.worker, cluster);
+            let opened = connect(
                 config,
                 &self.worker.shared,
                 &cluster.info,
                 &host,
                 &ConnectOptions::default(),
             )
-            .await
-            {
+            .await;
+            pending.end(opened.is_ok());
+            match opened {
                 Ok(opened) => {
+                    hooks::on_attempt(&self.worker, cluster);
                     self.worker.shared.outcome(
                         cluster,
                         &host,
                         Outcome::ConnectSuccess { is_final: true },
                     );
-                    return Some(self.connected(cluster, &host, opened, permit));
+                    return Some(self.connected(&host, opened, permit, counted));
                 }
                 Err(error) => self.connect_failed(cluster, &host, &error),
             }
             if self.record.attempts >= most {
+                hooks::connect_attempts_exceeded(&self.worker, cluster);
                 let flags = &mut self.record.flags;
                 flags.insert(ResponseFlags::UPSTREAM_CONNECTION_FAILURE);
                 // As Envoy has it, one allowed attempt is a limit as well.
@@ -169,11 +179,13 @@ impl Session {
 
     fn connected(
         &mut self,
-        cluster: &Arc<Cluster>,
         host: &Arc<Host>,
         opened: Opened,
         permit: Permit,
+        counted: UpstreamConnection,
     ) -> Upstream {
+        // It serves its session to the end.
+        counted.interrupted();
         let record = &mut self.record;
         record.upstream_local = opened.local;
         record.upstream_remote = opened.remote;
@@ -187,7 +199,7 @@ impl Session {
             _permit: permit,
             _open: host.shared.open_connection(),
             _active: host.shared.begin_request(),
-            _counted: hooks::ConnectionCounted::upstream(&self.worker, cluster),
+            counted,
         }
     }
 
@@ -211,6 +223,7 @@ impl Session {
         let mut back = OneWay::default();
         let mut timer = Deadline::default();
         let mut active_at = Instant::now();
+        let mut upstream_first = false;
         let oldest = self
             .proxy
             .max_duration
@@ -235,6 +248,7 @@ impl Session {
                     Side::Write => End::Downstream,
                 });
             }
+            upstream_first |= back.ended && !there.ended;
             if there.ended && back.ended {
                 return Poll::Ready(End::Both);
             }
@@ -250,6 +264,11 @@ impl Session {
             }
         })
         .await;
+        // Whoever ends last closes the connection.
+        if matches!(end, End::Upstream | End::UpstreamReset) || end == End::Both && !upstream_first
+        {
+            up.counted.closed_by_peer();
+        }
         self.record.received.body = there.bytes;
         self.record.received.wire = there.bytes;
         self.record.sent.body = back.bytes;
@@ -262,6 +281,9 @@ impl Session {
             if let Some(socket) = down.tcp() {
                 let _ = socket.set_zero_linger();
             }
+        }
+        if end == End::Idle {
+            hooks::tcp_idle(&self.worker, &self.proxy);
         }
         // Envoy sets no further response flags; the flight recorder is told nevertheless.
         let (code, text) = match end {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use net::tls::PeerFacts;
-use rustls::{CommonState, ProtocolVersion};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 
 use crate::observe::record::TlsFacts;
@@ -33,6 +33,7 @@ pub(super) fn gather(
         peer: leaf.and_then(PeerFacts::of).map(Arc::new),
         peer_der: leaf.map(|leaf| Box::from(leaf.as_ref())),
         validated: validated && leaf.is_some(),
+        resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
         local,
         client_cert_element: OnceLock::new(),
     }

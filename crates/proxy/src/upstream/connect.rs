@@ -12,6 +12,7 @@ use crate::balance::Host;
 use crate::config::Config;
 use crate::config::cluster::{ClusterInfo, EndpointAddress, TcpKeepalive};
 use crate::http::transport::Transport;
+use crate::observe::handshakes;
 use crate::observe::record::TlsFacts;
 use crate::shared::Shared;
 use crate::tls;
@@ -118,9 +119,10 @@ async fn open(
             secured_at: None,
         });
     };
-    let (stream, facts) = tls::connect(shared, config, context, host, options, tcp)
-        .await
-        .map_err(ConnectError::Tls)?;
+    let secured = tls::connect(shared, config, context, host, options, tcp).await;
+    let seen = secured.as_ref().map(|(_, facts)| facts);
+    handshakes::upstream(info, seen.map_err(|reason| &**reason));
+    let (stream, facts) = secured.map_err(ConnectError::Tls)?;
     Ok(Opened {
         transport: Transport::TlsClient(Box::new(stream)),
         local,

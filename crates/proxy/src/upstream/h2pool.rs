@@ -13,7 +13,7 @@ use super::pool::{ConnectionMeta, Handoff, OpenSlot, Pool};
 use crate::config::hcm::Http2Options;
 use crate::downstream::h2::bounded_window;
 use crate::http::h2ping;
-use crate::http::transport::Transport;
+use crate::http::transport::{Metered, Transport, Wire};
 
 /// Requests that wait for the same connection watch this.
 pub(crate) type Opening = watch::Receiver<Option<Result<(), ConnectError>>>;
@@ -29,6 +29,7 @@ pub struct H2Connection {
     max_streams: u32,
     idle_since: Cell<Instant>,
     pool: std::rc::Weak<Pool>,
+    wire: Rc<Wire>,
 }
 
 /// One stream's share of a connection.
@@ -42,6 +43,8 @@ impl Drop for H2Lease {
         let connection = &self.connection;
         connection.active.set(connection.active.get() - 1);
         connection.idle_since.set(Instant::now());
+        let (received, sent) = connection.wire.lap();
+        connection.meta.counted.bytes(received, sent);
         if let Some(pool) = connection.pool.upgrade() {
             pool.wake_waiter(Handoff::Slot);
         }
@@ -58,6 +61,7 @@ impl H2Connection {
         slot: OpenSlot,
     ) -> Result<Rc<Self>, h2::Error> {
         let window = bounded_window(slot.pool().info.buffer_limit);
+        let (transport, wire) = Metered::new(transport);
         let (sender, mut driver) = h2::client::Builder::new()
             .initial_window_size(options.initial_stream_window.min(window))
             .initial_connection_window_size(options.initial_connection_window.min(4 * window))
@@ -74,6 +78,7 @@ impl H2Connection {
             max_streams: options.max_concurrent_streams,
             idle_since: Cell::new(Instant::now()),
             pool: Rc::downgrade(slot.pool()),
+            wire,
         });
         let weak = Rc::downgrade(&connection);
         let keepalive = options
@@ -92,6 +97,10 @@ impl H2Connection {
             }
             if let Some(connection) = weak.upgrade() {
                 connection.closed.set(true);
+                connection.meta.counted.closed_by_peer();
+                if connection.active.get() > 0 {
+                    connection.meta.counted.interrupted();
+                }
             }
             drop(slot);
         });
@@ -117,7 +126,11 @@ impl H2Connection {
     #[must_use]
     pub fn lease(self: &Rc<Self>) -> H2Lease {
         self.active.set(self.active.get() + 1);
-        self.meta.requests.set(self.meta.requests.get() + 1);
+        let most = self
+            .pool
+            .upgrade()
+            .map_or(0, |pool| pool.info.http.max_requests_per_connection);
+        self.meta.begin_request(most);
         H2Lease {
             connection: Rc::clone(self),
         }
@@ -139,6 +152,10 @@ impl H2Connection {
     pub(super) fn keep(&self, now: Instant, idle_timeout: Option<Duration>, removed: bool) -> bool {
         let idle = self.active.get() == 0;
         let age = now.saturating_duration_since(self.idle_since.get());
-        !(self.closed.get() || idle && (removed || idle_timeout.is_some_and(|limit| age >= limit)))
+        let stale = idle && idle_timeout.is_some_and(|limit| age >= limit);
+        if stale && !self.closed.get() {
+            self.meta.counted.idle_timeout();
+        }
+        !(self.closed.get() || stale || idle && removed)
     }
 }

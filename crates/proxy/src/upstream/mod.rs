@@ -22,7 +22,9 @@ use crate::balance::Host;
 use crate::codec::h1::Limits;
 use crate::config::route::Priority;
 use crate::config::{Cluster, Config};
+use crate::http::Version;
 use crate::http::h1conn::H1Conn;
+use crate::observe::counted::{Pending, UpstreamConnection};
 use crate::observe::hooks;
 use crate::resilience::breaker::{Permit, Resource};
 use crate::worker::Worker;
@@ -53,6 +55,16 @@ pub enum AcquireError {
 pub enum Acquired {
     H1(Pooled),
     H2(H2Lease),
+}
+
+impl Acquired {
+    /// Gives the connection back without having used it.
+    pub fn give_back(self, now: Instant) {
+        if let Self::H1(pooled) = self {
+            let pool = Rc::clone(pooled.pool());
+            pool.put_idle(pooled, now);
+        }
+    }
 }
 
 /// What happened on the way to a connection.
@@ -107,7 +119,7 @@ pub fn ready(pool: &Pool, now: Instant) -> Option<Acquired> {
         return Some(Acquired::H2(lease));
     }
     pool.take_idle(now).map(|pooled| {
-        pooled.meta.requests.set(pooled.meta.requests.get() + 1);
+        pooled.meta.begin_request(most);
         Acquired::H1(pooled)
     })
 }
@@ -120,10 +132,22 @@ pub async fn acquire(
     effort: &Cell<Effort>,
 ) -> Result<Acquired, AcquireError> {
     let breaker = target.cluster.breaker(target.priority);
-    let _pending = breaker.try_take(Resource::Pending).ok_or_else(|| {
+    let _permit = breaker.try_take(Resource::Pending).ok_or_else(|| {
         hooks::pending_overflow(worker, &target.cluster);
         AcquireError::Overflow
     })?;
+    let pending = Pending::new(&target.cluster);
+    let result = next_connection(worker, target, pool, effort).await;
+    pending.end(result.is_ok());
+    result
+}
+
+async fn next_connection(
+    worker: &Rc<Worker>,
+    target: &Target,
+    pool: &Rc<Pool>,
+    effort: &Cell<Effort>,
+) -> Result<Acquired, AcquireError> {
     loop {
         if target.protocol == PoolProtocol::Http2 {
             if let Some(opening) = share_opening(worker, target, pool) {
@@ -140,7 +164,9 @@ pub async fn acquire(
         }
         match pool.wait().await {
             Ok(Handoff::Connection(pooled)) => {
-                pooled.meta.requests.set(pooled.meta.requests.get() + 1);
+                pooled
+                    .meta
+                    .begin_request(pool.info.http.max_requests_per_connection);
                 return Ok(Acquired::H1(*pooled));
             }
             Ok(Handoff::Slot) | Err(_) => {
@@ -176,17 +202,37 @@ async fn open(
         ..Effort::default()
     });
     let (info, host) = (&target.cluster.info, &target.host);
+    let counted = UpstreamConnection::new(worker, &target.cluster);
+    match target.protocol {
+        PoolProtocol::Http2 => counted.speaks(Version::Http2),
+        PoolProtocol::Http1 => counted.speaks(Version::Http11),
+        PoolProtocol::Auto | PoolProtocol::Tcp => {}
+    }
     let opened = connect(&target.config, &worker.shared, info, host, &target.options)
         .await
         .inspect_err(|error| {
             crate::balance::HostTotals::count(&host.shared.totals.cx_connect_fail);
             hooks::connect_failed(worker, &target.cluster, error);
+            if !error.is_timeout() {
+                counted.closed_by_peer();
+            }
         })?;
     effort.set(Effort {
         connected: Some(opened.connected_at),
         secured: opened.secured_at,
         ..effort.get()
     });
+    let h2 = match target.protocol {
+        PoolProtocol::Http2 => true,
+        PoolProtocol::Auto => opened
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.alpn.as_deref() == Some(b"h2")),
+        PoolProtocol::Http1 | PoolProtocol::Tcp => false,
+    };
+    if target.protocol == PoolProtocol::Auto {
+        counted.speaks(if h2 { Version::Http2 } else { Version::Http11 });
+    }
     let meta = Rc::new(ConnectionMeta {
         id: pool::next_connection_id(),
         local: opened.local,
@@ -196,16 +242,8 @@ async fn open(
         requests: Cell::new(0),
         _permit: Some(permit),
         _open: host.shared.open_connection(),
-        _counted: hooks::ConnectionCounted::upstream(worker, &target.cluster),
+        counted,
     });
-    let h2 = match target.protocol {
-        PoolProtocol::Http2 => true,
-        PoolProtocol::Auto => meta
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.alpn.as_deref() == Some(b"h2")),
-        PoolProtocol::Http1 | PoolProtocol::Tcp => false,
-    };
     if h2 {
         let connection = H2Connection::open(opened.transport, &info.http.http2, meta, slot)
             .await
@@ -214,7 +252,7 @@ async fn open(
         pool.h2.borrow_mut().push(connection);
         return Ok(Acquired::H2(lease));
     }
-    meta.requests.set(1);
+    meta.begin_request(info.http.max_requests_per_connection);
     let mut conn = Box::new(H1Conn::new(opened.transport, Vec::new(), target.limits()));
     conn.configure(&info.http.http1);
     Ok(Acquired::H1(Pool::adopt(

@@ -39,7 +39,17 @@ pub struct ConnectionMeta {
     pub requests: Cell<u32>,
     pub(crate) _permit: Option<Permit>,
     pub(crate) _open: crate::balance::OpenConnection,
-    pub(crate) _counted: crate::observe::hooks::ConnectionCounted,
+    pub(crate) counted: crate::observe::counted::UpstreamConnection,
+}
+
+impl ConnectionMeta {
+    /// One more request begins on it; `most` is how many may (0: any number).
+    pub(crate) fn begin_request(&self, most: u32) {
+        self.requests.set(self.requests.get() + 1);
+        if self.requests.get() == most {
+            self.counted.max_requests();
+        }
+    }
 }
 
 /// An HTTP/1 connection of a pool, out of which it has been taken.
@@ -141,6 +151,7 @@ impl Pool {
             IdleState::Quiet => {}
             IdleState::Closed => {
                 self.limit.borrow_mut().on_close(age);
+                pooled.meta.counted.closed_by_peer();
                 return false;
             }
             IdleState::Spoke => return false,
@@ -237,6 +248,9 @@ impl Pool {
                         && self.info.http.max_connection_duration.is_none_or(|max| {
                             now.saturating_duration_since(pooled.meta.created) < max
                         });
+                    if idle_timeout.is_some_and(|limit| age >= limit) {
+                        pooled.meta.counted.idle_timeout();
+                    }
                     !removed && fresh && self.is_usable(pooled, now)
                 })
                 .collect();

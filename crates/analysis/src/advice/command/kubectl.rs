@@ -10,7 +10,7 @@ use super::super::shell::Word;
 use super::super::values::{self, Misfit};
 use super::super::verdict::{Judgement, Verdict};
 use super::super::{config_map, manifest, metadata, patch, path, prose};
-use super::{Parsed, conditions, field_selector, selector};
+use super::{Parsed, conditions, config_maps, field_selector, selector};
 use crate::knowledge::{self, Workload, kinds, nearest, settings, shapes};
 
 /// Judges a kubectl command beyond its flags.
@@ -53,7 +53,8 @@ pub(crate) fn judge(sink: &mut Sink, parsed: &Parsed<'_>, context: &str) -> Opti
     add(selector::judge(sink, parsed));
     add(field_selector::judge(sink, parsed));
     add(conditions::judge(sink, parsed));
-    add(config_map_name(sink, parsed, words));
+    add(config_maps::name(sink, parsed, words));
+    add(config_maps::keys(sink, parsed, words));
     if let Some(output) = parsed.flag("--output") {
         let kind = words
             .first()
@@ -223,7 +224,7 @@ fn field_block(name: &str) -> Option<(String, String)> {
 }
 
 /// `deploy/istiod`, or `deploy istiod`: the kind and the name.
-fn target(words: &[&Word]) -> Vec<(String, String)> {
+pub(super) fn target(words: &[&Word]) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let first = words
         .first()
@@ -284,50 +285,6 @@ fn workload(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgeme
 pub(super) fn kind_named(words: &[&Word]) -> Option<&'static knowledge::Kind> {
     let kind = words.first()?.text.split('/').next()?;
     kinds().by_resource(kind).into_iter().next()
-}
-
-/// ConfigMaps of Knative whose keys are not in the tables.
-const OTHER_MAPS: &[&str] = &[
-    "config-logging",
-    "config-observability",
-    "config-leader-election",
-    "config-tracing",
-    "config-istio",
-    "config-kourier",
-    "config-contour",
-    "config-gateway",
-    "config-certmanager",
-    "config-domainmapping",
-    "config-sugar",
-    "config-domain",
-];
-
-/// A ConfigMap of Knative under a name that is nearly right.
-fn config_map_name(sink: &Sink, parsed: &Parsed<'_>, words: &[&Word]) -> Option<Judgement> {
-    if parsed.flag("--namespace") != Some("knative-serving") || parsed.has("--from-literal") {
-        return None;
-    }
-    target(words).into_iter().find_map(|(kind, name)| {
-        let is_map = kinds()
-            .by_resource(&kind)
-            .iter()
-            .any(|kind| kind.kind == "ConfigMap");
-        let known = || settings().config_keys().iter().map(|row| row.configmap);
-        if !is_map || known().any(|known| known == name) {
-            return None;
-        }
-        let near = nearest(&name, known());
-        let invented = name.starts_with("config-") && !OTHER_MAPS.contains(&name.as_str());
-        if values::is_placeholder(&name) || near.is_none() && !invented {
-            return None;
-        }
-        let near = near.unwrap_or_default();
-        let why = sink.say(
-            format!("Knative has no ConfigMap {name}: nothing reads it"),
-            format!("Knative 没有名为 {name} 的 ConfigMap：没有组件读取它"),
-        );
-        Some(Judgement::new(Verdict::Unknown, why, "knative/serving config").fix(near))
-    })
 }
 
 /// `kubectl rollout` of a kind that has no rollouts.

@@ -3,6 +3,7 @@
 pub(crate) mod aws;
 pub(crate) mod cloudwatch;
 mod conditions;
+mod config_maps;
 pub(crate) mod curl;
 mod destroys;
 mod field_selector;

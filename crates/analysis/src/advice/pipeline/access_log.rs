@@ -2,9 +2,10 @@
 
 use super::super::fields::snake;
 use super::super::items::Sink;
+use super::super::prose::flag;
 use super::super::verdict::{Judgement, Verdict};
 use crate::explain::JSON_KEYS;
-use crate::knowledge::nearest;
+use crate::knowledge::{RESPONSE_FLAGS, nearest};
 
 const SOURCE: &str = "Istio access log, default format";
 
@@ -52,12 +53,17 @@ pub(super) fn jq(sink: &Sink, program: &str) -> Option<Judgement> {
                 Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(program.replace(name, near)),
             );
         }
-        let compared = tail.trim_start().strip_prefix("==").map(str::trim_start);
+        // Numbers come before texts in jq's order: one is never greater.
+        let tail = tail.trim_start();
+        let compared = ["==", ">=", ">"]
+            .iter()
+            .find_map(|sign| tail.strip_prefix(sign))
+            .map(str::trim_start);
         let text = compared.and_then(|value| value.strip_prefix('"')?.split('"').next());
         if let (true, Some(text)) = (NUMBERS.contains(&name), text) {
             let why = sink.say(
-                format!("{name} is a number in the log: it never equals the text {text:?}"),
-                format!("日志中的 {name} 是数字：不会等于字符串 {text:?}"),
+                format!("{name} is a number in the log: it is never equal to the text {text:?}, nor above it"),
+                format!("日志中的 {name} 是数字：不会等于或大于字符串 {text:?}"),
             );
             return Some(
                 Judgement::new(Verdict::CannotMatch, why, SOURCE)
@@ -91,6 +97,22 @@ pub(super) fn pair(sink: &Sink, literal: &str) -> Option<Judgement> {
     );
     let key = nearest(name, JSON_KEYS.iter().copied()).unwrap_or("response_code");
     Some(Judgement::new(Verdict::CannotMatch, why, SOURCE).fix(format!("grep '\"{key}\":'")))
+}
+
+/// Alternatives that are response flags, one of which does not exist.
+pub(super) fn flags(sink: &Sink, parts: &[String]) -> Option<Judgement> {
+    let shaped =
+        |part: &&str| (2..=4).contains(&part.len()) && part.chars().all(|c| c.is_ascii_uppercase());
+    let names: Vec<&str> = parts.iter().map(|part| part.trim()).collect();
+    let known = |name: &&str| RESPONSE_FLAGS.find("flag", name).is_some();
+    if names.len() < 2
+        || !names.iter().all(shaped)
+        || !names.iter().any(known)
+    {
+        return None;
+    }
+    let invented = names.iter().find(|name| !known(name))?;
+    Some(flag(sink, invented))
 }
 
 /// `503 - UH`: between the code and the flag stands one blank.

@@ -66,6 +66,9 @@ fn one(
         })?;
     let mut words = row.get("values").split(' ');
     let known = words.any(|word| word == value);
+    if row.get("values") == "true false" {
+        return unquoted(sink, row.get("source"), path, value).filter(|_| !bare);
+    }
     if known && !bare || values::is_placeholder(value) || value.is_empty() {
         return None;
     }
@@ -88,4 +91,16 @@ fn one(
         format!("{path}==\"{near}\"")
     };
     Some(Judgement::new(Verdict::CannotMatch, why, row.get("source")).fix(fix))
+}
+
+/// A boolean that is compared with a text.
+fn unquoted(sink: &Sink, source: &str, path: &str, value: &str) -> Option<Judgement> {
+    if values::is_placeholder(value) {
+        return None;
+    }
+    let why = sink.say(
+        format!("{path} is true or false, no text: it never equals {value:?}"),
+        format!("{path} 是布尔值，不是字符串：不会等于 {value:?}"),
+    );
+    Some(Judgement::new(Verdict::CannotMatch, why, source).fix(format!("{path}=={value}")))
 }

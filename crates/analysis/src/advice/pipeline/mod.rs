@@ -87,12 +87,10 @@ fn grep(sink: &Sink, output: &Output, name: &str, words: &[Word]) -> Option<Judg
         name == "egrep" || parsed.has("--extended-regexp") || parsed.has("--perl-regexp");
     let fixed = name == "fgrep" || parsed.has("--fixed-strings");
     let fold = parsed.has("--ignore-case");
-    search(
-        sink,
-        output,
-        &pattern::alternatives(&pattern, extended, fixed),
-        fold,
-    )
+    let parts = pattern::alternatives(&pattern, extended, fixed);
+    let flags = matches!(output, Output::Logs { of } if of == "istio-proxy");
+    search(sink, output, &parts, fold)
+        .or_else(|| access_log::flags(sink, &parts).filter(|_| flags && !fold))
 }
 
 /// Why none of the literals can be in the output.

@@ -11,6 +11,7 @@ pub(crate) mod net;
 mod observation;
 mod plane;
 pub(crate) mod session;
+mod stats;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -191,6 +192,7 @@ impl Lab {
         let ip = self.proxies[index].ip;
         let backends = std::mem::take(&mut self.backends);
         let mut session = Session::new(ip, self.net.ip(CLIENT), &backends);
+        let before = stats::read(ip);
         let ended = catch_unwind(AssertUnwindSafe(|| act(&mut session)));
         self.mark(index);
         let endings = session.endings();
@@ -223,6 +225,9 @@ impl Lab {
         }
         observer.upstream(&received);
         observer.log(&lines);
+        for (name, count) in stats::since(&before, &stats::read(ip)) {
+            observer.note(&format!("stat.{name}"), &count.to_string());
+        }
         for backend in &backends {
             let left = backend.left_over();
             if left > 0 {

@@ -41,6 +41,8 @@ pub(super) struct Plan {
     pub(super) timeout: Option<Duration>,
     pub(super) per_try: Option<Duration>,
     pub(super) retry: Option<RetryState>,
+    /// The policy has asked for another attempt before.
+    pub(super) retried: bool,
     pub(super) upgrade: bool,
     pub(super) per_try_idle: Option<Duration>,
     /// For `x-envoy-expected-rq-timeout-ms`.
@@ -113,17 +115,7 @@ impl Turn<'_> {
         plan.clocks.active_at = now;
         self.attempt_fault(routing, plan).await?;
         let host = self.choose_host(plan, now)?;
-        let Some(permit) = plan
-            .cluster
-            .breaker(plan.priority)
-            .try_take(Resource::Requests)
-        else {
-            hooks::pending_overflow(self.worker, &plan.cluster);
-            return Err(Attempt::Failed(Failure::new(ResetReason::Overflow), false));
-        };
-        plan.permit = Some(permit);
         plan.active = Some(host.shared.begin_request());
-        hooks::on_attempt(self.worker, &plan.cluster, self.record.attempts > 1);
         self.auto_host(&host);
         if self.hcm.scheme_match_upstream {
             self.request.scheme = if host.transport.is_some() {
@@ -133,6 +125,15 @@ impl Turn<'_> {
             };
         }
         let acquired = self.connection(plan, host).await?;
+        // As Envoy's pools: requests that wait for a connection are pending, not active.
+        let breaker = plan.cluster.breaker(plan.priority);
+        let Some(permit) = breaker.try_take(Resource::Requests) else {
+            acquired.give_back(Instant::now());
+            hooks::active_overflow(self.worker, &plan.cluster);
+            return Err(Attempt::Failed(Failure::new(ResetReason::Overflow), false));
+        };
+        plan.permit = Some(permit);
+        hooks::on_attempt(self.worker, &plan.cluster);
         self.note_attempt_headers(plan);
         let limits = &plan.cluster.info.http;
         let limits = Limits {
@@ -192,7 +193,7 @@ impl Turn<'_> {
         };
         if let Some(delay) = injection.delay {
             let _active = self.worker.shared.faults.begin();
-            self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
+            self.note_delay();
             match self.watch(plan, tokio::time::sleep(delay)).await {
                 Ok(()) => {}
                 Err(Stop::Reply(reply)) if reply.details == PER_TRY => {
@@ -215,10 +216,16 @@ impl Turn<'_> {
             destination: self.destination(&plan.cluster),
             now,
         };
-        let pick = self
-            .worker
-            .choose(&plan.cluster, &ask)
-            .map_err(Attempt::NoHost)?;
+        let pick = self.worker.choose(&plan.cluster, &ask).map_err(|reason| {
+            hooks::none_healthy(self.worker, &plan.cluster);
+            if matches!(reason, NoHost::Empty | NoHost::Panic) {
+                hooks::healthy_panic(self.worker, &plan.cluster);
+            }
+            Attempt::NoHost(reason)
+        })?;
+        if pick.panic {
+            hooks::healthy_panic(self.worker, &plan.cluster);
+        }
         if let Some(retry) = &mut plan.retry {
             retry.attempt(&pick.host);
         }
@@ -326,12 +333,21 @@ impl Turn<'_> {
         // Envoy: 504 when the request was complete, or else the client is too slow.
         let status = if plan.upload.ended { 504 } else { 408 };
         self.record.timed_out = true;
+        // The other limits are the connection manager's, not the router's.
+        let of_router = [Expiry::Response, Expiry::PerTry, Expiry::PerTryIdle];
+        self.record.charged &= of_router.contains(&expiry);
+        hooks::in_http(self.worker, self.hcm, |group| match expiry {
+            Expiry::Request => group.downstream_rq_timeout.inc(),
+            Expiry::MaxStream => group.downstream_rq_max_duration_reached.inc(),
+            _ => {}
+        });
         match expiry {
             Expiry::Response => {
                 if let Some(host) = &self.record.host {
                     crate::balance::HostTotals::count(&host.shared.totals.rq_timeout);
                 }
                 self.outlier(plan, Outcome::ConnectTimeout);
+                hooks::response_timeout(self.worker, &plan.cluster);
                 plan.timed_out("response_timeout").into()
             }
             Expiry::PerTry | Expiry::PerTryIdle => {
@@ -425,6 +441,7 @@ impl Turn<'_> {
 
     /// The client broke its own request.
     fn client_fault(&mut self, error: StreamError) -> Stop {
+        self.record.charged = false;
         match error {
             StreamError::Malformed(at) => {
                 self.record.cause = Some(crate::http::cause_of(&at));
@@ -480,10 +497,11 @@ impl Turn<'_> {
             peer_refused: refused,
             replays: plan.replays,
         });
-        if let Some((up, _)) = broken {
+        if let Some((mut up, error)) = broken {
             if refused {
                 up.retire();
             }
+            up.note_broken(&error);
             up.abandon();
         }
         let replayable = matches!(verdict, Replay::Safe(_));
@@ -581,7 +599,7 @@ enum Waiting {
     Stop(Stop),
 }
 
-const PER_TRY: &str = "upstream_per_try_timeout";
+pub(super) const PER_TRY: &str = "upstream_per_try_timeout";
 
 fn reason(status: u16) -> &'static str {
     crate::codec::h1::reason_phrase(status)

@@ -10,6 +10,7 @@ use crate::filters::cors::{CorsPolicy, Verdict};
 use crate::filters::fault::{ABORT_BODY, ABORT_DETAILS, AbortWith, Injection};
 use crate::http::HeaderId;
 use crate::http::hcm::Reply;
+use crate::observe::hooks;
 use crate::observe::record::ResponseFlags;
 
 impl Turn<'_> {
@@ -50,7 +51,13 @@ impl Turn<'_> {
         let Some(policy) = self.cors_policy(filters) else {
             return Ok(());
         };
-        match policy.judge(&self.view(), self.worker.random()) {
+        let verdict = policy.judge(&self.view(), self.worker.random());
+        hooks::in_http(self.worker, self.hcm, |group| match verdict {
+            Verdict::Pass => {}
+            Verdict::NotAllowed => group.origin_invalid.inc(),
+            _ => group.origin_valid.inc(),
+        });
+        match verdict {
             Verdict::Pass | Verdict::NotAllowed | Verdict::Simple => Ok(()),
             // Answered by the filter itself, behind which nothing sees the answer.
             Verdict::EmptyPreflight => {
@@ -123,7 +130,7 @@ impl Turn<'_> {
     async fn inject(&mut self, injection: Injection) -> Result<(), Stop> {
         if let Some(delay) = injection.delay {
             let _active = self.worker.shared.faults.begin();
-            self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
+            self.note_delay();
             self.delay(delay).await?;
         }
         match injection.abort {
@@ -132,8 +139,14 @@ impl Turn<'_> {
         }
     }
 
+    pub(super) fn note_delay(&mut self) {
+        self.record.flags.insert(ResponseFlags::DELAY_INJECTED);
+        hooks::in_http(self.worker, self.hcm, |group| group.delays_injected.inc());
+    }
+
     /// The answer of an injected abort.
     pub(super) fn aborted(&mut self, abort: AbortWith) -> Reply {
+        hooks::in_http(self.worker, self.hcm, |group| group.aborts_injected.inc());
         let reply = match abort {
             AbortWith::Http(status) => Reply::new(status, ABORT_BODY, ABORT_DETAILS),
             AbortWith::Grpc(status) => {

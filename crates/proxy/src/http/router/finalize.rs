@@ -15,6 +15,7 @@ use crate::filters::headers::{Direction, HeaderSink, apply_levels};
 use crate::filters::path::{Normalised, normalise};
 use crate::http::hcm::Reply;
 use crate::http::{HeaderId, RequestHead, ResponseHead};
+use crate::observe::hooks;
 
 impl Turn<'_> {
     pub(super) fn normalize_path(&mut self) -> Result<(), Stop> {
@@ -30,7 +31,12 @@ impl Turn<'_> {
                     .header(HeaderId::Location, path)
                     .into())
             }
-            Normalised::Refused(details) => Err(Reply::new(400, "", details).closing().into()),
+            Normalised::Refused(details) => {
+                hooks::in_http(self.worker, self.hcm, |group| {
+                    group.downstream_rq_failed_path_normalization.inc();
+                });
+                Err(Reply::new(400, "", details).closing().into())
+            }
         }
     }
 

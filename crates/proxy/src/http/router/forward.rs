@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, Plan};
+use super::attempt::{Attempt, PER_TRY, Plan};
 use super::clocks::Clocks;
 use super::failure::{Failure, ResetReason};
 use super::relay::{Relay, Replay};
@@ -20,7 +20,9 @@ use crate::config::route::{
 use crate::http::HeaderId;
 use crate::http::hcm::Reply;
 use crate::http::stream::Stream;
-use crate::observe::record::{Cause, ResponseFlags};
+use crate::observe::counted::Upgrade;
+use crate::observe::hooks;
+use crate::observe::record::{Cause, Cut, ResponseFlags};
 use crate::resilience::replay::is_idempotent;
 use crate::resilience::retry::RetryState;
 use crate::resilience::timeout::{request_timeouts, stream_duration};
@@ -50,7 +52,16 @@ impl Turn<'_> {
             return Err(reply.flag(ResponseFlags::NO_CLUSTER_FOUND).into());
         };
         self.record.cluster = Some(Arc::clone(&cluster.info));
-        let upgrade = self.check_upgrade(forward)?;
+        let upgrade = self.check_upgrade(forward).inspect_err(|_| {
+            // Envoy's connection manager refuses it before any filter.
+            self.record.routed = false;
+            self.record.cut = Some(Cut::Client);
+            hooks::in_http(self.worker, self.hcm, |group| {
+                group.downstream_rq_ws_on_non_ws_route.inc();
+            });
+        })?;
+        let hcm = self.hcm;
+        let _upgraded = upgrade.then(|| Upgrade::new(hcm));
         self.check_envoy_headers()?;
         let mut plan = self.plan(routing, cluster, upgrade);
         self.finalize_request(routing, &plan);
@@ -63,7 +74,7 @@ impl Turn<'_> {
                         None => return self.respond(routing, plan, up).await,
                         Some(wait) => wait,
                     };
-                    up.abandon();
+                    up.leave(Instant::now());
                     self.back_off(&mut plan, wait).await?;
                 }
                 Err(Attempt::Stop(stop)) => return Err(stop),
@@ -78,6 +89,8 @@ impl Turn<'_> {
                 Err(Attempt::NoHost(reason)) => return Err(no_host(reason)),
                 Err(Attempt::PerTryTimeout(details)) => {
                     plan.after_timeout = true;
+                    let idle = details != PER_TRY;
+                    hooks::per_try_timeout(self.worker, &plan.cluster, idle);
                     match self.retry_on_timeout(&mut plan) {
                         Some(wait) => self.back_off(&mut plan, wait).await?,
                         None => return Err(plan.timed_out(details).into()),
@@ -220,6 +233,7 @@ impl Turn<'_> {
             per_try_idle: limits.per_try_idle,
             limits,
             retry,
+            retried: false,
             upgrade,
             replays: 0,
             interims: 0,

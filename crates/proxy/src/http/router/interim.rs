@@ -5,6 +5,7 @@ use super::answer::send_interim;
 use super::attempt::Plan;
 use crate::http::Version;
 use crate::http::stream::StreamError;
+use crate::observe::hooks;
 
 /// Informational responses passed on for one request: what is queued for a slow client stays bounded.
 const MOST: u32 = 16;
@@ -23,6 +24,11 @@ impl Turn<'_> {
         }
         plan.retry = None;
         self.record.status = self.response.status;
+        hooks::on_response(self.worker, &plan.cluster, self.response.status);
+        hooks::in_http(self.worker, self.hcm, |group| {
+            group.downstream_rq_completed.inc();
+            group.downstream_rq_1xx.inc();
+        });
         send_interim(self.down, self.response)
     }
 }

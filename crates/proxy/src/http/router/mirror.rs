@@ -140,7 +140,6 @@ async fn send(worker: Rc<Worker>, config: Arc<Config>, copy: Copy, body: Vec<u8>
     let host = worker.choose(&cluster, &ask).ok()?.host;
     let _permit = cluster.breaker(priority).try_take(Resource::Requests)?;
     let _active = host.shared.begin_request();
-    hooks::on_attempt(&worker, &cluster, false);
     let target = target(&config, &cluster, host, priority, &head, Version::Http11);
     let pool = target.pool(&worker, now);
     let acquired = match upstream::ready(&pool, now) {
@@ -149,6 +148,7 @@ async fn send(worker: Rc<Worker>, config: Arc<Config>, copy: Copy, body: Vec<u8>
             .await
             .ok()?,
     };
+    hooks::on_attempt(&worker, &cluster);
     let ended = head.body == BodyLength::None;
     let mut up = Upstream::begin(acquired, &head, ended, false, Limits::default())
         .await
@@ -169,6 +169,7 @@ async fn send(worker: Rc<Worker>, config: Arc<Config>, copy: Copy, body: Vec<u8>
             break;
         }
     }
+    hooks::on_response(&worker, &cluster, response.status);
     while let Fill::Data = std::future::poll_fn(|cx| up.stream.poll_fill(cx))
         .await
         .ok()?

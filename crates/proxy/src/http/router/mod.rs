@@ -26,13 +26,15 @@ use crate::config::hcm::RouteSource;
 use crate::config::route::{Action, ClusterChoice, RequireTls, Route, WeightedCluster};
 use crate::config::{Config, Hcm, RouteTable};
 use crate::downstream::h1::Last;
+use crate::filters::path::PATH_NORMALIZATION_FAILED;
 use crate::http::hcm::{self, Refusal, Reply};
 use crate::http::stream::{Stream, StreamError};
 use crate::http::timer::Deadline;
 use crate::http::{HeaderId, HeaderList, RequestHead, ResponseHead, Version, has_token};
+use crate::observe::counted;
 use crate::observe::hooks;
 use crate::observe::log::ExchangeContext;
-use crate::observe::record::{ConnectionFacts, Exchange, RequestRecord, ResponseFlags};
+use crate::observe::record::{ConnectionFacts, Cut, Exchange, RequestRecord, ResponseFlags};
 use crate::worker::Worker;
 
 use answer::Manner;
@@ -85,6 +87,8 @@ pub(crate) struct Turn<'c> {
     pub(crate) last: Last<'c>,
     pub(crate) manner: Manner,
     pub(crate) head_sent: bool,
+    pub(crate) on: &'c counted::HttpConnection,
+    pub(crate) _counted: counted::Request<'c>,
     /// Once filters have seen the request: what local replies take from the route.
     pub(crate) chosen: Option<Chosen>,
     pub(crate) trailers: Option<Box<HeaderList>>,
@@ -113,6 +117,7 @@ impl<'c> Turn<'c> {
     pub(crate) async fn refuse_head(&mut self, reply: Reply) {
         // Envoy's codec takes a client for one of HTTP/1.1 until it has read a head.
         self.record.protocol = Some(Version::Http11);
+        self.record.cut = Some(Cut::Client);
         self.request.clear();
         self.request.body = BodyLength::UntilClose;
         if let Stream::H1(conn) = &mut *self.down {
@@ -196,6 +201,7 @@ impl<'c> Turn<'c> {
             self.record.cluster = cluster.map(|cluster| Arc::clone(&cluster.info));
             return Err(stop);
         }
+        self.record.routed = true;
         match &route.action {
             Action::Forward(forward) => {
                 let routing = Routing {
@@ -241,7 +247,14 @@ impl<'c> Turn<'c> {
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Stop {
+    fn refuse(&mut self, refusal: Refusal) -> Stop {
+        if refusal.details == PATH_NORMALIZATION_FAILED {
+            hooks::in_http(self.worker, self.hcm, |group| {
+                group.downstream_rq_failed_path_normalization.inc();
+            });
+        } else if refusal.details.starts_with("http1.") {
+            self.record.cut = Some(Cut::Client);
+        }
         let reply = Reply::new(refusal.status, refusal.body, refusal.details).flag(refusal.flags);
         if refusal.close {
             reply.closing().into()
@@ -250,13 +263,14 @@ impl<'c> Turn<'c> {
         }
     }
 
-    fn no_route(&self) -> Stop {
+    fn no_route(&mut self) -> Stop {
+        self.record.routed = true;
         Reply::new(404, "", "route_not_found")
             .flag(ResponseFlags::NO_ROUTE_FOUND)
             .into()
     }
 
-    fn require_tls(&self, rule: RequireTls) -> Result<(), Stop> {
+    fn require_tls(&mut self, rule: RequireTls) -> Result<(), Stop> {
         let needed = match rule {
             RequireTls::None => false,
             RequireTls::ExternalOnly => !self.record.internal,
@@ -265,6 +279,7 @@ impl<'c> Turn<'c> {
         if !needed || self.request.headers.get_id(HeaderId::XForwardedProto) == Some(b"https") {
             return Ok(());
         }
+        self.record.routed = true;
         let mut location = b"https://".to_vec();
         location.extend_from_slice(self.request.authority());
         location.extend_from_slice(self.request.path());
@@ -304,6 +319,9 @@ impl<'c> Turn<'c> {
 
     /// Whether the connection goes on. A body that the client has not finished sending cannot be skipped safely.
     fn complete(&mut self) -> After {
+        if !self.down.body_done() {
+            self.record.cut = self.record.cut.or(Some(Cut::Client));
+        }
         if self.manner.close || !self.down.body_done() {
             After::Close
         } else {
@@ -312,6 +330,16 @@ impl<'c> Turn<'c> {
     }
 
     fn break_off(&mut self, stop: &Stop) {
+        let h1 = matches!(self.down, Stream::H1(_));
+        self.record.cut = Some(match stop {
+            Stop::Downstream(_) => Cut::Client,
+            _ => Cut::Proxy,
+        });
+        match self.record.cut {
+            Some(Cut::Client) if h1 => self.on.interrupted(),
+            Some(Cut::Proxy) if h1 => self.on.closed_by_us(),
+            _ => {}
+        }
         if let Stop::Downstream(error) = stop {
             let (flag, details) = match error {
                 StreamError::Malformed(at) => {
@@ -338,6 +366,9 @@ impl<'c> Turn<'c> {
     fn finish(&mut self) {
         let now = Instant::now();
         self.record.moments.end = Some(now);
+        if let Stream::H1(conn) = &mut *self.down {
+            (self.record.received.wire, self.record.sent.wire) = conn.lap();
+        }
         let exchange = self.view();
         hooks::on_request_complete(self.worker, self.hcm, &exchange);
     }
@@ -346,6 +377,7 @@ impl<'c> Turn<'c> {
     async fn reply(&mut self, reply: &Reply) -> Result<(), Stop> {
         self.record.flags.insert(reply.flags);
         self.record.details = reply.details.clone();
+        self.record.reply_status = reply.status;
         if self.head_sent {
             return Err(Stop::Broken);
         }

@@ -15,7 +15,8 @@ use crate::codec::h1::BodyLength;
 use crate::downstream::drain::Phase;
 use crate::http::stream::{Stream, StreamError};
 use crate::http::{HeaderId, HeaderList, hcm};
-use crate::observe::record::ResponseFlags;
+use crate::observe::hooks;
+use crate::observe::record::{Cut, ResponseFlags};
 use crate::resilience::outlier::Outcome;
 
 /// Envoy's details of a response that was cut off.
@@ -37,6 +38,11 @@ impl Turn<'_> {
         let tunnel = plan.upgrade && self.switches_protocol();
         self.response_headers(routing, &plan, tunnel, now);
         let mut download = self.send_head(plan.upgrade, tunnel, &mut up)?;
+        if plan.upgrade && !tunnel {
+            // The request has no end: its connection ends with it.
+            up.meta().counted.interrupted();
+            self.record.cut = Some(Cut::Client);
+        }
         if tunnel {
             plan.upload = Relay::default();
         }
@@ -158,7 +164,8 @@ impl Turn<'_> {
                 }
                 Poll::Ready(Err(Broken::Source(error))) => {
                     let framed = !tunnel && matches!(up.stream, Stream::H1(_));
-                    return Poll::Ready(Err(self.upstream_broke(&error, framed)));
+                    up.note_broken(&error);
+                    return Poll::Ready(Err(self.upstream_broke(&error, framed, up)));
                 }
                 Poll::Ready(Err(Broken::Sink(error))) => {
                     return Poll::Ready(Err(Stop::Downstream(error)));
@@ -181,7 +188,7 @@ impl Turn<'_> {
             loop {
                 std::task::ready!(self.timer.poll(plan.clocks.next(), cx));
                 if let Some(expiry) = plan.clocks.expired(Instant::now()) {
-                    return Poll::Ready(Err(self.late(expiry)));
+                    return Poll::Ready(Err(self.late(plan, expiry)));
                 }
             }
         })
@@ -194,14 +201,19 @@ impl Turn<'_> {
             let failure = Failure::new(ResetReason::ConnectionTermination);
             self.record.flags.insert(failure.reason.flags());
             self.record.details = failure.details(BROKEN).into();
+            self.record.cut = Some(Cut::Proxy);
+            self.on.closed_by_us();
+            up.meta().counted.closed_by_peer();
+            up.meta().counted.interrupted();
         }
     }
 
     /// The upstream broke in the middle of its response. `framed`: HTTP/1 said where that would end, so that any
     /// other end breaks the protocol.
-    fn upstream_broke(&mut self, error: &StreamError, framed: bool) -> Stop {
+    fn upstream_broke(&mut self, error: &StreamError, framed: bool, up: &Upstream) -> Stop {
         let mut failure = Failure::stream(error);
         if framed && failure.reason == ResetReason::ConnectionTermination {
+            up.meta().counted.protocol_error();
             failure.reason = ResetReason::ProtocolError;
         }
         self.record.flags.insert(failure.reason.flags());
@@ -214,9 +226,10 @@ impl Turn<'_> {
     }
 
     /// A time limit passed after the response had begun.
-    fn late(&mut self, expiry: Expiry) -> Stop {
+    fn late(&mut self, plan: &Plan, expiry: Expiry) -> Stop {
         let (flag, details) = match expiry {
             Expiry::Response | Expiry::PerTry | Expiry::PerTryIdle => {
+                hooks::response_timeout(self.worker, &plan.cluster);
                 (ResponseFlags::UPSTREAM_REQUEST_TIMEOUT, "response_timeout")
             }
             Expiry::StreamIdle => (ResponseFlags::STREAM_IDLE_TIMEOUT, "stream_idle_timeout"),

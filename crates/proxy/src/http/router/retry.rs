@@ -52,9 +52,10 @@ impl Turn<'_> {
         };
         let breaker = plan.cluster.breaker(plan.priority);
         let decision = retry.on_response(&answer, now, breaker, &mut || worker.random());
-        let wait = self.decided(plan, decision);
+        let status = self.response.status;
+        let wait = self.decided(plan, decision, Some(status));
         if wait.is_some() {
-            self.outlier(plan, Outcome::Response(self.response.status));
+            self.outlier(plan, Outcome::Response(status));
         }
         wait
     }
@@ -92,22 +93,34 @@ impl Turn<'_> {
         let retry = plan.retry.as_mut().filter(|_| known)?;
         let breaker = plan.cluster.breaker(plan.priority);
         let decision = retry.on_reset(reset, started, breaker, &mut || worker.random());
-        self.decided(plan, decision)
+        self.decided(plan, decision, None)
     }
 
-    fn decided(&mut self, plan: &mut Plan, decision: Decision) -> Option<Duration> {
+    /// `status`: that of the response that was judged.
+    fn decided(
+        &mut self,
+        plan: &mut Plan,
+        decision: Decision,
+        status: Option<u16>,
+    ) -> Option<Duration> {
         plan.retry_permit = None;
         match decision {
             Decision::Retry { after, permit } => {
                 plan.retry_permit = Some(permit);
+                plan.retried = true;
+                hooks::on_retry(self.worker, &plan.cluster, status);
                 Some(after)
             }
-            Decision::No => None,
+            Decision::No => {
+                if plan.retried {
+                    hooks::retry_success(self.worker, &plan.cluster);
+                }
+                None
+            }
             Decision::LimitExceeded => {
                 self.record
                     .flags
                     .insert(ResponseFlags::UPSTREAM_RETRY_LIMIT_EXCEEDED);
-                hooks::retry_limit_exceeded(self.worker, &plan.cluster);
                 None
             }
             Decision::Overflow => {

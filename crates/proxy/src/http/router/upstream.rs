@@ -10,6 +10,7 @@ use crate::codec::h1::{BodyLength, Fault, Limits, ParseError, ResponseParser};
 use crate::http::h2stream::{H2Stream, to_request};
 use crate::http::stream::{Stream, StreamError};
 use crate::http::{HeaderId, RequestHead, ResponseHead, Version, has_token};
+use crate::observe::handshakes;
 use crate::upstream::{Acquired, ConnectionMeta, H1Lease, H2Lease};
 
 /// A connection with one request on it.
@@ -23,6 +24,8 @@ pub(crate) struct Upstream {
     /// Bytes of the connection before this request.
     wire_before: (u64, u64),
     keep: bool,
+    /// What became of it was counted.
+    counted: bool,
     pub(crate) head_bytes: u64,
 }
 
@@ -58,6 +61,7 @@ impl Upstream {
                     reused,
                     wire_before,
                     keep: true,
+                    counted: false,
                     head_bytes,
                 })
             }
@@ -86,6 +90,7 @@ impl Upstream {
             reused,
             wire_before: (0, 0),
             keep: true,
+            counted: false,
             head_bytes,
         })
     }
@@ -182,9 +187,50 @@ impl Upstream {
 
     /// Ends the attempt early: an HTTP/2 stream is reset, an HTTP/1 connection closed.
     pub(crate) fn abandon(mut self) {
+        let open = !self.counted && !self.stream.body_done();
         if let Stream::H2(stream) = &mut self.stream {
             stream.reset(h2::Reason::CANCEL);
+            if open {
+                self.meta().counted.stream_reset(false);
+            }
+        } else {
+            self.meta().counted.interrupted();
         }
+    }
+
+    /// Ends the attempt whose response is not wanted: what is left of it is not read.
+    pub(crate) fn leave(self, now: Instant) {
+        if matches!(self.stream, Stream::H1(_)) && self.stream.body_done() {
+            self.give_back(now);
+        } else {
+            self.abandon();
+        }
+    }
+
+    /// Counts that the upstream broke the exchange.
+    pub(crate) fn note_broken(&mut self, error: &StreamError) {
+        let counted = &self.meta().counted;
+        match error {
+            StreamError::Io(kind) => {
+                counted.closed_by_peer();
+                // An alert behind the handshake, such as that a certificate is wanted.
+                if *kind == std::io::ErrorKind::InvalidData
+                    && let Lease::H1(lease) = &self.lease
+                {
+                    handshakes::upstream(&lease.pool().info, Err("alert"));
+                }
+            }
+            StreamError::Closed | StreamError::ConnectionReset => counted.closed_by_peer(),
+            StreamError::StreamReset(_) | StreamError::Refused => counted.stream_reset(true),
+            StreamError::Malformed(at) | StreamError::Truncated(at) => {
+                counted.protocol_error();
+                if at.fault == Fault::ClosedMidMessage {
+                    counted.closed_by_peer();
+                }
+            }
+            StreamError::Http2(_) => {}
+        }
+        self.counted = true;
     }
 
     /// The HTTP/2 connection gets no more streams.

@@ -41,9 +41,11 @@ pub trait Group: Default + Send + Sync + 'static {
     fn get(&self, index: usize) -> u64;
 }
 
-/// Declares a [`Group`]: a field a stat, named as Envoy names it.
+/// Declares a [`Group`]: a field a stat, named as Envoy names it, or as the text behind the field says.
 macro_rules! group {
-    ($(#[$meta:meta])* $name:ident { $($field:ident: $kind:ident,)* }) => {
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $own:literal) => { $own };
+    ($(#[$meta:meta])* $name:ident { $($field:ident $(($own:literal))?: $kind:ident,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
         #[repr(align(128))]
@@ -53,7 +55,7 @@ macro_rules! group {
 
         impl crate::observe::stats::Group for $name {
             const STATS: &'static [(&'static str, crate::observe::stats::Kind)] =
-                &[$((stringify!($field), crate::observe::stats::Kind::$kind),)*];
+                &[$((crate::observe::stats::cell::group!(@name $field $($own)?), crate::observe::stats::Kind::$kind),)*];
 
             fn get(&self, index: usize) -> u64 {
                 let cells = [$(&self.$field,)*];

@@ -8,9 +8,10 @@ mod registry;
 mod text;
 
 pub use cell::{Cell, Group, Kind};
-pub use groups::{ClusterGroup, HttpGroup, ListenerGroup, OutlierGroup, TcpGroup};
+pub use groups::{ClusterGroup, HttpGroup, ListenerGroup, OutlierGroup, TcpGroup, TlsGroup};
 pub use histogram::{Histogram, Summary};
 pub use registry::{
-    ClusterScope, Codes, HttpScope, ListenerScope, OutlierScope, Registry, Scope, TcpScope,
+    ClusterScope, Codes, HttpScope, ListenerScope, OutlierScope, Registry, Scope, Slot, TcpScope,
+    TlsScope,
 };
 pub use text::{Sample, Value, prometheus, text};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::{
     Cell, ClusterGroup, Group, Histogram, HttpGroup, Kind, ListenerGroup, OutlierGroup, Sample,
-    Summary, TcpGroup, Value,
+    Summary, TcpGroup, TlsGroup, Value,
 };
 
 /// Counts by exact status code; made when the first response comes.
@@ -37,6 +37,8 @@ impl Codes {
 pub struct Slot<G> {
     pub group: G,
     pub codes: Codes,
+    /// Responses that were followed by another attempt.
+    pub retried: Codes,
     pub time: Histogram,
 }
 
@@ -82,10 +84,30 @@ impl<G: Group> Scope<G> {
             out.push(sample(format!("{}{stat}", shape.prefix), value));
         }
         if let Some(stem) = shape.codes {
+            let retry = format!("retry.{stem}");
+            let total = |of: fn(&Slot<G>) -> &Codes, code| -> u64 {
+                self.slots.iter().map(|slot| of(slot).get(code)).sum()
+            };
+            let mut classes = [0_u64; 5];
             for code in 0..500 {
-                let sum: u64 = self.slots.iter().map(|slot| slot.codes.get(code)).sum();
-                if sum > 0 {
-                    out.push(sample(format!("{stem}{}", code + 100), Value::Counter(sum)));
+                classes[code / 100] += total(|slot| &slot.retried, code);
+            }
+            let completed: u64 = classes.iter().sum();
+            if completed > 0 {
+                let stat = format!("{retry}completed");
+                out.push(sample(stat, Value::Counter(completed)));
+            }
+            for (class, sum) in (1..).zip(classes).filter(|(_, sum)| *sum > 0) {
+                out.push(sample(format!("{retry}{class}xx"), Value::Counter(sum)));
+            }
+            for code in 0..500 {
+                let kinds: [(&str, fn(&Slot<G>) -> &Codes); 2] =
+                    [(stem, |slot| &slot.codes), (&retry, |slot| &slot.retried)];
+                for (stem, of) in kinds {
+                    let sum = total(of, code);
+                    if sum > 0 {
+                        out.push(sample(format!("{stem}{}", code + 100), Value::Counter(sum)));
+                    }
                 }
             }
         }
@@ -143,11 +165,27 @@ const TCP: Shape = Shape {
     time: None,
 };
 
+const CLUSTER_TLS: Shape = Shape {
+    domain: "cluster",
+    tag: "envoy_cluster_name",
+    prefix: "ssl.",
+    codes: None,
+    time: None,
+};
+const LISTENER_TLS: Shape = Shape {
+    domain: "listener",
+    tag: "envoy_listener_address",
+    prefix: "ssl.",
+    codes: None,
+    time: None,
+};
+
 pub type ClusterScope = Scope<ClusterGroup>;
 pub type OutlierScope = Scope<OutlierGroup>;
 pub type HttpScope = Scope<HttpGroup>;
 pub type ListenerScope = Scope<ListenerGroup>;
 pub type TcpScope = Scope<TcpGroup>;
+pub type TlsScope = Scope<TlsGroup>;
 
 type Scopes<G> = Mutex<BTreeMap<Arc<str>, Arc<Scope<G>>>>;
 
@@ -160,6 +198,8 @@ pub struct Registry {
     http: Scopes<HttpGroup>,
     listeners: Scopes<ListenerGroup>,
     tcp: Scopes<TcpGroup>,
+    cluster_tls: Scopes<TlsGroup>,
+    listener_tls: Scopes<TlsGroup>,
     /// Numbers of the process that are counted seldom: by full name.
     others: Mutex<BTreeMap<String, (Kind, u64)>>,
 }
@@ -189,6 +229,8 @@ impl Registry {
             http: Scopes::default(),
             listeners: Scopes::default(),
             tcp: Scopes::default(),
+            cluster_tls: Scopes::default(),
+            listener_tls: Scopes::default(),
             others: Mutex::default(),
         }
     }
@@ -219,6 +261,18 @@ impl Registry {
         scope(&self.tcp, prefix, self.workers)
     }
 
+    /// TLS with the endpoints of a cluster.
+    #[must_use]
+    pub fn cluster_tls(&self, name: &str) -> Arc<TlsScope> {
+        scope(&self.cluster_tls, name, self.workers)
+    }
+
+    /// TLS with the clients of a listener.
+    #[must_use]
+    pub fn listener_tls(&self, name: &str) -> Arc<TlsScope> {
+        scope(&self.listener_tls, name, self.workers)
+    }
+
     /// Adds to a counter of the process. Takes a lock: not for requests.
     pub fn add(&self, name: &str, n: u64) {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
@@ -243,6 +297,8 @@ impl Registry {
         visit(&self.http, &HTTP, &mut out);
         visit(&self.listeners, &LISTENER, &mut out);
         visit(&self.tcp, &TCP, &mut out);
+        visit(&self.cluster_tls, &CLUSTER_TLS, &mut out);
+        visit(&self.listener_tls, &LISTENER_TLS, &mut out);
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, (kind, value)) in others.iter() {
             out.push(Sample {

@@ -122,7 +122,10 @@ fn metric(sample: &Sample) -> (String, Vec<(&'static str, String)>) {
     } else {
         format!("envoy_{}", sample.domain)
     };
-    if let Some(tail) = sample.stat.strip_suffix("xx")
+    let stat = sample
+        .stat
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    if let Some(tail) = stat.strip_suffix("xx")
         && let Some(class) = tail.chars().last().filter(char::is_ascii_digit)
     {
         let stem = &tail[..tail.len() - 1];
@@ -131,7 +134,7 @@ fn metric(sample: &Sample) -> (String, Vec<(&'static str, String)>) {
             vec![("envoy_response_code_class", class.to_string())],
         );
     }
-    if let Some((stem, code)) = sample.stat.rsplit_once('_')
+    if let Some((stem, code)) = stat.rsplit_once('_')
         && code.len() == 3
         && code.bytes().all(|b| b.is_ascii_digit())
     {
@@ -140,10 +143,7 @@ fn metric(sample: &Sample) -> (String, Vec<(&'static str, String)>) {
             vec![("envoy_response_code", code.to_owned())],
         );
     }
-    let clean = sample
-        .stat
-        .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-    (format!("{prefix}_{clean}"), Vec::new())
+    (format!("{prefix}_{stat}"), Vec::new())
 }
 
 fn render(labels: &[(&str, String)]) -> String {
