@@ -105,10 +105,7 @@ pub(super) fn flags(sink: &Sink, parts: &[String]) -> Option<Judgement> {
         |part: &&str| (2..=4).contains(&part.len()) && part.chars().all(|c| c.is_ascii_uppercase());
     let names: Vec<&str> = parts.iter().map(|part| part.trim()).collect();
     let known = |name: &&str| RESPONSE_FLAGS.find("flag", name).is_some();
-    if names.len() < 2
-        || !names.iter().all(shaped)
-        || !names.iter().any(known)
-    {
+    if names.len() < 2 || !names.iter().all(shaped) || !names.iter().any(known) {
         return None;
     }
     let invented = names.iter().find(|name| !known(name))?;
