@@ -5,14 +5,14 @@
 //! intended send) at a fixed rate. CPU is the kernel's run time of all threads of the process.
 //!
 //! Ratios to Envoy 1.40 of one run of what `cargo xtask dist` builds (medians of six rounds of 3 s, two shared cores,
-//! 2026-11-26):
+//! 2026-11-27):
 //!
 //! | | CPU saturated | CPU at 3,000/s | p99 at 3,000/s | memory |
 //! |---|---|---|---|---|
-//! | HTTP/1.1 | 0.16 | 0.31 | 0.22 | 0.17 |
-//! | HTTP/2 | 0.20 | 0.33 | 0.07 | 0.20 |
-//! | HTTP/1.1, mTLS | 0.15 | 0.31 | 0.26 | 0.22 |
-//! | HTTP/2, mTLS | 0.17 | 0.35 | 0.09 | 0.23 |
+//! | HTTP/1.1 | 0.19 | 0.30 | 0.28 | 0.16 |
+//! | HTTP/2 | 0.19 | 0.36 | 0.24 | 0.19 |
+//! | HTTP/1.1, mTLS | 0.19 | 0.32 | 0.27 | 0.21 |
+//! | HTTP/2, mTLS | 0.20 | 0.34 | 0.14 | 0.22 |
 //! | to reach | 0.30 | 0.40 | 0.35 | 0.25 |
 //!
 //! The build is guided by a profile that this load makes: without it the four took 0.20, 0.28, 0.20, 0.24 saturated and

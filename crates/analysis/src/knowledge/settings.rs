@@ -399,7 +399,7 @@ fn stated(phrase: &str, text: &str) -> bool {
         if within
             .char_indices()
             .take_while(|(at, _)| *at <= gap)
-            .any(|(at, _)| starts_with(rest, &within[at..]))
+            .any(|(at, _)| goes_on(rest, &within[at..]))
         {
             return true;
         }
@@ -415,8 +415,10 @@ fn find_part(phrase: &str, text: &str) -> Option<(usize, usize)> {
         .find_map(|(at, _)| Some((at, at + length(phrase, &text[at..])?)))
 }
 
-fn starts_with(phrase: &str, text: &str) -> bool {
-    length(phrase, text).is_some()
+/// Whether the text begins with the first part of the phrase, and the others follow in the sentence.
+fn goes_on(phrase: &str, text: &str) -> bool {
+    let (first, rest) = phrase.split_once('~').unwrap_or((phrase, ""));
+    length(first, text).is_some_and(|length| rest.is_empty() || stated(rest, &text[length..]))
 }
 
 /// How much of the beginning of a text a phrase takes.

@@ -76,6 +76,17 @@ pub(super) fn nested(text: &str) -> Option<String> {
     Some(out)
 }
 
+/// `a: b: v`, as sentences write a key below another one.
+fn chained(text: &str) -> Option<String> {
+    let (outer, rest) = text.split_once(": ")?;
+    let (inner, value) = rest.split_once(": ")?;
+    let plain = |key: &str| {
+        key.chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+    };
+    (plain(outer) && plain(inner)).then(|| format!("{outer}: {{{inner}: {value}}}"))
+}
+
 /// The setting of a line that is one by its path, behind the name of a kind perhaps. What two blanks set apart from it
 /// explains it.
 pub(crate) fn of_line(line: &str) -> Option<String> {
@@ -102,7 +113,9 @@ pub(crate) fn judge(sink: &mut Sink, line: u32, column: u32, text: &str, context
     let pieces = [Piece {
         line,
         column,
-        text: nested(text).unwrap_or_else(|| text.to_owned()),
+        text: nested(text)
+            .or_else(|| chained(text))
+            .unwrap_or_else(|| text.to_owned()),
     }];
     manifest::judge(sink, &pieces, context, Some(manifest::Applied::Not));
     let path = text.split(": ").next().unwrap_or(text);
