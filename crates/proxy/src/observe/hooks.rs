@@ -153,13 +153,16 @@ pub fn on_tcp_complete(_worker: &Worker, proxy: &TcpProxy, exchange: &Exchange<'
     });
 }
 
-/// A request got its connection.
-pub fn on_attempt(_worker: &Worker, cluster: &Cluster) {
+fn in_cluster(cluster: &Cluster, count: impl FnOnce(&ClusterGroup)) {
     with(|local| {
         let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_rq_total.inc();
+        count(&local.cluster(&cluster.info).slot(worker).group);
     });
+}
+
+/// A request got its connection.
+pub fn on_attempt(_worker: &Worker, cluster: &Cluster) {
+    in_cluster(cluster, |group| group.upstream_rq_total.inc());
 }
 
 /// The retry policy asks for another attempt, after a response with this status or after a failure.
@@ -185,27 +188,17 @@ pub fn on_response(_worker: &Worker, cluster: &Cluster, status: u16) {
 
 /// What came after a retry is not to be retried.
 pub fn retry_success(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_rq_retry_success.inc();
-    });
+    in_cluster(cluster, |group| group.upstream_rq_retry_success.inc());
 }
 
 /// The route's timeout passed.
 pub fn response_timeout(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_rq_timeout.inc();
-    });
+    in_cluster(cluster, |group| group.upstream_rq_timeout.inc());
 }
 
 /// The limit of one attempt passed; `idle`: that between its bytes.
 pub fn per_try_timeout(_worker: &Worker, cluster: &Cluster, idle: bool) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
+    in_cluster(cluster, |group| {
         if idle {
             group.upstream_rq_per_try_idle_timeout.inc();
         } else {
@@ -216,63 +209,33 @@ pub fn per_try_timeout(_worker: &Worker, cluster: &Cluster, idle: bool) {
 
 /// `upstream_cx_none_healthy`
 pub fn none_healthy(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_cx_none_healthy.inc();
-    });
+    in_cluster(cluster, |group| group.upstream_cx_none_healthy.inc());
 }
 
 /// `upstream_cx_overflow`
 pub fn connection_overflow(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        local
-            .cluster(&cluster.info)
-            .slot(worker)
-            .group
-            .upstream_cx_overflow
-            .inc();
-    });
+    in_cluster(cluster, |group| group.upstream_cx_overflow.inc());
 }
 
 /// `upstream_rq_pending_overflow`
 pub fn pending_overflow(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        local
-            .cluster(&cluster.info)
-            .slot(worker)
-            .group
-            .upstream_rq_pending_overflow
-            .inc();
-    });
+    in_cluster(cluster, |group| group.upstream_rq_pending_overflow.inc());
 }
 
 /// `upstream_rq_active_overflow`
 pub fn active_overflow(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_rq_active_overflow.inc();
-    });
+    in_cluster(cluster, |group| group.upstream_rq_active_overflow.inc());
 }
 
 /// Too few of the cluster's endpoints are healthy to go by that.
 pub fn healthy_panic(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.lb_healthy_panic.inc();
-    });
+    in_cluster(cluster, |group| group.lb_healthy_panic.inc());
 }
 
 /// `upstream_cx_connect_attempts_exceeded`
 pub fn connect_attempts_exceeded(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
-        group.upstream_cx_connect_attempts_exceeded.inc();
+    in_cluster(cluster, |group| {
+        group.upstream_cx_connect_attempts_exceeded.inc()
     });
 }
 
@@ -304,23 +267,13 @@ pub fn no_filter_chain(_worker: &Worker, listener: &Listener) {
 
 /// `upstream_rq_retry_overflow`
 pub fn retry_overflow(_worker: &Worker, cluster: &Cluster) {
-    with(|local| {
-        let worker = local.worker;
-        local
-            .cluster(&cluster.info)
-            .slot(worker)
-            .group
-            .upstream_rq_retry_overflow
-            .inc();
-    });
+    in_cluster(cluster, |group| group.upstream_rq_retry_overflow.inc());
 }
 
 /// `upstream_cx_connect_fail` and its kin.
 pub fn connect_failed(_worker: &Worker, cluster: &Cluster, error: &ConnectError) {
     let timeout = error.is_timeout();
-    with(|local| {
-        let worker = local.worker;
-        let group = &local.cluster(&cluster.info).slot(worker).group;
+    in_cluster(cluster, |group| {
         group.upstream_cx_connect_fail.inc();
         if timeout {
             group.upstream_cx_connect_timeout.inc();

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::attempt::{Attempt, PER_TRY, Plan};
+use super::attempt::{Attempt, Plan};
 use super::clocks::Clocks;
 use super::failure::{Failure, ResetReason};
+use super::limits::PER_TRY;
 use super::relay::{Relay, Replay};
 use super::{Stop, Turn};
 use crate::balance::NoHost;

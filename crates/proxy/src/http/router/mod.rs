@@ -9,6 +9,7 @@ mod filter;
 mod finalize;
 mod forward;
 mod interim;
+mod limits;
 mod mirror;
 mod relay;
 mod respond;
