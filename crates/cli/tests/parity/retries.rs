@@ -422,12 +422,12 @@ fn external_clients_may_not_ask(s: &mut Session<'_>) {
 }
 
 fn a_request_that_never_ends_is_a_408(s: &mut Session<'_>) {
+    s.upstream("flaky-v1", [vec![Act::Body, Act::Wait(Duration::ZERO)]]);
     let client = s.connect_to(BARE);
     s.send(
         client,
         "POST /on-demand HTTP/1.1\r\nhost: parity.test\r\ncontent-length: 10\r\n\r\nhalf",
     );
-    s.upstream("flaky-v1", [vec![Act::Body, Act::Wait(Duration::ZERO)]]);
     s.arrive(1);
     s.response(client, "POST").is(408);
 }
