@@ -9,10 +9,10 @@
 //!
 //! | | CPU saturated | CPU at 3,000/s | p99 at 3,000/s | memory |
 //! |---|---|---|---|---|
-//! | HTTP/1.1 | 0.19 | 0.30 | 0.28 | 0.16 |
-//! | HTTP/2 | 0.19 | 0.36 | 0.24 | 0.19 |
-//! | HTTP/1.1, mTLS | 0.19 | 0.32 | 0.27 | 0.21 |
-//! | HTTP/2, mTLS | 0.20 | 0.34 | 0.14 | 0.22 |
+//! | HTTP/1.1 | 0.16 | 0.30 | 0.10 | 0.16 |
+//! | HTTP/2 | 0.18 | 0.35 | 0.18 | 0.19 |
+//! | HTTP/1.1, mTLS | 0.16 | 0.29 | 0.06 | 0.21 |
+//! | HTTP/2, mTLS | 0.25 | 0.34 | 0.06 | 0.22 |
 //! | to reach | 0.30 | 0.40 | 0.35 | 0.25 |
 //!
 //! The build is guided by a profile that this load makes: without it the four took 0.20, 0.28, 0.20, 0.24 saturated and
